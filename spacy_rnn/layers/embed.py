@@ -1,0 +1,84 @@
+"""A learned vocabulary and its embedding table."""
+
+from typing import Callable, Iterable, List, Optional, Tuple
+
+import numpy
+from spacy.attrs import intify_attr
+from spacy.tokens import Doc
+from thinc.api import Model, uniform_init
+from thinc.types import Floats2d
+
+from .list2ragged import split_rows
+from .vocabulary import N_SPECIAL, Vocabulary
+
+NAME = "rnn_embed"
+
+
+def build_embed(width: int, *, size: int = 10000, attr: str = "LOWER") -> Model[List[Doc], List[Floats2d]]:
+    """Embed words with a table that has one row for each of the most frequent words of the training data: a one-hot vector times
+    a matrix. The vocabulary is learned when the model is initialized; spaCy's hash embeddings need none.
+
+    width (int): The width of the vectors.
+    size (int): The number of rows: the most frequent words, and one row each for padding, unknown words, start and end.
+    attr (str): The token attribute that counts as the word: "ORTH", "LOWER", "NORM", "LEMMA", …
+    RETURNS (Model[List[Doc], List[Floats2d]]): The layer, from texts of n tokens to rows [n, width].
+    RAISES (ValueError): If the attribute is unknown, or the size leaves no room for a word.
+    """
+    if intify_attr(attr) is None:
+        raise ValueError(f"attr must be a token attribute such as LOWER, got {attr!r}")
+    if size <= N_SPECIAL:
+        raise ValueError(f"size counts {N_SPECIAL} special entries, so it must be at least {N_SPECIAL + 1}, got {size}")
+    return Model(
+        NAME,
+        forward,
+        init=init,
+        dims={"nO": width, "nV": size},
+        params={"E": None},
+        attrs={"attr": attr, "vocabulary": Vocabulary()},
+    )
+
+
+def learn_vocabulary(model: Model, docs: Iterable[Doc]) -> None:
+    """Learn the vocabulary of every `Embed` layer in a model. Without this a layer learns it from the texts the model is
+    initialized with, of which most spaCy components take but ten.
+
+    model (Model): The model.
+    docs (Iterable[Doc]): The training texts.
+    """
+    nodes = [node for node in model.walk() if node.name == NAME]
+    if nodes:
+        texts = list(docs)
+        for node in nodes:
+            node.attrs["vocabulary"] = Vocabulary.from_docs(texts, node.attrs["attr"], node.get_dim("nV"))
+
+
+def init(
+    model: Model[List[Doc], List[Floats2d]],
+    X: Optional[List[Doc]] = None,
+    Y: object = None,
+) -> None:
+    if X and not model.attrs["vocabulary"].words:
+        learn_vocabulary(model, X)
+    shape = (model.get_dim("nV"), model.get_dim("nO"))
+    model.set_param("E", uniform_init(model.ops, shape))
+
+
+def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
+    E = model.get_param("E")
+    attr, vocabulary = model.attrs["attr"], model.attrs["vocabulary"]
+    lengths = numpy.asarray([len(doc) for doc in docs], dtype="int32")
+    keys = [doc.to_array([attr]).reshape(-1) for doc in docs]
+    ids = vocabulary.rows(numpy.concatenate(keys or [numpy.zeros(0, dtype="uint64")]))
+
+    def backprop(dY: List[Floats2d]) -> List[Doc]:
+        if ids.size:
+            # Sums over sorted rows are the same in every run; atomic additions on a GPU are not.
+            order = numpy.argsort(ids, kind="stable")
+            words, counts = numpy.unique(ids, return_counts=True)
+            rows = model.ops.flatten(dY)[model.ops.xp.asarray(order)]
+            dE = model.ops.xp.zeros_like(E)
+            dE[model.ops.xp.asarray(words)] = model.ops.reduce_sum(rows, model.ops.asarray1i(counts.tolist()))
+            model.inc_grad("E", dE)
+        return []
+
+    return split_rows(E[model.ops.xp.asarray(ids)], lengths), backprop

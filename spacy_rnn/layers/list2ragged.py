@@ -1,0 +1,48 @@
+"""Lists to ragged arrays and back, with lengths on the host."""
+
+from typing import Callable, List, Tuple, cast
+
+import numpy
+from thinc.api import Model
+from thinc.types import Floats2d, Ints1d, Ragged
+
+
+def build_list2ragged() -> Model[List[Floats2d], Ragged]:
+    """Join sequences to a ragged array whose lengths stay on the host, so that no later layer waits for a GPU to give them
+    back (`thinc.layers.list2ragged` moves them to the device).
+
+    RETURNS (Model[List[Floats2d], Ragged]): The layer, from a list of rows [n, width] to rows [N, width].
+    """
+    return Model("list2ragged_host", forward)
+
+
+def host_lengths(X: Ragged) -> numpy.ndarray:
+    """Give the lengths of a ragged array on the host.
+
+    X (Ragged): The batch.
+    RETURNS (numpy.ndarray): int32 [B].
+    """
+    lengths = X.lengths
+    if hasattr(lengths, "get"):
+        lengths = lengths.get()
+    return numpy.asarray(lengths, dtype="int32")
+
+
+def split_rows(rows: Floats2d, lengths: numpy.ndarray) -> List[Floats2d]:
+    """Split the rows of a batch into its sequences.
+
+    rows (Floats2d): [N, width].
+    lengths (numpy.ndarray): int32 [B].
+    RETURNS (List[Floats2d]): Views [length, width] of the rows.
+    """
+    ends = numpy.cumsum(lengths)
+    return [rows[end - n : end] for n, end in zip(lengths, ends, strict=True)]
+
+
+def forward(model: Model[List[Floats2d], Ragged], Xs: List[Floats2d], is_train: bool) -> Tuple[Ragged, Callable]:
+    lengths = numpy.asarray([len(X) for X in Xs], dtype="int32")
+
+    def backprop(dY: Ragged) -> List[Floats2d]:
+        return split_rows(cast(Floats2d, dY.dataXd), lengths)
+
+    return Ragged(model.ops.flatten(Xs), cast(Ints1d, lengths)), backprop

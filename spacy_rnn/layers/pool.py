@@ -1,0 +1,162 @@
+"""Pooling: a sequence to one vector."""
+
+from typing import Callable, Optional, Sequence, Tuple, Union, cast
+
+import numpy
+from thinc.api import Model, glorot_uniform_init, zero_init
+from thinc.types import Floats2d, FloatsXd, Ragged
+from thinc.util import get_width
+
+from .list2ragged import host_lengths
+
+POOLINGS = ("last", "mean", "max", "attention")
+Pooled = Tuple[Floats2d, Callable[[Floats2d], Floats2d]]
+
+
+def build_pool(
+    pooling: Union[str, Sequence[str]] = "mean",
+    *,
+    bidirectional: bool = False,
+    nI: Optional[int] = None,
+    attention_width: Optional[int] = None,
+) -> Model[Ragged, Floats2d]:
+    """Pool every sequence to one vector. A sequence with no rows gives zeros.
+
+    pooling (Union[str, Sequence[str]]): One of the following, or several, whose vectors then stand side by side.
+        "last": the last state of each direction; "mean" and "max": over the rows; "attention": the mean of the rows, weighted by
+        a softmax over uᵀ tanh(A h + a) (Yang et al. 2016, "Hierarchical attention networks", equations 5-7).
+    bidirectional (bool): Whether the second half of the columns comes from a backward direction: its last state stands at the
+        first row. Matters to "last" only.
+    nI (Optional[int]): The width of the rows. Inferred from the data if None.
+    attention_width (Optional[int]): The width of the attention's hidden layer; as wide as the rows if None.
+    RETURNS (Model[Ragged, Floats2d]): The layer, from rows [N, nI] to vectors [B, nI · number of poolings].
+    RAISES (ValueError): If a pooling is unknown or named twice, or none is named.
+    """
+    names = [pooling] if isinstance(pooling, str) else list(pooling)
+    unknown = [name for name in names if name not in POOLINGS]
+    if unknown or not names or len(set(names)) < len(names):
+        raise ValueError(f"pooling takes one or several of {', '.join(POOLINGS)}, each once; got {pooling!r}")
+    with_attention = "attention" in names
+    return Model(
+        "pool",
+        forward,
+        init=init,
+        dims={
+            "nI": nI,
+            "nO": None if nI is None else nI * len(names),
+            **({"nA": attention_width} if with_attention else {}),
+        },
+        params={"A": None, "a": None, "u": None} if with_attention else {},
+        attrs={"pooling": names, "bidirectional": bidirectional},
+    )
+
+
+def init(
+    model: Model[Ragged, Floats2d],
+    X: Optional[Ragged] = None,
+    Y: Optional[Floats2d] = None,
+) -> None:
+    if X is not None and X.data.size:
+        model.set_dim("nI", get_width(X))
+    nI = model.get_dim("nI")
+    model.set_dim("nO", nI * len(model.attrs["pooling"]))
+    if model.has_dim("nA") is not False:
+        nA = model.maybe_get_dim("nA") or nI
+        model.set_dim("nA", nA)
+        model.set_param("A", glorot_uniform_init(model.ops, (nA, nI)))
+        model.set_param("a", zero_init(model.ops, (nA,)))
+        model.set_param("u", cast(FloatsXd, glorot_uniform_init(model.ops, (nA, 1)).reshape((nA,))))
+
+
+def forward(model: Model[Ragged, Floats2d], X: Ragged, is_train: bool) -> Tuple[Floats2d, Callable]:
+    lengths = host_lengths(X)
+    nI = model.get_dim("nI")
+    if X.data.size and X.data.shape[1] != nI:
+        raise ValueError(f"the pooling layer reads rows of width {nI}, but was given rows of width {X.data.shape[1]}")
+    # Only sequences with rows are pooled: the others stay zero.
+    filled = model.ops.xp.asarray(numpy.flatnonzero(lengths))
+    rows = cast(Floats2d, X.data)
+    n_rows = rows.shape[0]
+    pooled = [_POOLS[name](model, rows, lengths[lengths > 0]) if n_rows else None for name in model.attrs["pooling"]]
+    Y = model.ops.xp.zeros((len(lengths), model.get_dim("nO")), dtype=X.data.dtype)
+    for i, result in enumerate(pooled):
+        if result is not None:
+            Y[filled, i * nI : (i + 1) * nI] = result[0]
+
+    def backprop(dY: Floats2d) -> Ragged:
+        dX = model.ops.xp.zeros((n_rows, nI), dtype=X.data.dtype)
+        for i, result in enumerate(pooled):
+            if result is not None:
+                d_pooled = dY[filled, i * nI : (i + 1) * nI]
+                dX = dX + result[1](model.ops.xp.ascontiguousarray(d_pooled))
+        return Ragged(dX, X.lengths)
+
+    return Y, backprop
+
+
+def _pool_last(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
+    xp = model.ops.xp
+    ends = numpy.cumsum(lengths)
+    last, first = xp.asarray(ends - 1), xp.asarray(ends - lengths)
+    half = X.shape[1] // 2 if model.attrs["bidirectional"] else X.shape[1]
+    pieces = [(last, slice(0, half)), (first, slice(half, X.shape[1]))]
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        dX = xp.zeros_like(X)
+        for rows, columns in pieces:
+            dX[rows, columns] = dY[:, columns]
+        return dX
+
+    Y = xp.concatenate([X[rows, columns] for rows, columns in pieces], axis=1)
+    return Y, backprop
+
+
+def _pool_mean(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
+    device_lengths = model.ops.asarray1i(lengths.tolist())
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        return model.ops.backprop_reduce_mean(dY, device_lengths)
+
+    return model.ops.reduce_mean(X, device_lengths), backprop
+
+
+def _pool_max(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
+    device_lengths = model.ops.asarray1i(lengths.tolist())
+    Y, which = model.ops.reduce_max(X, device_lengths)
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        return model.ops.backprop_reduce_max(dY, which, device_lengths)
+
+    return Y, backprop
+
+
+def _pool_attention(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
+    ops, xp = model.ops, model.ops.xp
+    device_lengths = ops.asarray1i(lengths.tolist())
+    sequence = xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
+    A, a, u = (model.get_param(name) for name in ("A", "a", "u"))
+    hidden = xp.tanh(X @ A.T + a)
+    scores = (hidden @ u).reshape(-1, 1)
+    exp = xp.exp(scores - ops.reduce_max(scores, device_lengths)[0][sequence])
+    weights = exp / ops.reduce_sum(exp, device_lengths)[sequence]
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        d_sums = dY[sequence]
+        d_weights = (d_sums * X).sum(axis=1, keepdims=True)
+        weighted = ops.reduce_sum(weights * d_weights, device_lengths)[sequence]
+        d_scores = weights * (d_weights - weighted)
+        d_hidden = d_scores * u * (1.0 - hidden * hidden)
+        model.inc_grad("u", (hidden * d_scores).sum(axis=0))
+        model.inc_grad("a", d_hidden.sum(axis=0))
+        model.inc_grad("A", d_hidden.T @ X)
+        return weights * d_sums + d_hidden @ A
+
+    return ops.reduce_sum(weights * X, device_lengths), backprop
+
+
+_POOLS = {
+    "last": _pool_last,
+    "mean": _pool_mean,
+    "max": _pool_max,
+    "attention": _pool_attention,
+}

@@ -1,0 +1,258 @@
+"""Recurrent layers of any cell: deep, bidirectional, with dropout, residual connections and state."""
+
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, cast
+
+import numpy
+from thinc.api import Model, glorot_uniform_init
+from thinc.types import Floats2d, Floats3d, FloatsXd, Ragged
+from thinc.util import get_width
+
+from ..recurrence import get_cell
+from .direction import DirectionInput, DirectionOutput, Init, build_direction
+from .dropout import check_rate
+from .initializers import orthogonal_init
+from .list2ragged import host_lengths
+
+State = Dict[str, Floats3d]
+
+
+def build_rnn(
+    nO: Optional[int] = None,
+    nI: Optional[int] = None,
+    *,
+    cell: str = "lstm",
+    bidirectional: bool = False,
+    depth: int = 1,
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+    residual: bool = False,
+    train_initial_state: bool = False,
+    forget_bias: float = 1.0,
+    init_W: Optional[Init] = None,
+    init_R: Optional[Init] = None,
+) -> Model[Ragged, Ragged]:
+    """Build a stack of recurrent layers. A sequence's output does not depend on the other sequences of the batch.
+
+    nO (Optional[int]): The output width, all directions together. Inferred from the data if None.
+    nI (Optional[int]): The input width. Inferred from the data if None.
+    cell (str): "elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm" or "lstm_peephole".
+    bidirectional (bool): Whether a second direction reads the sequences from their end (Schuster & Paliwal 1997). The outputs of
+        the two stand side by side: forward first.
+    depth (int): The number of layers.
+    dropout (float): The share of a layer's outputs that is dropped before the next layer.
+    recurrent_dropout (float): The share of hidden units that is dropped from a layer's recurrent product, the same units at all
+        time steps of a sequence (variational dropout, Gal & Ghahramani 2016).
+    residual (bool): Whether a layer's input is added to its output, in the layers where the two are equally wide.
+    train_initial_state (bool): Whether the state before the first row is learned; it is zero otherwise.
+    forget_bias (float): What the bias of an LSTM's forget gate starts with (Jozefowicz et al. 2015).
+    init_W (Optional[Callable]): Initializer of each gate's input matrix; Glorot uniform if None.
+    init_R (Optional[Callable]): Initializer of each gate's recurrent matrix; orthogonal if None.
+    RETURNS (Model[Ragged, Ragged]): The layer, from rows [N, nI] to rows [N, nO].
+    RAISES (ValueError): If an argument is out of its range. When the layer is initialized or run: if the input's width is wrong.
+    """
+    found = get_cell(cell)
+    check_rate("dropout", dropout)
+    check_rate("recurrent_dropout", recurrent_dropout)
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, got {depth}")
+    n_dirs = 2 if bidirectional else 1
+    directions = [
+        build_direction(
+            found,
+            reverse,
+            recurrent_dropout=recurrent_dropout,
+            train_initial_state=train_initial_state,
+            forget_bias=forget_bias,
+            init_W=init_W or glorot_uniform_init,
+            init_R=init_R or orthogonal_init,
+        )
+        for _ in range(depth)
+        for reverse in (False, True)[:n_dirs]
+    ]
+    model: Model[Ragged, Ragged] = Model(
+        "rnn",
+        forward,
+        init=init,
+        dims={"nO": nO, "nI": nI},
+        layers=directions,
+        attrs={
+            "cell": cell,
+            "bidirectional": bidirectional,
+            "depth": depth,
+            "dropout": dropout,
+            "residual": residual,
+        },
+    )
+    _check_widths(model)
+    return model
+
+
+def scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] = None) -> Tuple[Ragged, State]:
+    """Run a recurrent layer from a given state, and return the state it ends in, e.g. to go on with the next piece of a stream.
+
+    model (Model[Ragged, Ragged]): A layer made by `build_rnn`.
+    X (Ragged): The batch, rows [N, nI].
+    state (Optional[Dict[str, Floats3d]]): The state before the first row: for each state of the cell ("h", and for an LSTM "c")
+        an array [depth · directions, B, nH], layer after layer and within a layer forward first. If None, the layer's own.
+    RETURNS (Tuple[Ragged, Dict[str, Floats3d]]): The output, rows [N, nO], and the state after the last step of each sequence.
+        The backward direction's last step is a sequence's first row, so pieces of a stream give what the whole would have given
+        only in layers of one direction.
+    RAISES (ValueError): If a width or the shape of the state is wrong.
+    """
+    Y, final, _ = _run(model, X, state, is_train=False)
+    return Y, final
+
+
+def begin_scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] = None) -> Tuple[Tuple[Ragged, State], Callable]:
+    """Run a recurrent layer from a given state as `scan` does, for training.
+
+    model (Model[Ragged, Ragged]): A layer made by `build_rnn`.
+    X (Ragged): The batch, rows [N, nI].
+    state (Optional[Dict[str, Floats3d]]): The state before the first row, as in `scan`.
+    RETURNS (Tuple[Tuple[Ragged, Dict[str, Floats3d]], Callable]): The output and the final state; and a function (dY, gradient
+        of the final state or None) -> (dX, gradient of the initial state) that increments the gradients of the parameters.
+    RAISES (ValueError): If a width or the shape of the state is wrong.
+    """
+    Y, final, backprop = _run(model, X, state, is_train=True)
+    return (Y, final), backprop
+
+
+def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
+    Y, _, run_backprop = _run(model, X, None, is_train)
+
+    def backprop(dY: Ragged) -> Ragged:
+        return run_backprop(dY, None)[0]
+
+    return Y, backprop
+
+
+def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
+    if X is not None and X.data.size:
+        _check_input_width(model, get_width(X))
+        model.set_dim("nI", get_width(X))
+    if isinstance(Y, Ragged) and Y.data.size and model.has_dim("nO") is None:
+        model.set_dim("nO", get_width(Y))
+    _check_widths(model)
+    n_dirs = _n_directions(model)
+    width = model.get_dim("nI")
+    for i, direction in enumerate(model.layers):
+        direction.set_dim("nI", width if i < n_dirs else model.get_dim("nO"))
+        direction.set_dim("nO", model.get_dim("nO") // n_dirs)
+        direction.initialize()
+
+
+class _Layer(NamedTuple):
+    """How to go back through one layer of the stack."""
+
+    backprops: List[Callable]
+    mask: Optional[FloatsXd]
+    residual: bool
+
+
+def _run(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State], is_train: bool) -> Tuple[Ragged, State, Callable]:
+    lengths = host_lengths(X)
+    rows = _rows(model, X)
+    if state is not None:
+        _check_state(model, state, len(lengths))
+    n_dirs = _n_directions(model)
+    layers: List[_Layer] = []
+    finals: List[Dict[str, Floats2d]] = []
+    for i in range(model.attrs["depth"]):
+        mask = None
+        if i > 0 and is_train and model.attrs["dropout"] > 0:
+            mask = model.ops.get_dropout_mask(rows.shape, model.attrs["dropout"])
+        dropped = rows if mask is None else rows * mask
+        outputs, backprops = [], []
+        for k in range(i * n_dirs, (i + 1) * n_dirs):
+            initial = None if state is None else {s: a[k] for s, a in state.items()}
+            inputs = DirectionInput(dropped, lengths, initial)
+            output, backprop = model.layers[k](inputs, is_train)
+            outputs.append(output.rows)
+            finals.append(output.state)
+            backprops.append(backprop)
+        Y = model.ops.xp.concatenate(outputs, axis=1) if n_dirs > 1 else outputs[0]
+        residual = model.attrs["residual"] and Y.shape[1] == rows.shape[1]
+        rows = rows + Y if residual else Y
+        layers.append(_Layer(backprops, mask, residual))
+    final = {s: model.ops.xp.stack([f[s] for f in finals]) for s in finals[0]}
+
+    def run_backprop(dY: Ragged, d_final: Optional[State]) -> Tuple[Ragged, State]:
+        return _backprop(model, layers, lengths, dY, d_final)
+
+    return Ragged(rows, X.lengths), final, run_backprop
+
+
+def _backprop(
+    model: Model[Ragged, Ragged],
+    layers: List[_Layer],
+    lengths: numpy.ndarray,
+    dY: Ragged,
+    d_final: Optional[State],
+) -> Tuple[Ragged, State]:
+    xp = model.ops.xp
+    n_dirs = _n_directions(model)
+    nH = model.get_dim("nO") // n_dirs
+    d_rows = cast(Floats2d, dY.dataXd)
+    d_initials: List[Dict[str, Floats2d]] = []
+    for i, layer in reversed(list(enumerate(layers))):
+        d_inputs = []
+        for d, backprop in reversed(list(enumerate(layer.backprops))):
+            d_state = None
+            if d_final is not None:
+                d_state = {s: a[i * n_dirs + d] for s, a in d_final.items()}
+            d_output = xp.ascontiguousarray(d_rows[:, d * nH : (d + 1) * nH])
+            d_input = backprop(DirectionOutput(d_output, d_state))
+            d_inputs.append(d_input.rows)
+            d_initials.insert(0, d_input.state)
+        d_dropped = sum(d_inputs[1:], d_inputs[0])
+        d_sweep = d_dropped if layer.mask is None else d_dropped * layer.mask
+        d_rows = d_rows + d_sweep if layer.residual else d_sweep
+    d_initial = {s: xp.stack([d[s] for d in d_initials]) for s in d_initials[0]}
+    return Ragged(d_rows, dY.lengths), d_initial
+
+
+def _n_directions(model: Model[Ragged, Ragged]) -> int:
+    return 2 if model.attrs["bidirectional"] else 1
+
+
+def _rows(model: Model[Ragged, Ragged], X: Ragged) -> Floats2d:
+    """Give the rows of a batch [N, nI]; a batch without rows has lost its width."""
+    if not X.data.size:
+        return model.ops.alloc2f(0, model.get_dim("nI"))
+    _check_input_width(model, X.data.shape[1])
+    return cast(Floats2d, X.data)
+
+
+def _check_input_width(model: Model[Ragged, Ragged], width: int) -> None:
+    if model.has_dim("nI") and model.get_dim("nI") != width:
+        raise ValueError(
+            f"the recurrent layer reads rows of width {model.get_dim('nI')} (nI), but was given rows of width {width}: the "
+            "width of the layer below has to be the same"
+        )
+
+
+def _check_widths(model: Model[Ragged, Ragged]) -> None:
+    nO, nI = model.maybe_get_dim("nO"), model.maybe_get_dim("nI")
+    if nO is not None and nO < 1:
+        raise ValueError(f"the output width nO must be at least 1, got {nO}")
+    if nO is not None and nO % _n_directions(model):
+        raise ValueError(f"the output width nO is shared by two directions, so it must be even, got {nO}")
+    one_layer = model.attrs["depth"] == 1
+    if model.attrs["residual"] and one_layer and None not in (nO, nI) and nO != nI:
+        raise ValueError(
+            f"residual adds a layer's input to its output, but no layer is as wide as its input: nI = {nI}, nO = {nO}; "
+            "make the two equal, or set residual = false"
+        )
+
+
+def _check_state(model: Model[Ragged, Ragged], state: State, n_sequences: int) -> None:
+    nH = model.get_dim("nO") // _n_directions(model)
+    names = get_cell(model.attrs["cell"]).states
+    if set(state) != set(names):
+        raise ValueError(f"the state of {model.attrs['cell']} has the arrays {sorted(names)}, got {sorted(state)}")
+    expected = (len(model.layers), n_sequences, nH)
+    for name, array in state.items():
+        if tuple(array.shape) != expected:
+            raise ValueError(
+                f"state {name!r}: expected shape {expected} (depth x directions, sequences, units), got {tuple(array.shape)}"
+            )

@@ -1,0 +1,36 @@
+"""The layers of a model, counted."""
+
+from thinc.api import Model
+from wasabi import table
+
+
+def summary(model: Model) -> str:
+    """Describe a model: a line for each layer that has parameters, and their sum.
+
+    model (Model): Any Thinc model.
+    RETURNS (str): A table of layers, output widths, shapes and numbers of parameters. A parameter that has not been allocated,
+        because the model has not been initialized, is shown as "?" and not counted.
+    """
+    rows = []
+    total = 0
+    for node in model.walk(order="dfs_pre"):
+        if not node.param_names:
+            continue
+        shapes, count = [], 0
+        for name in node.param_names:
+            if node.has_param(name):
+                array = node.get_param(name)
+                shapes.append(f"{name} {'x'.join(map(str, array.shape))}")
+                count += int(array.size)
+            else:
+                shapes.append(f"{name} ?")
+        width = node.maybe_get_dim("nO")
+        rows.append((node.name, "?" if width is None else width, ", ".join(shapes), f"{count:,}"))
+        total += count
+    return table(
+        rows,
+        header=("layer", "output width", "parameters", "number"),
+        footer=("sum", "", "", f"{total:,}"),
+        divider=True,
+        aligns=("l", "r", "l", "r"),
+    )

@@ -1,0 +1,69 @@
+"""The words an embedding knows."""
+
+from collections import Counter
+from typing import Any, Iterable, List, Sequence
+
+import numpy
+import srsly
+from spacy.strings import get_string_id
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.model import deserialize_attr, serialize_attr
+
+PADDING, UNKNOWN, START, END = range(4)
+N_SPECIAL = 4
+
+
+class Vocabulary:
+    """Words in decreasing frequency and the rows of an embedding table that belong to them. The first rows are those of padding
+    (0), unknown words (1), and the start (2) and end (3) of a sequence."""
+
+    def __init__(self, words: Sequence[str] = ()) -> None:
+        """Make a vocabulary of given words.
+
+        words (Sequence[str]): The words, the first of which has row 4.
+        """
+        self.words: List[str] = list(words)
+        keys = numpy.asarray([get_string_id(word) for word in words], dtype="uint64")
+        order = numpy.argsort(keys, kind="stable")
+        self._keys = keys[order]
+        self._rows = order.astype("int64") + N_SPECIAL
+
+    @classmethod
+    def from_docs(cls, docs: Iterable[Doc], attr: str, size: int) -> "Vocabulary":
+        """Learn the most frequent words of some texts; equally frequent ones in alphabetical order.
+
+        docs (Iterable[Doc]): The texts.
+        attr (str): The token attribute that counts as the word, e.g. "LOWER".
+        size (int): The number of rows, special entries included.
+        RETURNS (Vocabulary): The vocabulary.
+        """
+        counts: Counter = Counter()
+        for doc in docs:
+            keys, numbers = numpy.unique(doc.to_array([attr]), return_counts=True)
+            for key, number in zip(keys, numbers, strict=True):
+                counts[doc.vocab.strings[key]] += int(number)
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        return cls(ranked[: max(size - N_SPECIAL, 0)])
+
+    def rows(self, keys: numpy.ndarray) -> numpy.ndarray:
+        """Look words up.
+
+        keys (numpy.ndarray): uint64 [N], the hashes of the words in spaCy's string store.
+        RETURNS (numpy.ndarray): int64 [N], the row of each word.
+        """
+        if not self.words:
+            return numpy.full(keys.shape, UNKNOWN, dtype="int64")
+        found = numpy.searchsorted(self._keys, keys)
+        found = numpy.minimum(found, len(self._keys) - 1)
+        return numpy.where(self._keys[found] == keys, self._rows[found], UNKNOWN)
+
+
+@serialize_attr.register(Vocabulary)
+def _serialize(_: Vocabulary, value: Vocabulary, name: str, model: Model) -> bytes:
+    return srsly.msgpack_dumps(value.words)
+
+
+@deserialize_attr.register(Vocabulary)
+def _deserialize(_: Vocabulary, value: bytes, name: str, model: Model) -> Any:
+    return Vocabulary(srsly.msgpack_loads(value))

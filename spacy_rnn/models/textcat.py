@@ -1,0 +1,98 @@
+"""Text classification: a text's tokens, pooled to one vector, and a dense output."""
+
+from functools import partial
+from typing import List, Optional, Sequence, Union
+
+from spacy.ml.models.textcat import resize_and_set_ref
+from spacy.ml.models.tok2vec import get_tok2vec_width
+from spacy.tokens import Doc
+from thinc.api import (
+    Gelu,
+    Linear,
+    Logistic,
+    Model,
+    Softmax,
+    chain,
+    resizable,
+)
+from thinc.layers.chain import init as init_chain
+from thinc.layers.resizable import resize_linear_weighted
+from thinc.types import Floats2d
+
+from ..layers import build_dropout, build_list2ragged, build_pool
+
+# The bias of a class that is added to a trained exclusive model: its probability starts at 0, as in spaCy's own models.
+NEW_CLASS_BIAS = -5000
+
+
+def build_textcat(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    exclusive_classes: bool,
+    pooling: Union[str, Sequence[str]] = "mean",
+    nO: Optional[int] = None,
+    hidden_width: int = 0,
+    dropout: float = 0.0,
+) -> Model[List[Doc], Floats2d]:
+    """Classify texts by their pooled token vectors.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): The token vectors: an embedding with an encoder, or an embedding alone.
+    exclusive_classes (bool): Whether exactly one class is true of a text (softmax) or any number of them (sigmoid units).
+    pooling (Union[str, Sequence[str]]): One or several of "last", "mean", "max", "attention", see `spacy_rnn.Pool.v1`.
+    nO (Optional[int]): The number of classes. Inferred from the data if None.
+    hidden_width (int): The width of a dense layer (GELU) between pooling and output; 0 for none.
+    dropout (float): The share of the pooled vector, and of the hidden layer, that is dropped.
+    RETURNS (Model[List[Doc], Floats2d]): The model, from B texts to class probabilities [B, nO].
+    RAISES (ValueError): If an argument is out of its range.
+    """
+    if hidden_width < 0:
+        raise ValueError(f"hidden_width must be at least 0, got {hidden_width}")
+    pool = build_pool(
+        pooling,
+        bidirectional=ends_bidirectional(tok2vec),
+        nI=tok2vec.maybe_get_dim("nO"),
+    )
+    layers: List[Model] = [tok2vec, build_list2ragged(), pool, build_dropout(dropout)]
+    if hidden_width:
+        layers += [Gelu(nO=hidden_width), build_dropout(dropout)]
+    dense: Model[Floats2d, Floats2d] = Softmax(nO) if exclusive_classes else Linear(nO)
+    fill_defaults = {"W": 0, "b": NEW_CLASS_BIAS if exclusive_classes else 0}
+    output: Model[Floats2d, Floats2d] = resizable(
+        dense, resize_layer=partial(resize_linear_weighted, fill_defaults=fill_defaults)
+    )
+    layers.append(output)
+    if not exclusive_classes:
+        layers.append(Logistic())
+    model: Model[List[Doc], Floats2d] = chain(*layers)
+    model.init = init
+    if nO is not None:
+        model.set_dim("nO", nO)
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("pool", pool)
+    model.set_ref("output_layer", dense)
+    model.attrs["multi_label"] = not exclusive_classes
+    model.attrs["resize_output"] = partial(resize_and_set_ref, resizable_layer=output)
+    return model
+
+
+def ends_bidirectional(tok2vec: Model) -> bool:
+    """Tell whether a model's last recurrent layer reads texts in both directions.
+
+    tok2vec (Model): The model.
+    RETURNS (bool): False also if the model has no recurrent layer.
+    """
+    rnns = [node for node in tok2vec.walk(order="dfs_pre") if node.name == "rnn"]
+    return bool(rnns) and rnns[-1].attrs["bidirectional"]
+
+
+def init(
+    model: Model[List[Doc], Floats2d],
+    X: Optional[List[Doc]] = None,
+    Y: Optional[Floats2d] = None,
+) -> None:
+    # The width of some embeddings is known only when they have been initialized.
+    tok2vec = model.get_ref("tok2vec")
+    tok2vec.initialize(X=X)
+    width = get_tok2vec_width(model)
+    if width is not None:
+        model.get_ref("pool").set_dim("nI", width)
+    init_chain(model, X, Y)

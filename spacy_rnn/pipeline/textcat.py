@@ -1,0 +1,229 @@
+"""Text classification: `rnn_textcat` for exclusive classes, `rnn_textcat_multilabel` for any number of them."""
+
+from typing import Callable, Dict, Iterable, List, Optional, Tuple
+
+import numpy
+from spacy.language import Language
+from spacy.pipeline.textcat import TextCategorizer
+from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
+from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
+from spacy.tokens import Doc
+from spacy.training import Example, validate_get_examples
+from thinc.api import Config, Model, Optimizer
+from thinc.types import Floats2d
+
+from .initialized import learn_vocabularies, require_initialized
+
+DEFAULT_MODEL_CONFIG = """
+[model]
+@architectures = "spacy_rnn.TextCat.v1"
+exclusive_classes = {exclusive}
+pooling = ["max", "mean"]
+hidden_width = 0
+dropout = 0.3
+
+[model.tok2vec]
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = 64
+attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
+rows = [5000, 1000, 2500, 2500]
+include_static_vectors = false
+
+[model.tok2vec.encode]
+@architectures = "spacy_rnn.RNNEncoder.v1"
+width = 64
+depth = 1
+cell = "lstm"
+bidirectional = true
+"""
+DEFAULT_EXCLUSIVE_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG.format(exclusive="true"))["model"]
+DEFAULT_MULTILABEL_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG.format(exclusive="false"))["model"]
+
+SCORE_WEIGHTS: Dict[str, Optional[float]] = {
+    "cats_score": 1.0,
+    "cats_score_desc": None,
+    "cats_micro_p": None,
+    "cats_micro_r": None,
+    "cats_micro_f": None,
+    "cats_macro_p": None,
+    "cats_macro_r": None,
+    "cats_macro_f": None,
+    "cats_macro_auc": None,
+    "cats_f_per_type": None,
+}
+
+
+@Language.factory(
+    "rnn_textcat",
+    assigns=["doc.cats"],
+    default_config={
+        "model": DEFAULT_EXCLUSIVE_MODEL,
+        "threshold": 0.0,
+        "scorer": {"@scorers": "spacy.textcat_scorer.v2"},
+    },
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_rnn_textcat(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], Floats2d],
+    threshold: float,
+    scorer: Optional[Callable],
+) -> "RNNTextCategorizer":
+    """Make a component that predicts which one class is true of a text.
+
+    nlp (Language): The pipeline.
+    name (str): The component's name.
+    model (Model[List[Doc], Floats2d]): The model, from B texts to probabilities [B, classes].
+    threshold (float): The probability a scored prediction must have.
+    scorer (Optional[Callable]): The scoring method.
+    RETURNS (RNNTextCategorizer): The component.
+    """
+    return RNNTextCategorizer(nlp.vocab, model, name, threshold=threshold, scorer=scorer)
+
+
+@Language.factory(
+    "rnn_textcat_multilabel",
+    assigns=["doc.cats"],
+    default_config={
+        "model": DEFAULT_MULTILABEL_MODEL,
+        "threshold": 0.5,
+        "scorer": {"@scorers": "spacy.textcat_multilabel_scorer.v2"},
+    },
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_rnn_textcat_multilabel(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], Floats2d],
+    threshold: float,
+    scorer: Optional[Callable],
+) -> "RNNMultiLabelTextCategorizer":
+    """Make a component that predicts which classes are true of a text.
+
+    nlp (Language): The pipeline.
+    name (str): The component's name.
+    model (Model[List[Doc], Floats2d]): The model, from B texts to probabilities [B, classes].
+    threshold (float): The probability from which on a class counts as true.
+    scorer (Optional[Callable]): The scoring method.
+    RETURNS (RNNMultiLabelTextCategorizer): The component.
+    """
+    return RNNMultiLabelTextCategorizer(nlp.vocab, model, name, threshold=threshold, scorer=scorer)
+
+
+class _Categorizer(TextCategorizer):
+    """What the two categorizers change in spaCy's."""
+
+    def predict(self, docs: Iterable[Doc]) -> Floats2d:
+        """Predict the class probabilities of a batch. A text's are the same alone and in any batch, also an empty text's.
+
+        docs (Iterable[Doc]): The texts.
+        RETURNS (Floats2d): Probabilities [B, classes].
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized.
+        """
+        require_initialized(self.name, self.model)
+        docs = list(docs)
+        if not docs:
+            return self.model.ops.alloc2f(0, len(self.labels))
+        if any(len(doc) for doc in docs):
+            return self.model.predict(docs)
+        # Some of spaCy's layers cannot run on no tokens at all, so the empty texts get company.
+        company = Doc(self.vocab, words=["x"])
+        return self.model.predict(docs + [company])[: len(docs)]
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate, where the model does not have its own.
+        sgd (Optional[Optimizer]): The optimizer; without one, gradients are only accumulated.
+        losses (Optional[Dict[str, float]]): Losses by component, which this one's is added to.
+        RETURNS (Dict[str, float]): The losses.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if a text has a class the component does
+            not know.
+        """
+        require_initialized(self.name, self.model)
+        return super().update(examples, drop=drop, sgd=sgd, losses=losses)
+
+
+class RNNTextCategorizer(_Categorizer):
+    """spaCy's categorizer for exclusive classes."""
+
+    def initialize(  # type: ignore[override]
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Iterable[str]] = None,
+        positive_label: Optional[str] = None,
+    ) -> None:
+        """Learn the classes, and allocate the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Iterable[str]]): The classes, e.g. from `spacy init labels`; those of the examples if None.
+        positive_label (Optional[str]): Of two classes the one whose score counts.
+        RAISES (ValueError): If there are fewer than two classes or no examples, or if positive_label is not one of two classes.
+        """
+        _prepare(self, get_examples, nlp)
+        super().initialize(get_examples, nlp=nlp, labels=labels, positive_label=positive_label)
+
+    def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        examples = list(examples)
+        truths, not_missing = super()._examples_to_truth(examples)
+        # A text without annotation is true of no class, which exclusive classes cannot learn.
+        for i, example in enumerate(examples):
+            if not any(label in example.reference.cats for label in self.labels):
+                not_missing[i] = 0.0
+        return truths, not_missing
+
+
+class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
+    """spaCy's categorizer for classes that do not exclude each other."""
+
+    def initialize(  # type: ignore[override]
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Iterable[str]] = None,
+    ) -> None:
+        """Learn the classes, and allocate the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Iterable[str]]): The classes, e.g. from `spacy init labels`; those of the examples if None.
+        RAISES (ValueError): If there are no classes or no examples.
+        """
+        _prepare(self, get_examples, nlp)
+        super().initialize(get_examples, nlp=nlp, labels=labels)
+
+
+def _prepare(component: TextCategorizer, get_examples: Callable[[], Iterable[Example]], nlp: Optional[Language]) -> None:
+    """Tell a model what spaCy's initialization does not: all training texts, and what a shared encoder is like."""
+    validate_get_examples(get_examples, f"{type(component).__name__}.initialize")
+    learn_vocabularies(component.model, get_examples)
+    if nlp is not None and component.model.has_ref("pool"):
+        _follow_listener(component.model, nlp)
+
+
+def _follow_listener(model: Model, nlp: Language) -> None:
+    """Tell a pooling layer above a listener whether the shared model it listens to ends bidirectional."""
+    # Imported here because importing a factory must stay cheap.
+    from ..models.textcat import ends_bidirectional
+
+    for node in model.walk():
+        if isinstance(node, Tok2VecListener):
+            for name, component in nlp.pipeline:
+                if isinstance(component, Tok2Vec) and node.upstream_name in ("*", name):
+                    model.get_ref("pool").attrs["bidirectional"] = ends_bidirectional(component.model)

@@ -1,0 +1,60 @@
+"""The order in which a sweep visits the rows of a ragged batch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+
+@dataclass(frozen=True)
+class Packing:
+    """A ragged batch seen time step by time step, sequences in decreasing length, so that those still running come first.
+
+    order (numpy.ndarray): int64 [B], the sequences by decreasing length; equal lengths keep their order.
+    sizes (numpy.ndarray): int64 [T], how many sequences are still running at each time step.
+    offsets (numpy.ndarray): int64 [T + 1], where a time step's rows start in the packed order.
+    index (numpy.ndarray): int64 [N], the row of the batch that stands at each packed position.
+    """
+
+    order: numpy.ndarray
+    sizes: numpy.ndarray
+    offsets: numpy.ndarray
+    index: numpy.ndarray
+
+
+def as_lengths(lengths: Any, n_rows: int) -> numpy.ndarray:
+    """Check the lengths of a ragged batch.
+
+    lengths (Sequence[int]): The number of rows of each sequence, on the host.
+    n_rows (int): The number of rows of the batch.
+    RETURNS (numpy.ndarray): int32 [B].
+    RAISES (ValueError): If a length is negative, or if the lengths do not add up to the rows.
+    """
+    lengths = numpy.asarray(lengths, dtype="int32").reshape(-1)
+    if lengths.size and lengths.min() < 0:
+        raise ValueError(f"lengths must not be negative, got {int(lengths.min())}")
+    total = int(lengths.sum(dtype="int64"))
+    if total != n_rows:
+        raise ValueError(f"lengths add up to {total}, but the batch has {n_rows} rows")
+    return lengths
+
+
+def pack(lengths: numpy.ndarray, reverse: bool) -> Packing:
+    """Plan a sweep over a ragged batch.
+
+    lengths (numpy.ndarray): int32 [B], the number of rows of each sequence.
+    reverse (bool): Whether each sequence is read from its last row to its first.
+    RETURNS (Packing): The plan.
+    """
+    lengths = lengths.astype("int64")
+    starts = numpy.cumsum(lengths) - lengths
+    order = numpy.argsort(-lengths, kind="stable")
+    n_steps = int(lengths.max()) if lengths.size else 0
+    # Sequences still running at step t are those with more than t rows.
+    ended = numpy.bincount(lengths, minlength=n_steps + 1)[:n_steps].cumsum()
+    sizes = lengths.size - ended
+    offsets = numpy.concatenate(([0], numpy.cumsum(sizes))).astype("int64")
+    step = numpy.repeat(numpy.arange(n_steps), sizes)
+    sequence = order[numpy.arange(offsets[-1]) - offsets[step]]
+    position = lengths[sequence] - 1 - step if reverse else step
+    return Packing(order, sizes, offsets, starts[sequence] + position)

@@ -1,0 +1,88 @@
+"""One recurrent sweep over a ragged batch, on whatever engine suits its arrays."""
+
+from typing import Any, Callable, Dict, Optional, Tuple
+
+from thinc.util import get_array_module
+
+from . import reference
+from .cells import Array, Cell, Params, State
+from .packing import as_lengths
+
+Backprop = reference.Backprop
+Engine = Callable[..., Tuple[Array, Dict[str, Array], Optional[Backprop]]]
+
+
+def select_engine(X: Array) -> Engine:
+    """Pick the engine that executes a sweep over an array.
+
+    X (Array): The rows of the batch.
+    RETURNS (Callable): The engine's sweep.
+    """
+    return reference.sweep
+
+
+def sweep(
+    cell: Cell,
+    params: Params,
+    X: Array,
+    lengths: Any,
+    *,
+    initial: Optional[State] = None,
+    mask: Optional[Array] = None,
+    reverse: bool = False,
+    is_train: bool = False,
+) -> Tuple[Array, Dict[str, Array], Optional[Backprop]]:
+    """Run one direction of one recurrent layer over a ragged batch.
+
+    cell (Cell): The cell.
+    params (Mapping[str, Array]): The parameters, gate-major, shaped as `cell.parameter_shapes` says. float32 or float64.
+    X (Array): [N, nI], the rows of all sequences, one sequence after the other.
+    lengths (Sequence[int]): [B], the number of rows of each sequence, on the host.
+    initial (Optional[Mapping[str, Array]]): The state before the first step, an array [B, nH] for each of `cell.states`;
+        zeros if None.
+    mask (Optional[Array]): [B, nH], multiplies the hidden state of each sequence where it enters a recurrent product.
+    reverse (bool): Whether each sequence is read from its last row to its first.
+    is_train (bool): Whether to keep what backpropagation needs.
+    RETURNS (Tuple[Array, Dict[str, Array], Optional[Callable]]): The hidden state at every row [N, nH]; the state after the last
+        step of each sequence, an array [B, nH] for each of `cell.states` (of a sequence with no rows: its initial state); and, if
+        is_train, a function (dY [N, nH], gradient of the final state or None) -> (dX [N, nI], gradients of the parameters by
+        name, gradients of the initial state by name).
+    RAISES (ValueError): If a shape does not fit.
+    """
+    lengths = as_lengths(lengths, X.shape[0])
+    _check_shapes(cell, params, X, len(lengths), initial, mask)
+    xp = get_array_module(X)
+    nH = params["R"].shape[1]
+    if initial is None:
+        initial = {name: xp.zeros((len(lengths), nH), dtype=X.dtype) for name in cell.states}
+    engine = select_engine(X)
+    return engine(xp, cell, params, X, lengths, initial, mask, reverse, is_train)
+
+
+def _check_shapes(
+    cell: Cell,
+    params: Params,
+    X: Array,
+    n_sequences: int,
+    initial: Optional[State],
+    mask: Optional[Array],
+) -> None:
+    if "R" not in params or params["R"].ndim != 2:
+        raise ValueError(f"the parameters of {cell.name} need a matrix R")
+    nH = params["R"].shape[1]
+    expected = {
+        f"parameter {name} of {cell.name}": (params.get(name), shape)
+        for name, shape in cell.parameter_shapes(X.shape[1], nH).items()
+    }
+    if initial is not None:
+        for name in cell.states:
+            expected[f"initial state {name} of {cell.name}"] = (
+                initial.get(name),
+                (n_sequences, nH),
+            )
+    if mask is not None:
+        expected["recurrent dropout mask"] = (mask, (n_sequences, nH))
+    for what, (array, shape) in expected.items():
+        found = None if array is None else tuple(array.shape)
+        if found != shape:
+            raise ValueError(f"{what}: expected shape {shape}, got {found}")
