@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from spacy.training.converters import conllu_to_docs
 
 N_COLUMNS = 10
@@ -70,6 +70,26 @@ def find_conllu(folder: Path, split: str) -> Path:
     return found[0]
 
 
+def with_boundaries(doc: Doc) -> Doc:
+    """Make sure that a sentence is one: spaCy takes it from the heads, and a treebank without heads would fall into words.
+
+    doc (Doc): One sentence.
+    RETURNS (Doc): The sentence with its heads, or if it has none with the annotation of words and where it starts.
+    """
+    if any(token.dep_ not in ("", "_") for token in doc):
+        return doc
+    return Doc(
+        doc.vocab,
+        words=[token.text for token in doc],
+        spaces=[bool(token.whitespace_) for token in doc],
+        tags=[token.tag_ for token in doc],
+        pos=[token.pos_ for token in doc],
+        lemmas=[token.lemma_.strip("_") for token in doc],
+        morphs=[str(token.morph) for token in doc],
+        sent_starts=[token.i == 0 for token in doc],
+    )
+
+
 def convert(
     folder: Annotated[Path, typer.Argument(help="Folder with the files *train, *dev and *test.conllu (or .conllu.gz)")],
     output: Annotated[Path, typer.Argument(help="Folder for train.spacy, dev.spacy and test.spacy")],
@@ -84,7 +104,8 @@ def convert(
         except (OSError, ValueError) as error:
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(1) from None
-        docs = list(conllu_to_docs(text, n_sents=n_sents, no_print=True))
+        sentences = [with_boundaries(doc) for doc in conllu_to_docs(text, n_sents=1, no_print=True)]
+        docs = [Doc.from_docs(sentences[i : i + n_sents]) for i in range(0, len(sentences), n_sents)]
         DocBin(docs=docs, store_user_data=False).to_disk(output / f"{split}.spacy")
         typer.echo(f"{path}: {sum(len(doc) for doc in docs):,} words in {len(docs):,} documents")
 

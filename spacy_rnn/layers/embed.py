@@ -67,7 +67,7 @@ def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: 
     E = model.get_param("E")
     attr, vocabulary = model.attrs["attr"], model.attrs["vocabulary"]
     lengths = numpy.asarray([len(doc) for doc in docs], dtype="int32")
-    keys = [doc.to_array([attr]).reshape(-1) for doc in docs]
+    keys = [doc.to_array([intify_attr(attr)]).reshape(-1) for doc in docs]
     ids = vocabulary.rows(numpy.concatenate(keys or [numpy.zeros(0, dtype="uint64")]))
 
     def backprop(dY: List[Floats2d]) -> List[Doc]:

@@ -1,19 +1,18 @@
-"""Texts cut to a length."""
+"""Sequences cut to a length."""
 
 from typing import Callable, List, Optional, Tuple
 
-from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
 
-def build_truncate(tok2vec: Model[List[Doc], List[Floats2d]], max_length: int) -> Model[List[Doc], List[Floats2d]]:
-    """Let a model see only the first tokens of every text. For a text categorizer; the output has a row less for each token that
-    was cut, so a tagger cannot use it.
+def build_truncate(encode: Model[List[Floats2d], List[Floats2d]], max_length: int) -> Model[List[Floats2d], List[Floats2d]]:
+    """Let an encoder see only the first rows of every sequence. For a text categorizer; the output has a row less for each row
+    that was cut, so a tagger cannot use it.
 
-    tok2vec (Model[List[Doc], List[Floats2d]]): The model. It cannot be a listener, which is given whole texts.
-    max_length (int): The number of tokens that is kept.
-    RETURNS (Model[List[Doc], List[Floats2d]]): The layer.
+    encode (Model[List[Floats2d], List[Floats2d]]): The encoder.
+    max_length (int): The number of rows that is kept.
+    RETURNS (Model[List[Floats2d], List[Floats2d]]): The layer, from rows [n, nI] to rows [min(n, max_length), nO].
     RAISES (ValueError): If max_length is below 1.
     """
     if max_length < 1:
@@ -22,27 +21,33 @@ def build_truncate(tok2vec: Model[List[Doc], List[Floats2d]], max_length: int) -
         "truncate",
         forward,
         init=init,
-        layers=[tok2vec],
-        dims={"nO": tok2vec.maybe_get_dim("nO")},
+        layers=[encode],
+        dims={"nO": encode.maybe_get_dim("nO")},
         attrs={"max_length": max_length},
     )
 
 
 def init(
-    model: Model[List[Doc], List[Floats2d]],
-    X: Optional[List[Doc]] = None,
+    model: Model[List[Floats2d], List[Floats2d]],
+    X: Optional[List[Floats2d]] = None,
     Y: Optional[List[Floats2d]] = None,
 ) -> None:
-    cut = None if X is None else _cut(X, model.attrs["max_length"])
+    cut = None if X is None else [rows[: model.attrs["max_length"]] for rows in X]
     model.layers[0].initialize(X=cut, Y=Y)
     if model.layers[0].has_dim("nO"):
         model.set_dim("nO", model.layers[0].get_dim("nO"))
 
 
-def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
-    return model.layers[0](_cut(docs, model.attrs["max_length"]), is_train)
+def forward(model: Model[List[Floats2d], List[Floats2d]], Xs: List[Floats2d], is_train: bool) -> Tuple[List[Floats2d], Callable]:
+    max_length = model.attrs["max_length"]
+    Ys, encode_backprop = model.layers[0]([X[:max_length] for X in Xs], is_train)
 
+    def backprop(dYs: List[Floats2d]) -> List[Floats2d]:
+        dXs = []
+        for X, d_cut in zip(Xs, encode_backprop(dYs), strict=True):
+            dX = model.ops.xp.zeros_like(X)
+            dX[: len(d_cut)] = d_cut
+            dXs.append(dX)
+        return dXs
 
-def _cut(docs: List[Doc], max_length: int) -> List:
-    # A Span serves as well as a Doc wherever token attributes are read.
-    return [doc if len(doc) <= max_length else doc[:max_length] for doc in docs]
+    return Ys, backprop

@@ -5,6 +5,7 @@ from typing import Any, Iterable, List, Sequence
 
 import numpy
 import srsly
+from spacy.attrs import intify_attr
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -40,7 +41,7 @@ class Vocabulary:
         """
         counts: Counter = Counter()
         for doc in docs:
-            keys, numbers = numpy.unique(doc.to_array([attr]), return_counts=True)
+            keys, numbers = numpy.unique(doc.to_array([intify_attr(attr)]), return_counts=True)
             for key, number in zip(keys, numbers, strict=True):
                 counts[doc.vocab.strings[key]] += int(number)
         ranked = sorted(counts, key=lambda word: (-counts[word], word))

@@ -1,0 +1,234 @@
+"""Train and evaluate the configs of this project and their rivals on the same data, and keep the figures.
+
+    python benchmarks/accuracy.py TABLE
+
+Tables: ewt-pos, ewt-tag, sst2, poolings, tweets, reviews. The corpora must have been converted, e.g. by
+`python -m spacy project run ewt-convert`. Every row is trained on train and chosen on dev, by spaCy's early stopping; the
+test part is looked at once. Results go to benchmarks/results/accuracy-TABLE.json, and are printed as a table.
+"""
+
+import datetime
+import os
+import platform
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Dict, List, NamedTuple, Optional
+
+import spacy
+import srsly
+import typer
+from spacy.cli.evaluate import evaluate
+from spacy.cli.train import train
+from spacy.tokens import DocBin
+from wasabi import table as format_table
+
+ROOT = Path(__file__).parent.parent
+POS_ENCODER = "components.rnn_pos_tagger.model.tok2vec.encode"
+TAG_ENCODER = "components.rnn_tagger.model.tok2vec.encode"
+TEXTCAT = "components.rnn_textcat.model"
+
+
+class Run(NamedTuple):
+    """A row of a table.
+
+    name (str): What it is called.
+    config (Optional[str]): The config's name in configs/ or benchmarks/configs/; None for the bag of words.
+    overrides (Dict[str, Any]): Settings that differ from the config's.
+    """
+
+    name: str
+    config: Optional[str]
+    overrides: Dict[str, Any]
+
+
+class Table(NamedTuple):
+    """Runs on one corpus.
+
+    corpus (str): The folder in corpus/.
+    scores (Dict[str, str]): spaCy's score by the name it has in the table.
+    gold_and_raw (bool): Whether the test part is evaluated on gold tokens and from raw text.
+    runs (List[Run]): The rows.
+    """
+
+    corpus: str
+    scores: Dict[str, str]
+    gold_and_raw: bool
+    runs: List[Run]
+
+
+ACCURACY = {"accuracy": "cats_micro_f", "macro recall": "cats_macro_r"}
+BAG_OF_WORDS = Run("TF-IDF bigrams + logistic regression", None, {"ngrams": 2, "tfidf": True})
+POOLINGS = (["last"], ["mean"], ["max"], ["attention"], ["last", "max"], ["mean", "max"], ["last", "mean", "max", "attention"])
+
+TABLES = {
+    "ewt-pos": Table(
+        "ewt",
+        {"accuracy": "pos_acc"},
+        True,
+        [
+            Run("LSTM", "tagger_pos", {f"{POS_ENCODER}.cell": "lstm"}),
+            Run("GRU", "tagger_pos", {f"{POS_ENCODER}.cell": "gru"}),
+        ],
+    ),
+    "ewt-tag": Table(
+        "ewt",
+        {"accuracy": "tag_acc"},
+        True,
+        [
+            Run("LSTM", "tagger_tag", {f"{TAG_ENCODER}.cell": "lstm"}),
+            Run("GRU", "tagger_tag", {f"{TAG_ENCODER}.cell": "gru"}),
+        ],
+    ),
+    "sst2": Table(
+        "sst2",
+        ACCURACY,
+        False,
+        [
+            Run("LSTM", "textcat", {f"{TEXTCAT}.tok2vec.encode.cell": "lstm"}),
+            Run("GRU", "textcat", {f"{TEXTCAT}.tok2vec.encode.cell": "gru"}),
+            BAG_OF_WORDS,
+        ],
+    ),
+    "poolings": Table(
+        "sst2",
+        ACCURACY,
+        False,
+        [Run(" + ".join(pooling), "textcat", {f"{TEXTCAT}.pooling": pooling}) for pooling in POOLINGS],
+    ),
+    "tweets": Table("tweets", ACCURACY, False, [Run("LSTM", "textcat", {}), BAG_OF_WORDS]),
+    "reviews": Table(
+        "reviews",
+        ACCURACY,
+        False,
+        [
+            Run("LSTM", "textcat", {"training.batcher.size": 300, "training.patience": 600}),
+            Run("bag of words + logistic regression", None, {"ngrams": 1, "tfidf": False}),
+            BAG_OF_WORDS,
+        ],
+    ),
+}
+
+
+def train_and_evaluate(run: Run, spec: Table, seed: int, gpu: int) -> Dict[str, Any]:
+    """Train a pipeline and score its best state on dev and test.
+
+    run (Run): The row.
+    spec (Table): The table it belongs to.
+    seed (int): The seed.
+    gpu (int): The GPU, or -1.
+    RETURNS (Dict[str, Any]): Scores in percent, steps' seconds and settings.
+    """
+    corpus = ROOT / "corpus" / spec.corpus
+    overrides = {
+        "paths.train": str(corpus / "train.spacy"),
+        "paths.dev": str(corpus / "dev.spacy"),
+        "system.seed": seed,
+        **run.overrides,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        train(ROOT / "configs" / f"{run.config}.cfg", folder, use_gpu=gpu, overrides=overrides)
+        seconds = time.perf_counter() - start
+        best = Path(folder) / "model-best"
+        splits = {"dev": srsly.read_json(best / "meta.json")["performance"]}
+        if spec.gold_and_raw:
+            splits["test"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu, gold_preproc=True)
+            splits["test, raw text"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu)
+        else:
+            splits["test"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu)
+        parameters = sum(
+            node.get_param(name).size
+            for _, pipe in spacy.load(best).pipeline
+            for node in getattr(pipe, "model").walk()  # noqa: B009
+            for name in node.param_names
+        )
+    scores = {
+        f"{split} {name}": round(100 * performance[key], 2)
+        for split, performance in splits.items()
+        for name, key in spec.scores.items()
+    }
+    return {"scores": scores, "training seconds": round(seconds), "parameters": int(parameters)}
+
+
+def bag_of_words(run: Run, spec: Table) -> Dict[str, Any]:
+    """Train a logistic regression over n-grams, its strength of regularisation chosen on dev.
+
+    run (Run): The row.
+    spec (Table): The table it belongs to.
+    RETURNS (Dict[str, Any]): Scores in percent and the strength chosen.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import accuracy_score, recall_score
+
+    data = {split: read_texts(ROOT / "corpus" / spec.corpus / f"{split}.spacy") for split in ("train", "dev", "test")}
+    vectorizer_class = TfidfVectorizer if run.overrides["tfidf"] else CountVectorizer
+    vectorizer = vectorizer_class(
+        ngram_range=(1, run.overrides["ngrams"]), tokenizer=str.split, token_pattern=None, lowercase=True
+    )
+    vectors = {"train": vectorizer.fit_transform(data["train"][0])}
+    vectors.update({split: vectorizer.transform(data[split][0]) for split in ("dev", "test")})
+    models = [
+        LogisticRegression(C=C, max_iter=2000).fit(vectors["train"], data["train"][1])
+        for C in (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+    ]
+    best = max(models, key=lambda model: accuracy_score(data["dev"][1], model.predict(vectors["dev"])))
+    scores = {}
+    for split in ("dev", "test"):
+        predicted = best.predict(vectors[split])
+        scores[f"{split} accuracy"] = round(100 * accuracy_score(data[split][1], predicted), 2)
+        scores[f"{split} macro recall"] = round(100 * recall_score(data[split][1], predicted, average="macro"), 2)
+    return {"scores": scores, "C": best.C}
+
+
+def read_texts(path: Path) -> Any:
+    """Read a converted corpus as words separated by spaces, with the class of each text.
+
+    path (Path): The file.
+    RETURNS (Tuple[List[str], List[str]]): Texts and classes.
+    """
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    return [" ".join(token.text for token in doc) for doc in docs], [max(doc.cats, key=doc.cats.get) for doc in docs]
+
+
+def machine() -> Dict[str, Any]:
+    """Say where and with what figures are measured.
+
+    RETURNS (Dict[str, Any]): Processor, cores, thread limit, versions and date.
+    """
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "cores": os.cpu_count(),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("spacy-rnn", "spacy", "thinc", "numpy")},
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def main(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(TABLES)}")],
+    seed: Annotated[int, typer.Option(help="The seed")] = 0,
+    gpu: Annotated[int, typer.Option(help="GPU, or -1 for the CPU")] = -1,
+) -> None:
+    """Train and evaluate the rows of a table, and keep the figures."""
+    if name not in TABLES:
+        raise typer.BadParameter(f"expected one of {', '.join(TABLES)}, got {name!r}")
+    spec = TABLES[name]
+    path = ROOT / "benchmarks" / "results" / f"accuracy-{name}.json"
+    rows = []
+    for run in spec.runs:
+        result = bag_of_words(run, spec) if run.config is None else train_and_evaluate(run, spec, seed, gpu)
+        rows.append({"name": run.name, "config": run.config, "overrides": run.overrides, "seed": seed, **result})
+        srsly.write_json(path, {"table": name, "machine": machine(), "rows": rows})
+    header = ("", *rows[0]["scores"])
+    typer.echo(format_table([(row["name"], *row["scores"].values()) for row in rows], header=header, divider=True))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,38 @@
+"""The configs are ready to train."""
+
+from pathlib import Path
+
+import pytest
+from spacy import util
+from spacy.cli.init_config import fill_config
+from thinc.api import Config
+
+from spacy_rnn.layers import summary
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.cfg"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_filling_a_config_changes_nothing(path, tmp_path):
+    fill_config(tmp_path / "filled.cfg", path, silent=True)
+    assert (tmp_path / "filled.cfg").read_text() == path.read_text()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_makes_a_pipeline(path):
+    config = Config().from_disk(path)
+    nlp = util.load_model_from_config(config, auto_fill=False, validate=True)
+    assert nlp.pipe_names == config["nlp"]["pipeline"]
+
+
+def test_the_classic_film_review_model_has_its_parameters():
+    path = next(path for path in CONFIGS if path.stem == "textcat_simple_rnn")
+    nlp = util.load_model_from_config(Config().from_disk(path), auto_fill=False)
+    model = nlp.get_pipe("rnn_textcat_multilabel").model
+    docs = [nlp.make_doc("a film"), nlp.make_doc("word " * 600)]
+    model.initialize(X=docs, Y=model.ops.alloc2f(2, 1))
+    text = summary(model)
+    for number in ("320,000", "2,080", "33", "322,113"):
+        assert number in text.split()
+    token_vectors = model.get_ref("tok2vec").predict(docs)
+    assert [len(rows) for rows in token_vectors] == [2, 500]

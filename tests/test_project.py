@@ -1,0 +1,102 @@
+"""The project's workflows run, skip what has not changed, and leave packages that can be installed."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """Give a copy of the project with only what is in the repository."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("assets", "configs", "scripts"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "ewt", "sst2", "tweets"))
+    shutil.copy(ROOT / "project.yml", folder)
+    return folder
+
+
+def run(project, workflow, *arguments):
+    command = [sys.executable, "-m", "spacy", "project", "run", workflow, ".", *arguments]
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    return result.returncode, result.stdout + result.stderr
+
+
+@pytest.fixture(scope="module")
+def trained(project):
+    """Give the project after the whole main workflow, trained for one step."""
+    code, output = run(project, "all", "--vars.max_steps", "1")
+    assert code == 0, output
+    return project
+
+
+@pytest.mark.parametrize("name, score", [("pos_gold", "pos_acc"), ("pos_raw", "pos_acc"), ("reviews", "cats_micro_f")])
+def test_scores_are_written(trained, name, score):
+    metrics = json.loads((trained / "metrics" / f"{name}.json").read_text())
+    assert 0 <= metrics[score] <= 1
+
+
+def test_nothing_is_run_again_that_need_not_be(trained):
+    code, output = run(trained, "all", "--vars.max_steps", "1")
+    assert code == 0, output
+    for step in ("pos-convert", "pos-train", "pos-evaluate", "pos-package", "reviews-train"):
+        assert f"Skipping '{step}': nothing changed" in output
+
+
+@pytest.mark.parametrize("package, pipe", [("en_rnn_pos", "rnn_pos_tagger"), ("en_rnn_reviews", "rnn_textcat")])
+def test_a_package_installs_and_loads_by_its_name(trained, tmp_path, package, pipe):
+    (wheel,) = (trained / "packages" / f"{package}-0.1.0" / "dist").glob("*.whl")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(tmp_path), str(wheel)]
+    subprocess.run(pip, check=True)
+    code = f"import spacy; nlp = spacy.load('{package}'); assert nlp.pipe_names == ['{pipe}']; print(len(nlp('It runs .')))"
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.strip() == "3", result.stderr
+    meta = json.loads((tmp_path / package / "meta.json").read_text())
+    assert any(requirement.startswith("spacy-rnn") for requirement in meta["requirements"])
+
+
+def test_a_local_treebank_is_converted_and_trained_on(project, tmp_path):
+    for split in ("train", "dev", "test"):
+        text = (ROOT / "assets" / "pos" / f"{split}.conllu").read_bytes()
+        (tmp_path / f"en-{split}.conllu.gz").write_bytes(gzip.compress(text))
+    variables = ("--vars.ewt", str(tmp_path), "--vars.max_steps", "1", "--vars.cell", "gru")
+    for step in ("ewt-convert", "ewt-train-pos", "ewt-train-tag", "ewt-evaluate"):
+        code, output = run(project, step, *variables)
+        assert code == 0, output
+    assert (project / "metrics" / "ewt_tag_gru_raw.json").exists()
+
+
+@pytest.mark.parametrize("workflow", ["sst2", "tweets"])
+def test_local_texts_are_converted_and_trained_on(project, workflow):
+    variables = (f"--vars.{workflow}", "assets/reviews", "--vars.max_steps", "1")
+    for step in ("convert", "train", "evaluate"):
+        code, output = run(project, f"{workflow}-{step}", *variables)
+        assert code == 0, output
+    assert (project / "metrics" / f"{workflow}_lstm.json").exists()
+
+
+def test_a_missing_corpus_is_named(project):
+    code, output = run(project, "ewt-convert", "--vars.ewt", "assets/nowhere")
+    assert code != 0
+    assert "assets/nowhere" in output
+
+
+def test_clean_removes_what_was_made(project):
+    (project / "metrics").mkdir(exist_ok=True)
+    code, output = run(project, "clean")
+    assert code == 0, output
+    assert not any((project / name).exists() for name in ("corpus", "training", "metrics", "packages"))
+    # Only the clean step itself is recorded.
+    assert "pos-convert" not in (project / "project.lock").read_text()
