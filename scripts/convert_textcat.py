@@ -1,6 +1,5 @@
 """Convert labelled texts to spaCy's binary format."""
 
-import csv
 import gzip
 from pathlib import Path
 from typing import Annotated, Dict, Iterator, List, Tuple
@@ -78,7 +77,7 @@ def read_names(folder: Path) -> Dict[str, str]:
     RETURNS (Dict[str, str]): Names by label; empty if there is no such file.
     """
     path = folder / "mapping.txt"
-    return {label: name for label, name in csv.reader(read_lines(path), delimiter="\t")} if path.exists() else {}
+    return dict(line.split("\t", 1) for line in read_lines(path)) if path.exists() else {}
 
 
 def convert(

@@ -8,9 +8,11 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from spacy.training.converters import conllu_to_docs
 
+from spacy_rnn.pipeline.tagger import UNIVERSAL_POS
+
 ASSETS = Path(__file__).parent.parent / "assets"
 SPLITS = ("train", "dev", "test")
-UPOS = set("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
+UPOS = set(UNIVERSAL_POS) - {"SPACE"}
 AMBIGUOUS = ("book", "run", "that", "like", "play", "light", "watch", "back", "close", "present")
 
 
