@@ -1,11 +1,46 @@
 """What the trainable components share."""
 
-from typing import Callable, Iterable, Iterator
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional
 
 from spacy.errors import Errors
+from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Model
+from thinc.api import Model, Optimizer
+
+
+class InitializedPipe(TrainablePipe):
+    """A component that says so when it is run before it has been initialized."""
+
+    def predict(self, docs: Iterable[Doc]) -> Any:
+        """Predict a batch.
+
+        docs (Iterable[Doc]): The texts.
+        RETURNS (Any): What the component's model predicts.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized.
+        """
+        require_initialized(self.name, self.model)
+        return super().predict(docs)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate, where the model does not have its own.
+        sgd (Optional[Optimizer]): The optimizer; without one, gradients are only accumulated.
+        losses (Optional[Dict[str, float]]): Losses by component, which this one's is added to.
+        RETURNS (Dict[str, float]): The losses.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if an annotation is invalid.
+        """
+        require_initialized(self.name, self.model)
+        return super().update(examples, drop=drop, sgd=sgd, losses=losses)
 
 
 def require_initialized(name: str, model: Model) -> None:

@@ -14,10 +14,10 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, SequenceCategoricalCrossentropy
+from thinc.api import Config, Model, SequenceCategoricalCrossentropy
 from thinc.types import Floats2d
 
-from .initialized import learn_vocabularies, require_initialized
+from .initialized import InitializedPipe, learn_vocabularies
 
 # The 17 tags of Universal Dependencies 2, and spaCy's SPACE; CONJ was of version 1, EOL has no use.
 UNIVERSAL_POS = [name for name in POS_IDS if name not in ("", "CONJ", "EOL")]
@@ -152,7 +152,7 @@ def make_rnn_pos_tagger(
     )
 
 
-class RNNTagger(Tagger):
+class RNNTagger(InitializedPipe, Tagger):
     """spaCy's tagger, for either of the two tags a token has."""
 
     def __init__(
@@ -188,16 +188,6 @@ class RNNTagger(Tagger):
             label_smoothing=label_smoothing,
         )
         self.attr = attr
-
-    def predict(self, docs: Iterable[Doc]) -> List[numpy.ndarray]:
-        """Predict the labels of a batch.
-
-        docs (Iterable[Doc]): The texts.
-        RETURNS (List[numpy.ndarray]): For each text of n tokens, the numbers of its labels [n].
-        RAISES (ValueError): spaCy's E109, if the component has not been initialized.
-        """
-        require_initialized(self.name, self.model)
-        return super().predict(docs)
 
     def set_annotations(self, docs: Iterable[Doc], batch_tag_ids: Sequence[Any]) -> None:
         """Write predicted labels to the texts.
@@ -240,26 +230,6 @@ class RNNTagger(Tagger):
         if self.model.ops.xp.isnan(loss):
             raise ValueError(Errors.E910.format(name=self.name))
         return float(loss), d_scores
-
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from a batch.
-
-        examples (Iterable[Example]): The batch.
-        drop (float): The dropout rate, where the model does not have its own.
-        sgd (Optional[Optimizer]): The optimizer; without one, gradients are only accumulated.
-        losses (Optional[Dict[str, float]]): Losses by component, which this one's is added to.
-        RETURNS (Dict[str, float]): The losses.
-        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or as `get_loss` does.
-        """
-        require_initialized(self.name, self.model)
-        return super().update(examples, drop=drop, sgd=sgd, losses=losses)
 
     def initialize(
         self,

@@ -9,10 +9,10 @@ from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
-from thinc.api import Config, Model, Optimizer
+from thinc.api import Config, Model
 from thinc.types import Floats2d
 
-from .initialized import learn_vocabularies, require_initialized
+from .initialized import InitializedPipe, learn_vocabularies, require_initialized
 
 DEFAULT_MODEL_CONFIG = """
 [model]
@@ -114,7 +114,7 @@ def make_rnn_textcat_multilabel(
     return RNNMultiLabelTextCategorizer(nlp.vocab, model, name, threshold=threshold, scorer=scorer)
 
 
-class _Categorizer(TextCategorizer):
+class _Categorizer(InitializedPipe, TextCategorizer):
     """What the two categorizers change in spaCy's."""
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
@@ -133,27 +133,6 @@ class _Categorizer(TextCategorizer):
         # Some of spaCy's layers cannot run on no tokens at all, so the empty texts get company.
         company = Doc(self.vocab, words=["x"])
         return self.model.predict(docs + [company])[: len(docs)]
-
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from a batch.
-
-        examples (Iterable[Example]): The batch.
-        drop (float): The dropout rate, where the model does not have its own.
-        sgd (Optional[Optimizer]): The optimizer; without one, gradients are only accumulated.
-        losses (Optional[Dict[str, float]]): Losses by component, which this one's is added to.
-        RETURNS (Dict[str, float]): The losses.
-        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if a text has a class the component does
-            not know.
-        """
-        require_initialized(self.name, self.model)
-        return super().update(examples, drop=drop, sgd=sgd, losses=losses)
 
 
 class RNNTextCategorizer(_Categorizer):
