@@ -16,7 +16,7 @@ Pooled = Tuple[Floats2d, Callable[[Floats2d], Floats2d]]
 def build_pool(
     pooling: Union[str, Sequence[str]] = "mean",
     *,
-    bidirectional: bool = False,
+    bidirectional: Optional[bool] = False,
     nI: Optional[int] = None,
     attention_width: Optional[int] = None,
 ) -> Model[Ragged, Floats2d]:
@@ -25,12 +25,13 @@ def build_pool(
     pooling (Union[str, Sequence[str]]): One of the following, or several, whose vectors then stand side by side.
         "last": the last state of each direction; "mean" and "max": over the rows; "attention": the mean of the rows, weighted by
         a softmax over uᵀ tanh(A h + a) (Yang et al. 2016, "Hierarchical attention networks", equations 5-7).
-    bidirectional (bool): Whether the second half of the columns comes from a backward direction: its last state stands at the
-        first row. Matters to "last" only.
+    bidirectional (Optional[bool]): Whether the second half of the columns comes from a backward direction, whose last state stands
+        at the first row. Matters to "last" only. None if that is yet to be found out, before the layer is initialized.
     nI (Optional[int]): The width of the rows. Inferred from the data if None.
     attention_width (Optional[int]): The width of the attention's hidden layer; as wide as the rows if None.
     RETURNS (Model[Ragged, Floats2d]): The layer, from rows [N, nI] to vectors [B, nI · number of poolings].
-    RAISES (ValueError): If a pooling is unknown or named twice, or none is named.
+    RAISES (ValueError): If a pooling is unknown or named twice, or none is named. When the layer is initialized: if "last" does
+        not know the directions.
     """
     names = [pooling] if isinstance(pooling, str) else list(pooling)
     unknown = [name for name in names if name not in POOLINGS]
@@ -58,6 +59,11 @@ def init(
 ) -> None:
     if X is not None and X.data.size:
         model.set_dim("nI", get_width(X))
+    if "last" in model.attrs["pooling"] and model.attrs["bidirectional"] is None:
+        raise ValueError(
+            "pooling 'last' has to know whether the encoder is bidirectional, which a listener cannot tell: use the component "
+            "rnn_textcat or rnn_textcat_multilabel, which looks at the shared encoder, or another pooling"
+        )
     nI = model.get_dim("nI")
     model.set_dim("nO", nI * len(model.attrs["pooling"]))
     if model.has_dim("nA") is not False:

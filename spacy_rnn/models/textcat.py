@@ -5,6 +5,7 @@ from typing import List, Optional, Sequence, Union
 
 from spacy.ml.models.textcat import resize_and_set_ref
 from spacy.ml.models.tok2vec import get_tok2vec_width
+from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
 from thinc.api import (
     Gelu,
@@ -48,7 +49,7 @@ def build_textcat(
         raise ValueError(f"hidden_width must be at least 0, got {hidden_width}")
     pool = build_pool(
         pooling,
-        bidirectional=ends_bidirectional(tok2vec),
+        bidirectional=None,
         nI=tok2vec.maybe_get_dim("nO"),
     )
     layers: List[Model] = [tok2vec, build_list2ragged(), pool, build_dropout(dropout)]
@@ -74,12 +75,14 @@ def build_textcat(
     return model
 
 
-def ends_bidirectional(tok2vec: Model) -> bool:
+def ends_bidirectional(tok2vec: Model) -> Optional[bool]:
     """Tell whether a model's last recurrent layer reads texts in both directions.
 
     tok2vec (Model): The model.
-    RETURNS (bool): False also if the model has no recurrent layer.
+    RETURNS (Optional[bool]): False also if the model has no recurrent layer; None if it is a listener, which does not know.
     """
+    if any(isinstance(node, Tok2VecListener) for node in tok2vec.walk()):
+        return None
     rnns = [node for node in tok2vec.walk(order="dfs_pre") if node.name == "rnn"]
     return bool(rnns) and rnns[-1].attrs["bidirectional"]
 
@@ -92,7 +95,11 @@ def init(
     # The width of some embeddings is known only when they have been initialized.
     tok2vec = model.get_ref("tok2vec")
     tok2vec.initialize(X=X)
+    pool = model.get_ref("pool")
     width = get_tok2vec_width(model)
     if width is not None:
-        model.get_ref("pool").set_dim("nI", width)
+        pool.set_dim("nI", width)
+    bidirectional = ends_bidirectional(tok2vec)
+    if bidirectional is not None:
+        pool.attrs["bidirectional"] = bidirectional
     init_chain(model, X, Y)

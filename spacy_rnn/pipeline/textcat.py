@@ -160,9 +160,17 @@ class RNNTextCategorizer(_Categorizer):
     def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         examples = list(examples)
         truths, not_missing = super()._examples_to_truth(examples)
-        # A text without annotation is true of no class, which exclusive classes cannot learn.
+        known = set(self.labels)
         for i, example in enumerate(examples):
-            if not any(label in example.reference.cats for label in self.labels):
+            cats = example.reference.cats
+            unknown = sorted(label for label, value in cats.items() if value == 1.0 and label not in known)
+            if unknown:
+                raise ValueError(
+                    f"'{self.name}' was given a text of class {unknown[0]!r}, which it had not seen when it was initialized. Its "
+                    f"classes are {', '.join(self.labels)}. Add the missing one with add_label, or in a labels file"
+                )
+            # A text without annotation is true of no class, which exclusive classes cannot learn.
+            if known.isdisjoint(cats):
                 not_missing[i] = 0.0
         return truths, not_missing
 
