@@ -103,7 +103,7 @@ TABLES = {
         ACCURACY,
         False,
         [
-            Run("LSTM", "textcat", {"training.batcher.size": 300, "training.patience": 600}),
+            Run("LSTM", "textcat", {"training.batcher.size": 300, "training.patience": 600, "training.eval_frequency": 100}),
             Run("bag of words + logistic regression", None, {"ngrams": 1, "tfidf": False}),
             BAG_OF_WORDS,
         ],

@@ -14,13 +14,15 @@ from .vocabulary import N_SPECIAL, Vocabulary
 NAME = "rnn_embed"
 
 
-def build_embed(width: int, *, size: int = 10000, attr: str = "LOWER") -> Model[List[Doc], List[Floats2d]]:
+def build_embed(width: int, *, size: int = 10000, attr: str = "LOWER", min_count: int = 1) -> Model[List[Doc], List[Floats2d]]:
     """Embed words with a table that has one row for each of the most frequent words of the training data: a one-hot vector times
     a matrix. The vocabulary is learned when the model is initialized; spaCy's hash embeddings need none.
 
     width (int): The width of the vectors.
     size (int): The number of rows: the most frequent words, and one row each for padding, unknown words, start and end.
     attr (str): The token attribute that counts as the word: "ORTH", "LOWER", "NORM", "LEMMA", …
+    min_count (int): How often a word occurs at least that has a row of its own. With 2 the row of unknown words learns from the
+        words that occur once, so that it means something when the model is used.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer, from texts of n tokens to rows [n, width].
     RAISES (ValueError): If the attribute is unknown, or the size leaves no room for a word.
     """
@@ -34,7 +36,7 @@ def build_embed(width: int, *, size: int = 10000, attr: str = "LOWER") -> Model[
         init=init,
         dims={"nO": width, "nV": size},
         params={"E": None},
-        attrs={"attr": attr, "vocabulary": Vocabulary()},
+        attrs={"attr": attr, "min_count": min_count, "vocabulary": Vocabulary()},
     )
 
 
@@ -49,7 +51,9 @@ def learn_vocabulary(model: Model, docs: Iterable[Doc]) -> None:
     if nodes:
         texts = list(docs)
         for node in nodes:
-            node.attrs["vocabulary"] = Vocabulary.from_docs(texts, node.attrs["attr"], node.get_dim("nV"))
+            node.attrs["vocabulary"] = Vocabulary.from_docs(
+                texts, node.attrs["attr"], node.get_dim("nV"), node.attrs["min_count"]
+            )
 
 
 def init(

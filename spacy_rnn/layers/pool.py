@@ -25,8 +25,8 @@ def build_pool(
     pooling (Union[str, Sequence[str]]): One of the following, or several, whose vectors then stand side by side.
         "last": the last state of each direction; "mean" and "max": over the rows; "attention": the mean of the rows, weighted by
         a softmax over uᵀ tanh(A h + a) (Yang et al. 2016, "Hierarchical attention networks", equations 5-7).
-    bidirectional (Optional[bool]): Whether the second half of the columns comes from a backward direction, whose last state stands
-        at the first row. Matters to "last" only. None if that is yet to be found out, before the layer is initialized.
+    bidirectional (Optional[bool]): Whether the second half of the columns comes from a backward direction: its last state is
+        that of the first row. Matters to "last" only. None if that is yet to be found out, before the layer is initialized.
     nI (Optional[int]): The width of the rows. Inferred from the data if None.
     attention_width (Optional[int]): The width of the attention's hidden layer; as wide as the rows if None.
     RETURNS (Model[Ragged, Floats2d]): The layer, from rows [N, nI] to vectors [B, nI · number of poolings].

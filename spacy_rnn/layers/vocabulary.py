@@ -31,12 +31,13 @@ class Vocabulary:
         self._rows = order.astype("int64") + N_SPECIAL
 
     @classmethod
-    def from_docs(cls, docs: Iterable[Doc], attr: str, size: int) -> "Vocabulary":
+    def from_docs(cls, docs: Iterable[Doc], attr: str, size: int, min_count: int = 1) -> "Vocabulary":
         """Learn the most frequent words of some texts; equally frequent ones in alphabetical order.
 
         docs (Iterable[Doc]): The texts.
         attr (str): The token attribute that counts as the word, e.g. "LOWER".
         size (int): The number of rows, special entries included.
+        min_count (int): How often a word occurs at least.
         RETURNS (Vocabulary): The vocabulary.
         """
         counts: Counter = Counter()
@@ -44,7 +45,8 @@ class Vocabulary:
             keys, numbers = numpy.unique(doc.to_array([intify_attr(attr)]), return_counts=True)
             for key, number in zip(keys, numbers, strict=True):
                 counts[doc.vocab.strings[key]] += int(number)
-        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        frequent = [word for word, count in counts.items() if count >= min_count]
+        ranked = sorted(frequent, key=lambda word: (-counts[word], word))
         return cls(ranked[: max(size - N_SPECIAL, 0)])
 
     def rows(self, keys: numpy.ndarray) -> numpy.ndarray:

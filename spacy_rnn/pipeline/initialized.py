@@ -1,6 +1,7 @@
 """What the trainable components share."""
 
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
 
 from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
@@ -42,6 +43,30 @@ class InitializedPipe(TrainablePipe):
         require_initialized(self.name, self.model)
         return super().update(examples, drop=drop, sgd=sgd, losses=losses)
 
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "InitializedPipe":
+        """Load the component from a directory.
+
+        path (Union[str, Path]): The directory.
+        exclude (Iterable[str]): Names of what is left out.
+        RETURNS (InitializedPipe): The component.
+        RAISES (ValueError): If a file is damaged, or was saved under another config; spaCy's error if one is missing.
+        """
+        expected = _recurrent_cells(self.model)
+        try:
+            super().from_disk(path, exclude=exclude)
+        except ValueError as error:
+            raise ValueError(
+                f"'{self.name}' could not be loaded from {path}: {error}. The directory is damaged, or was saved under another "
+                "config"
+            ) from error
+        found = _recurrent_cells(self.model)
+        if found != expected:
+            raise ValueError(
+                f"'{self.name}' could not be loaded from {path}: the config asks for the cells {expected}, but the weights are those "
+                f"of {found}"
+            )
+        return self
+
 
 def require_initialized(name: str, model: Model) -> None:
     """Refuse to run a model whose parameters have not been allocated.
@@ -54,6 +79,10 @@ def require_initialized(name: str, model: Model) -> None:
         for param in node.param_names:
             if node.has_param(param) is None:
                 raise ValueError(Errors.E109.format(name=name))
+
+
+def _recurrent_cells(model: Model) -> List[str]:
+    return [node.attrs["cell"] for node in model.walk() if node.name == "rnn"]
 
 
 def learn_vocabularies(model: Model, get_examples: Callable[[], Iterable[Example]]) -> None:

@@ -177,7 +177,10 @@ class RNNTagger(InitializedPipe, Tagger):
         scorer (Optional[Callable]): The scoring method.
         neg_prefix (str): What stands before a tag a token does not have.
         label_smoothing (float): In [0, 0.5).
+        RAISES (ValueError): If label_smoothing is out of its range.
         """
+        if not 0.0 <= label_smoothing < 0.5:
+            raise ValueError(f"label_smoothing must be at least 0 and below 0.5, got {label_smoothing}")
         super().__init__(
             vocab,
             model,
@@ -220,13 +223,25 @@ class RNNTagger(InitializedPipe, Tagger):
         validate_examples(examples, "RNNTagger.get_loss")
         truths = [self._aligned_labels(example) for example in examples]
         self._require_known_labels(truths)
+        prefix = self.cfg["neg_prefix"]
+        negative = [
+            (i, row, self.labels.index(label[len(prefix) :]))
+            for i, truth in enumerate(truths)
+            for row, label in enumerate(truth)
+            if label and label.startswith(prefix)
+        ]
+        for i, row, _ in negative:
+            truths[i][row] = None
         loss_func = SequenceCategoricalCrossentropy(
             names=list(self.labels),
             normalize=False,
-            neg_prefix=self.cfg["neg_prefix"],
             label_smoothing=self.cfg["label_smoothing"],
         )
         d_scores, loss = loss_func(scores, cast(Any, truths))
+        # Thinc's loss cannot smooth the labels of a batch that has negative ones.
+        for i, row, column in negative:
+            d_scores[i][row, column] = scores[i][row, column]
+            loss += float(scores[i][row, column]) ** 2
         if self.model.ops.xp.isnan(loss):
             raise ValueError(Errors.E910.format(name=self.name))
         return float(loss), d_scores

@@ -78,7 +78,7 @@ def make_rnn_textcat(
     nlp (Language): The pipeline.
     name (str): The component's name.
     model (Model[List[Doc], Floats2d]): The model, from B texts to probabilities [B, classes].
-    threshold (float): The probability a scored prediction must have.
+    threshold (float): Without effect, as in spaCy's own component: of exclusive classes the most probable one is predicted.
     scorer (Optional[Callable]): The scoring method.
     RETURNS (RNNTextCategorizer): The component.
     """
@@ -126,13 +126,16 @@ class _Categorizer(InitializedPipe, TextCategorizer):
         """
         require_initialized(self.name, self.model)
         docs = list(docs)
-        if not docs:
-            return self.model.ops.alloc2f(0, len(self.labels))
-        if any(len(doc) for doc in docs):
-            return self.model.predict(docs)
-        # Some of spaCy's layers cannot run on no tokens at all, so the empty texts get company.
-        company = Doc(self.vocab, words=["x"])
-        return self.model.predict(docs + [company])[: len(docs)]
+        filled = [i for i, doc in enumerate(docs) if len(doc)]
+        if self.model.has_ref("pool") and docs:
+            # An embedding cannot run on no tokens at all, so that only empty texts get company.
+            company = [] if filled else [Doc(self.vocab, words=["x"])]
+            return self.model.predict(docs + company)[: len(docs)]
+        # Some of spaCy's models cannot pool an empty text; zeros are what its component gives to one alone.
+        scores = self.model.ops.alloc2f(len(docs), len(self.labels))
+        if filled:
+            scores[self.model.ops.xp.asarray(filled)] = self.model.predict([docs[i] for i in filled])
+        return scores
 
 
 class RNNTextCategorizer(_Categorizer):
@@ -159,18 +162,11 @@ class RNNTextCategorizer(_Categorizer):
 
     def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         examples = list(examples)
+        _require_known_classes(self, examples)
         truths, not_missing = super()._examples_to_truth(examples)
-        known = set(self.labels)
+        # A text without annotation is true of no class, which exclusive classes cannot learn.
         for i, example in enumerate(examples):
-            cats = example.reference.cats
-            unknown = sorted(label for label, value in cats.items() if value == 1.0 and label not in known)
-            if unknown:
-                raise ValueError(
-                    f"'{self.name}' was given a text of class {unknown[0]!r}, which it had not seen when it was initialized. Its "
-                    f"classes are {', '.join(self.labels)}. Add the missing one with add_label, or in a labels file"
-                )
-            # A text without annotation is true of no class, which exclusive classes cannot learn.
-            if known.isdisjoint(cats):
+            if set(self.labels).isdisjoint(example.reference.cats):
                 not_missing[i] = 0.0
         return truths, not_missing
 
@@ -189,11 +185,30 @@ class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline.
-        labels (Optional[Iterable[str]]): The classes, e.g. from `spacy init labels`; those of the examples if None.
+        labels (Optional[Iterable[str]]): The classes that are learned, of all that the examples have; every one of them if None.
         RAISES (ValueError): If there are no classes or no examples.
         """
+        self.cfg["all_labels"] = labels is None
         _prepare(self, get_examples, nlp)
         super().initialize(get_examples, nlp=nlp, labels=labels)
+
+    def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        examples = list(examples)
+        if self.cfg.get("all_labels"):
+            _require_known_classes(self, examples)
+        return super()._examples_to_truth(examples)
+
+
+def _require_known_classes(component: TextCategorizer, examples: Iterable[Example]) -> None:
+    """Refuse texts of a class the component does not know."""
+    known = set(component.labels)
+    for example in examples:
+        for label, value in example.reference.cats.items():
+            if value == 1.0 and label not in known:
+                raise ValueError(
+                    f"'{component.name}' was given a text of class {label!r}, which it had not seen when it was initialized. Its "
+                    f"classes are {', '.join(component.labels)}. Add the missing one with add_label, or in a labels file"
+                )
 
 
 def _prepare(component: TextCategorizer, get_examples: Callable[[], Iterable[Example]], nlp: Optional[Language]) -> None:

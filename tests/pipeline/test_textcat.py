@@ -1,0 +1,368 @@
+"""`rnn_textcat` and `rnn_textcat_multilabel`: what they learn, write, and refuse."""
+
+import numpy
+import pytest
+import spacy
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Adam
+
+CATEGORIZERS = ["rnn_textcat", "rnn_textcat_multilabel"]
+POOLINGS = ["last", "mean", "max", "attention", ["last", "mean", "max", "attention"]]
+TEXTS = [["A", "lovely", "warm", "film"], ["dull"], [], ["Boring", ",", "slow"] * 4, ["I", "laughed"]]
+
+both = pytest.mark.parametrize("factory", CATEGORIZERS)
+
+
+def categorized(nlp, words, **cats):
+    reference = Doc(nlp.vocab, words=words)
+    reference.cats = cats
+    return Example(Doc(nlp.vocab, words=words), reference)
+
+
+def assert_batch_invariant(nlp, name, texts):
+    """Every text has the same scores alone, with its equals, and in a batch of all, in either order."""
+    component = nlp.get_pipe(name)
+
+    def scores(batch):
+        docs = [Doc(nlp.vocab, words=words) for words in batch]
+        for upstream, pipe in nlp.pipeline:
+            if upstream != name:
+                docs = list(pipe.pipe(docs))
+        return component.predict(docs)
+
+    batch, backwards = scores(texts), scores(texts[::-1])[::-1]
+    for i, words in enumerate(texts):
+        for other in (batch[i], backwards[i], scores([words, words, words])[2]):
+            numpy.testing.assert_allclose(scores([words])[0], other, atol=1e-5)
+
+
+@both
+def test_it_learns_its_training_texts(factory, make_nlp, annotate):
+    nlp, examples = make_nlp(factory, n_updates=40)
+    for example, doc in zip(examples, annotate(nlp, [[t.text for t in eg.y] for eg in examples]), strict=True):
+        assert {label: round(score) for label, score in doc.cats.items()} == example.y.cats
+
+
+def test_classes_that_do_not_exclude_each_other_are_learned(component_config):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("rnn_textcat_multilabel", config=component_config("rnn_textcat_multilabel"))
+    examples = [
+        categorized(nlp, ["warm", "and", "long"], good=1.0, long=1.0),
+        categorized(nlp, ["warm", "film"], good=1.0, long=0.0),
+        categorized(nlp, ["a", "long", "film"], good=0.0, long=1.0),
+        categorized(nlp, ["a", "film"], good=0.0, long=0.0),
+    ]
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.02
+    for _ in range(60):
+        nlp.update(examples, sgd=optimizer)
+    for example in examples:
+        cats = nlp(example.x.copy()).cats
+        assert {label: round(score) for label, score in cats.items()} == example.y.cats
+
+
+def test_exclusive_probabilities_sum_to_one(make_nlp, annotate):
+    nlp, _ = make_nlp("rnn_textcat", n_updates=3)
+    for doc in annotate(nlp, TEXTS):
+        assert sum(doc.cats.values()) == pytest.approx(1.0, abs=1e-6)
+        assert all(0 < score < 1 for score in doc.cats.values())
+
+
+def test_it_writes_categories_and_nothing_else(make_nlp):
+    nlp, _ = make_nlp("rnn_textcat", n_updates=3)
+    words = ["A", "warm", "film"]
+    doc = Doc(nlp.vocab, words=words, tags=["DT", "JJ", "NN"], pos=["DET", "ADJ", "NOUN"], lemmas=words)
+    doc.cats = {"other": 0.25}
+    attrs = ["ORTH", "LEMMA", "MORPH", "TAG", "POS", "HEAD", "DEP", "ENT_IOB", "ENT_TYPE", "SENT_START", "SPACY"]
+    before = doc.to_array(attrs)
+    doc = nlp(doc)
+    assert (doc.to_array(attrs) == before).all()
+    assert set(doc.cats) == {"good", "bad", "other"}
+    assert doc.cats["other"] == 0.25
+
+
+@both
+def test_it_declares_what_it_assigns_and_what_counts(factory, make_nlp):
+    nlp, _ = make_nlp(factory)
+    assert nlp.analyze_pipes()["summary"][factory]["assigns"] == ["doc.cats"]
+    weights = nlp.get_factory_meta(factory).default_score_weights
+    assert {key for key, weight in weights.items() if weight} == {"cats_score"}
+
+
+@pytest.mark.parametrize(
+    "factory, positive_label, expected",
+    [
+        ("rnn_textcat", None, "macro F"),
+        ("rnn_textcat", "good", "F (good)"),
+        ("rnn_textcat_multilabel", None, "macro AUC"),
+    ],
+)
+def test_the_scorer_gives_every_declared_score(factory, positive_label, expected, component_config, make_examples):
+    nlp = spacy.blank("en")
+    component = nlp.add_pipe(factory, config=component_config(factory))
+    examples = make_examples(nlp, factory)
+    settings = {} if positive_label is None else {"positive_label": positive_label}
+    component.initialize(lambda: examples, nlp=nlp, **settings)
+    optimizer = Adam(0.02)
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    scores = nlp.evaluate(examples)
+    assert set(nlp.get_factory_meta(factory).default_score_weights) <= set(scores)
+    assert scores["cats_score_desc"] == expected
+    assert scores["cats_score"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "factory, threshold, recall",
+    [
+        ("rnn_textcat_multilabel", 0.0, 1.0),
+        ("rnn_textcat_multilabel", 1.0, 0.0),
+        # Of exclusive classes the best one counts, whatever its probability: so spaCy scores them.
+        ("rnn_textcat", 1.0, 1.0),
+    ],
+)
+def test_the_threshold_decides_what_counts_as_predicted(factory, threshold, recall, make_nlp):
+    nlp, examples = make_nlp(factory, n_updates=40, threshold=threshold)
+    assert nlp.evaluate(examples)["cats_micro_r"] == recall
+
+
+@pytest.mark.parametrize(
+    "labels, positive_label, message",
+    [
+        (["good", "bad"], "great", "great"),
+        (["good", "bad", "mixed"], "good", "E919"),
+    ],
+)
+def test_a_positive_label_is_one_of_two(labels, positive_label, message, component_config, make_examples):
+    nlp = spacy.blank("en")
+    component = nlp.add_pipe("rnn_textcat", config=component_config("rnn_textcat"))
+    with pytest.raises(ValueError, match=message):
+        component.initialize(lambda: make_examples(nlp, "rnn_textcat"), nlp=nlp, labels=labels, positive_label=positive_label)
+
+
+@pytest.fixture
+def models_of_spacy(tok2vec_config):
+    tok2vec = tok2vec_config()
+    bow = {"@architectures": "spacy.TextCatBOW.v3", "length": 256, "ngram_size": 1, "no_output_layer": False}
+    reduce = {"@architectures": "spacy.TextCatReduce.v1", "exclusive_classes": True, "tok2vec": tok2vec}
+    unused = dict.fromkeys(["use_reduce_first", "use_reduce_last", "use_reduce_max", "use_reduce_mean"], False)
+    return {
+        "ensemble": {
+            "@architectures": "spacy.TextCatEnsemble.v2",
+            "tok2vec": tok2vec,
+            "linear_model": {**bow, "exclusive_classes": True},
+        },
+        "bag of words": {**bow, "exclusive_classes": True},
+        "mean": {**reduce, **unused, "use_reduce_mean": True},
+        "max": {**reduce, **unused, "use_reduce_max": True},
+        "last": {**reduce, **unused, "use_reduce_last": True},
+    }
+
+
+@pytest.mark.parametrize("model", ["ensemble", "bag of words", "mean", "max", "last"])
+def test_scores_do_not_depend_on_the_batch_with_models_of_spacy(model, make_nlp, models_of_spacy):
+    nlp, _ = make_nlp("rnn_textcat", n_updates=5, config={"model": models_of_spacy[model]})
+    assert_batch_invariant(nlp, "rnn_textcat", [*TEXTS, []])
+
+
+@both
+@pytest.mark.parametrize("pooling", POOLINGS, ids=str)
+@pytest.mark.parametrize("bidirectional", [True, False], ids=["two directions", "one direction"])
+def test_scores_do_not_depend_on_the_batch(factory, pooling, bidirectional, make_nlp, component_config, tok2vec_config):
+    tok2vec = tok2vec_config(bidirectional=bidirectional, train_initial_state=True)
+    config = component_config(factory, tok2vec, pooling=pooling, hidden_width=4)
+    nlp, _ = make_nlp(factory, n_updates=2, config=config)
+    assert_batch_invariant(nlp, factory, [*TEXTS, []])
+
+
+@both
+def test_documents_without_annotation_change_no_gradient(factory, make_nlp, gradients):
+    nlp, examples = make_nlp(factory, n_updates=2)
+    component = nlp.get_pipe(factory)
+    blank = categorized(nlp, ["Nobody", "knows", "this"])
+    alone = gradients(component, examples)
+    assert any(array.any() for array in alone)
+    for a, b in zip(alone, gradients(component, [blank, *examples, blank]), strict=True):
+        numpy.testing.assert_allclose(a, b, atol=1e-5)
+    assert not any(array.any() for array in gradients(component, [blank, blank]))
+    assert component.update([blank])[factory] == 0.0
+
+
+def test_a_class_without_annotation_has_no_gradient(make_nlp):
+    nlp, _ = make_nlp("rnn_textcat_multilabel")
+    component = nlp.get_pipe("rnn_textcat_multilabel")
+    _, d_scores = component.get_loss([categorized(nlp, ["a", "film"], good=1.0)], numpy.full((1, 2), 0.5, dtype="f"))
+    assert dict(zip(component.labels, d_scores[0], strict=True)) == {"good": -0.5, "bad": 0.0}
+
+
+@pytest.mark.parametrize(
+    "factory, cats, message",
+    [
+        ("rnn_textcat", {}, "E867|E143"),
+        ("rnn_textcat", {"good": 1.0}, "E867"),
+        ("rnn_textcat_multilabel", {}, "E143"),
+        ("rnn_textcat", {"good": 0.5, "bad": 0.5}, "E851"),
+        ("rnn_textcat_multilabel", {"good": 0.5, "bad": 0.0}, "E851"),
+        ("rnn_textcat", {"good": 1.0, "bad": 1.0}, "E895"),
+    ],
+)
+def test_classes_that_cannot_be_learned_are_refused(factory, cats, message, component_config):
+    nlp = spacy.blank("en")
+    nlp.add_pipe(factory, config=component_config(factory))
+    with pytest.raises(ValueError, match=message):
+        nlp.initialize(lambda: [categorized(nlp, ["a", "film"], **cats)])
+
+
+@pytest.mark.parametrize(
+    "factory, cats, message",
+    [
+        ("rnn_textcat", {"good": 0.5, "bad": 0.5}, "E851"),
+        ("rnn_textcat_multilabel", {"good": -1.0}, "E851"),
+        ("rnn_textcat", {"good": 1.0, "bad": 1.0}, "E895"),
+        ("rnn_textcat", {"great": 1.0}, "great"),
+        ("rnn_textcat_multilabel", {"great": 1.0}, "great"),
+    ],
+)
+def test_values_that_cannot_be_learned_are_refused_in_training(factory, cats, message, make_nlp, parameters):
+    nlp, _ = make_nlp(factory)
+    model = nlp.get_pipe(factory).model
+    before = parameters(model)
+    with pytest.raises(ValueError, match=message):
+        nlp.update([categorized(nlp, ["a", "film"], **cats)], sgd=Adam(0.1))
+    assert all((a == b).all() for a, b in zip(before, parameters(model), strict=True))
+
+
+@both
+def test_it_does_not_run_before_initialization(factory, component_config):
+    nlp = spacy.blank("en")
+    component = nlp.add_pipe(factory, config=component_config(factory))
+    component.add_label("good")
+    component.add_label("bad")
+    for words in (["a", "film"], []):
+        with pytest.raises(ValueError, match="E109"):
+            component.predict([Doc(nlp.vocab, words=words)])
+        with pytest.raises(ValueError, match="E109"):
+            component.update([categorized(nlp, words, good=1.0, bad=0.0)])
+
+
+@both
+def test_no_examples_are_refused(factory, component_config):
+    nlp = spacy.blank("en")
+    component = nlp.add_pipe(factory, config=component_config(factory))
+    for labels in (None, ["good", "bad"]):
+        with pytest.raises((ValueError, TypeError), match="E930|E923"):
+            component.initialize(lambda: [], nlp=nlp, labels=labels)
+
+
+@both
+@pytest.mark.parametrize("hidden_width", [0, 4])
+def test_a_class_added_to_a_trained_model_is_learned(factory, hidden_width, make_nlp, component_config):
+    config = component_config(factory, hidden_width=hidden_width)
+    nlp, examples = make_nlp(factory, n_updates=40, config=config)
+    before = [nlp(eg.x.copy()).cats for eg in examples]
+    component = nlp.get_pipe(factory)
+    assert component.add_label("odd") == 1
+    assert component.add_label("odd") == 0
+    assert component.model.get_dim("nO") == 3
+    for old, example in zip(before, examples, strict=True):
+        cats = nlp(example.x.copy()).cats
+        assert list(cats) == ["good", "bad", "odd"]
+        for label in ("good", "bad"):
+            assert cats[label] == pytest.approx(old[label], abs=1e-5)
+        assert cats["odd"] == pytest.approx(0.0 if factory == "rnn_textcat" else 0.5, abs=1e-5)
+    odd = categorized(nlp, ["purple", "purple", "purple"], good=0.0, bad=0.0, odd=1.0)
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.05
+    for _ in range(40):
+        losses = nlp.update([odd, *examples], sgd=optimizer)
+    assert losses[factory] < 0.3
+    if factory == "rnn_textcat_multilabel":
+        assert nlp(odd.x.copy()).cats["odd"] > 0.5
+
+
+@both
+def test_a_class_can_be_added_before_initialization(factory, component_config, make_examples):
+    nlp = spacy.blank("en")
+    component = nlp.add_pipe(factory, config=component_config(factory))
+    component.add_label("odd")
+    nlp.initialize(lambda: make_examples(nlp, factory))
+    assert component.labels == ("odd", "good", "bad")
+    assert set(nlp("A film").cats) == {"odd", "good", "bad"}
+
+
+def test_one_class_is_enough_for_a_multilabel_categorizer(component_config):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("rnn_textcat_multilabel", config=component_config("rnn_textcat_multilabel"))
+    examples = [categorized(nlp, ["a", "warm", "film"], good=1.0), categorized(nlp, ["a", "cold", "film"], good=0.0)]
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.02
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    assert [round(nlp(eg.x.copy()).cats["good"]) for eg in examples] == [1, 0]
+
+
+def share(factory, pooling, tok2vec, listener_config, component_config, examples_of):
+    """A pipeline whose categorizer listens to a shared model, initialized."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": tok2vec})
+    nlp.add_pipe(factory, config=component_config(factory, listener_config, pooling=pooling))
+    examples = examples_of(nlp, factory)
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.02
+    for _ in range(5):
+        nlp.update(examples, sgd=optimizer)
+    return nlp
+
+
+@both
+@pytest.mark.parametrize("pooling", POOLINGS, ids=str)
+@pytest.mark.parametrize("bidirectional", [True, False], ids=["two directions", "one direction"])
+def test_pooling_over_a_shared_model_equals_pooling_over_its_own(
+    factory, pooling, bidirectional, make_nlp, component_config, tok2vec_config, listener_config, make_examples
+):
+    tok2vec = tok2vec_config(bidirectional=bidirectional)
+    shared = share(factory, pooling, tok2vec, listener_config, component_config, make_examples)
+    own, _ = make_nlp(factory, config=component_config(factory, tok2vec, pooling=pooling))
+    # The same weights: those of the shared model and, above it, those of pooling and output.
+    model, listening = own.get_pipe(factory).model, shared.get_pipe(factory).model
+    model.get_ref("tok2vec").from_bytes(shared.get_pipe("tok2vec").model.to_bytes())
+    model.get_ref("pool").from_bytes(listening.get_ref("pool").to_bytes())
+    model.get_ref("output_layer").from_bytes(listening.get_ref("output_layer").to_bytes())
+    for words in (words for words in TEXTS if words):
+        expected = own(Doc(own.vocab, words=words)).cats
+        for label, score in shared(Doc(shared.vocab, words=words)).cats.items():
+            assert score == pytest.approx(expected[label], abs=1e-6)
+
+
+@both
+def test_scores_over_a_shared_model_do_not_depend_on_the_batch(
+    factory, tok2vec_config, listener_config, component_config, make_examples
+):
+    nlp = share(factory, ["last", "max"], tok2vec_config(), listener_config, component_config, make_examples)
+    assert_batch_invariant(nlp, factory, [*TEXTS, []])
+
+
+@both
+def test_last_pooling_over_a_shared_model_survives_being_saved(
+    factory, tok2vec_config, listener_config, component_config, make_examples, tmp_path, output
+):
+    nlp = share(factory, "last", tok2vec_config(), listener_config, component_config, make_examples)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    for words in TEXTS:
+        assert output(loaded(Doc(loaded.vocab, words=words))) == output(nlp(Doc(nlp.vocab, words=words)))
+
+
+@both
+def test_truncate_reads_the_first_tokens_only(factory, component_config, tok2vec_config, make_nlp):
+    tok2vec = tok2vec_config()
+    tok2vec["encode"] = {"@architectures": "spacy_rnn.Truncate.v1", "encode": tok2vec["encode"], "max_length": 3}
+    nlp, examples = make_nlp(factory, n_updates=20, config=component_config(factory, tok2vec, pooling="last"))
+
+    def cats(*words):
+        return nlp(Doc(nlp.vocab, words=words)).cats
+
+    assert cats("A", "warm", "film") == cats("A", "warm", "film", "dull", "cold", "slow")
+    assert cats("A", "warm", "film") != cats("A", "warm", "dull")
+    assert_batch_invariant(nlp, factory, [*TEXTS, []])
