@@ -24,10 +24,12 @@ def build_embed(width: int, *, size: int = 10000, attr: str = "LOWER", min_count
     min_count (int): How often a word occurs at least that has a row of its own. With 2 the row of unknown words learns from the
         words that occur once, so that it means something when the model is used.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer, from texts of n tokens to rows [n, width].
-    RAISES (ValueError): If the attribute is unknown, or the size leaves no room for a word.
+    RAISES (ValueError): If the attribute is unknown, the width is below 1, or the size leaves no room for a word.
     """
     if intify_attr(attr) is None:
         raise ValueError(f"attr must be a token attribute such as LOWER, got {attr!r}")
+    if width < 1:
+        raise ValueError(f"width must be at least 1, got {width}")
     if size <= N_SPECIAL:
         raise ValueError(f"size counts {N_SPECIAL} special entries, so it must be at least {N_SPECIAL + 1}, got {size}")
     return Model(

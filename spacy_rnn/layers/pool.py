@@ -30,15 +30,17 @@ def build_pool(
     nI (Optional[int]): The width of the rows. Inferred from the data if None.
     attention_width (Optional[int]): The width of the attention's hidden layer; as wide as the rows if None.
     RETURNS (Model[Ragged, Floats2d]): The layer, from rows [N, nI] to vectors [B, nI · number of poolings].
-    RAISES (ValueError): If a pooling is unknown or named twice, or none is named. When the layer is initialized: if "last" does
-        not know the directions.
+    RAISES (ValueError): If a pooling is unknown or named twice, or none is named; or if a width is out of its range. When the
+        layer is initialized: if "last" does not know the directions.
     """
     names = [pooling] if isinstance(pooling, str) else list(pooling)
     unknown = [name for name in names if name not in POOLINGS]
     if unknown or not names or len(set(names)) < len(names):
         raise ValueError(f"pooling takes one or several of {', '.join(POOLINGS)}, each once; got {pooling!r}")
+    if attention_width is not None and attention_width < 1:
+        raise ValueError(f"attention_width must be at least 1, got {attention_width}")
     with_attention = "attention" in names
-    return Model(
+    model: Model[Ragged, Floats2d] = Model(
         "pool",
         forward,
         init=init,
@@ -50,6 +52,14 @@ def build_pool(
         params={"A": None, "a": None, "u": None} if with_attention else {},
         attrs={"pooling": names, "bidirectional": bidirectional},
     )
+    _check_width(model)
+    return model
+
+
+def _check_width(model: Model[Ragged, Floats2d]) -> None:
+    nI = model.maybe_get_dim("nI")
+    if nI is not None and nI % 2 and "last" in model.attrs["pooling"] and model.attrs["bidirectional"]:
+        raise ValueError(f"the width nI is shared by two directions, so it must be even, got {nI}")
 
 
 def init(
@@ -64,6 +74,7 @@ def init(
             "pooling 'last' has to know whether the encoder is bidirectional, which a listener cannot tell: use the component "
             "rnn_textcat or rnn_textcat_multilabel, which looks at the shared encoder, or another pooling"
         )
+    _check_width(model)
     nI = model.get_dim("nI")
     model.set_dim("nO", nI * len(model.attrs["pooling"]))
     if model.has_dim("nA") is not False:

@@ -192,7 +192,8 @@ def _backprop(
     xp = model.ops.xp
     n_dirs = _n_directions(model)
     nH = model.get_dim("nO") // n_dirs
-    d_rows = cast(Floats2d, dY.dataXd)
+    # The gradient of a batch without rows may have lost its width.
+    d_rows = cast(Floats2d, dY.dataXd) if dY.data.size else model.ops.alloc2f(0, model.get_dim("nO"))
     d_initials: List[Dict[str, Floats2d]] = []
     for i, layer in reversed(list(enumerate(layers))):
         d_inputs = []
@@ -233,8 +234,9 @@ def _check_input_width(model: Model[Ragged, Ragged], width: int) -> None:
 
 def _check_widths(model: Model[Ragged, Ragged]) -> None:
     nO, nI = model.maybe_get_dim("nO"), model.maybe_get_dim("nI")
-    if nO is not None and nO < 1:
-        raise ValueError(f"the output width nO must be at least 1, got {nO}")
+    for name, width in (("nO", nO), ("nI", nI)):
+        if width is not None and width < 1:
+            raise ValueError(f"the width {name} must be at least 1, got {width}")
     if nO is not None and nO % _n_directions(model):
         raise ValueError(f"the output width nO is shared by two directions, so it must be even, got {nO}")
     one_layer = model.attrs["depth"] == 1

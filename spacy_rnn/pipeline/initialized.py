@@ -62,7 +62,7 @@ class InitializedPipe(TrainablePipe):
         found = _recurrent_cells(self.model)
         if found != expected:
             raise ValueError(
-                f"'{self.name}' could not be loaded from {path}: the config asks for the cells {expected}, but the weights are those "
+                f"'{self.name}' could not be loaded from {path}: the config asks for cells {expected}, but the weights are those "
                 f"of {found}"
             )
         return self

@@ -1,6 +1,6 @@
 """One recurrent sweep over a ragged batch, on whatever engine suits its arrays."""
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
 from thinc.util import get_array_module
 
@@ -49,6 +49,8 @@ def sweep(
         name, gradients of the initial state by name).
     RAISES (ValueError): If a shape does not fit.
     """
+    if X.ndim != 2:
+        raise ValueError(f"the rows of a batch are a matrix [N, nI], got shape {tuple(X.shape)}")
     lengths = as_lengths(lengths, X.shape[0])
     _check_shapes(cell, params, X, len(lengths), initial, mask)
     xp = get_array_module(X)
@@ -70,11 +72,13 @@ def _check_shapes(
     if "R" not in params or params["R"].ndim != 2:
         raise ValueError(f"the parameters of {cell.name} need a matrix R")
     nH = params["R"].shape[1]
+    _refuse_unknown(f"parameters of {cell.name}", params, cell.parameter_shapes(1, 1))
     expected = {
         f"parameter {name} of {cell.name}": (params.get(name), shape)
         for name, shape in cell.parameter_shapes(X.shape[1], nH).items()
     }
     if initial is not None:
+        _refuse_unknown(f"initial states of {cell.name}", initial, cell.states)
         for name in cell.states:
             expected[f"initial state {name} of {cell.name}"] = (
                 initial.get(name),
@@ -86,3 +90,9 @@ def _check_shapes(
         found = None if array is None else tuple(array.shape)
         if found != shape:
             raise ValueError(f"{what}: expected shape {shape}, got {found}")
+
+
+def _refuse_unknown(what: str, arrays: Iterable[str], known: Iterable[str]) -> None:
+    unknown = sorted(set(arrays) - set(known))
+    if unknown:
+        raise ValueError(f"{what}: expected {', '.join(known)}, got also {', '.join(unknown)}")
