@@ -9,43 +9,26 @@ LENGTHS = {
     "ragged": [3, 0, 1, 5, 2],
     "equal": [4, 4, 4],
     "one row": [1],
+    "no rows": [0, 0],
 }
-nI, nH = 3, 4
+# A central difference of the rectifier is exact only if no step of 1e-6 crosses its kink.
+DISTANCE_FROM_KINK = 1e-4
 
 
-def make_problem(name, lengths, with_initial, with_mask, seed=0):
-    rng = numpy.random.default_rng(seed)
-    cell = CELLS[name]
-    params = {key: rng.normal(scale=0.6, size=shape) for key, shape in cell.parameter_shapes(nI, nH).items()}
-    X = rng.normal(size=(sum(lengths), nI))
-    B = len(lengths)
-    initial = None
-    if with_initial:
-        initial = {state: rng.normal(size=(B, nH)) for state in cell.states}
-    mask = None
-    if with_mask:
-        mask = (rng.uniform(size=(B, nH)) > 0.4) / 0.6
-    dY = rng.normal(size=(sum(lengths), nH))
-    d_final = {state: rng.normal(size=(B, nH)) for state in cell.states}
-    return cell, params, X, initial, mask, dY, d_final
-
-
-def relative_error(analytic, numeric):
-    scale = max(numpy.linalg.norm(analytic), numpy.linalg.norm(numeric))
-    return 0.0 if scale == 0 else numpy.linalg.norm(analytic - numeric) / scale
-
-
-def central_differences(loss, array, eps=1e-6):
-    gradient = numpy.zeros_like(array)
-    for i in numpy.ndindex(*array.shape):
-        value = array[i]
-        array[i] = value + eps
-        above = loss()
-        array[i] = value - eps
-        below = loss()
-        array[i] = value
-        gradient[i] = (above - below) / (2 * eps)
-    return gradient
+def smallest_preactivation(params, X, lengths, initial, mask, reverse, Y):
+    """The distance of an Elman cell's activations from 0, before the activation."""
+    smallest = numpy.inf
+    start = 0
+    for i, n in enumerate(lengths):
+        h = numpy.zeros(Y.shape[1]) if initial is None else initial["h"][i]
+        rows = range(start, start + n)
+        for row in reversed(rows) if reverse else rows:
+            h_in = h if mask is None else h * mask[i]
+            activation = params["W"] @ X[row] + params["b"] + params["R"] @ h_in
+            smallest = min(smallest, numpy.abs(activation).min())
+            h = Y[row]
+        start += n
+    return smallest
 
 
 @pytest.mark.parametrize("with_mask", [False, True], ids=["plain", "masked"])
@@ -53,7 +36,7 @@ def central_differences(loss, array, eps=1e-6):
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
 @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS.keys())
 @pytest.mark.parametrize("name", CELLS)
-def test_gradients_match_central_differences(name, lengths, reverse, with_initial, with_mask):
+def test_gradients_match_central_differences(make_problem, difference_error, name, lengths, reverse, with_initial, with_mask):
     cell, params, X, initial, mask, dY, d_final = make_problem(name, lengths, with_initial, with_mask)
 
     def run(is_train):
@@ -72,13 +55,45 @@ def test_gradients_match_central_differences(name, lengths, reverse, with_initia
         Y, final, _ = run(False)
         return (Y * dY).sum() + sum((final[s] * d_final[s]).sum() for s in cell.states)
 
-    _, _, backprop = run(True)
+    Y, _, backprop = run(True)
+    if name == "elman_relu":
+        assert smallest_preactivation(params, X, lengths, initial, mask, reverse, Y) > DISTANCE_FROM_KINK
     dX, grads, d_initial = backprop(dY, d_final)
     assert set(grads) == set(params)
     pairs = {"X": (dX, X)}
     pairs.update({key: (grads[key], params[key]) for key in params})
     if initial is not None:
         pairs.update({f"initial {s}": (d_initial[s], initial[s]) for s in cell.states})
-    for key, (analytic, array) in pairs.items():
-        numeric = central_differences(loss, array)
-        assert relative_error(analytic, numeric) < 1e-6, key
+    for key, (gradient, array) in pairs.items():
+        assert difference_error(loss, array, gradient) < 1e-6, key
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_no_gradient_of_the_final_state_is_a_gradient_of_zero(make_problem, name):
+    lengths = LENGTHS["ragged"]
+    cell, params, X, initial, mask, dY, d_final = make_problem(name, lengths, with_mask=True)
+    _, _, backprop = sweep(cell, params, X, lengths, initial=initial, mask=mask, is_train=True)
+    dX, grads, d_initial = backprop(dY, None)
+    zeros = {s: numpy.zeros_like(array) for s, array in d_final.items()}
+    dX_zeros, grads_zeros, d_initial_zeros = backprop(dY, zeros)
+    numpy.testing.assert_array_equal(dX, dX_zeros)
+    for key in params:
+        numpy.testing.assert_array_equal(grads[key], grads_zeros[key], err_msg=key)
+    for s in cell.states:
+        numpy.testing.assert_array_equal(d_initial[s], d_initial_zeros[s], err_msg=s)
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
+@pytest.mark.parametrize("lengths", [[], [0], [0, 0, 0]], ids=["no sequences", "one empty", "all empty"])
+@pytest.mark.parametrize("name", CELLS)
+def test_batches_without_rows_have_gradients_of_the_right_shape(make_problem, name, lengths, reverse):
+    cell, params, X, initial, _, dY, d_final = make_problem(name, lengths)
+    Y, final, backprop = sweep(cell, params, X, lengths, initial=initial, reverse=reverse, is_train=True)
+    dX, grads, d_initial = backprop(dY, d_final)
+    assert Y.shape == dY.shape
+    assert dX.shape == X.shape
+    for key, param in params.items():
+        numpy.testing.assert_array_equal(grads[key], numpy.zeros_like(param))
+    for s in cell.states:
+        numpy.testing.assert_array_equal(final[s], initial[s])
+        numpy.testing.assert_array_equal(d_initial[s], d_final[s])

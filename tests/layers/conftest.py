@@ -1,0 +1,94 @@
+import numpy
+import pytest
+from spacy.attrs import LOWER
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Ragged, fix_random_seed
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed():
+    """Initial weights and dropout masks are the same in every run."""
+    fix_random_seed(0)
+
+
+@pytest.fixture
+def make_docs():
+    """Make texts of words separated by spaces, with one vocabulary."""
+    vocab = Vocab(lex_attr_getters={LOWER: str.lower})
+
+    def make(*texts):
+        return [Doc(vocab, words=text.split()) for text in texts]
+
+    return make
+
+
+@pytest.fixture
+def as_ragged():
+    """Join rows [n, width] of several sequences to a batch."""
+
+    def join(sequences):
+        lengths = numpy.asarray([len(rows) for rows in sequences], dtype="int32")
+        return Ragged(numpy.concatenate(sequences), lengths)
+
+    return join
+
+
+@pytest.fixture
+def make_batch(as_ragged):
+    """Draw a batch of rows with given lengths."""
+
+    def make(lengths, width, dtype="float64", seed=0):
+        rng = numpy.random.default_rng(seed)
+        return as_ragged([rng.normal(size=(n, width)).astype(dtype) for n in lengths])
+
+    return make
+
+
+@pytest.fixture
+def randomize():
+    """Give a model's parameters random values, in float64 unless told otherwise."""
+
+    def draw(model, dtype="float64", seed=0, scale=0.6):
+        rng = numpy.random.default_rng(seed)
+        for node in model.walk():
+            for name in node.param_names:
+                shape = node.get_param(name).shape
+                node.set_param(name, rng.normal(scale=scale, size=shape).astype(dtype))
+        return model
+
+    return draw
+
+
+@pytest.fixture
+def difference_error():
+    """The distance of a gradient from central differences of the loss, relative to their size."""
+
+    def error(loss, array, gradient, eps=1e-6):
+        assert gradient.shape == array.shape
+        numeric = numpy.zeros_like(array)
+        for i in numpy.ndindex(*array.shape):
+            value = array[i]
+            array[i] = value + eps
+            above = loss()
+            array[i] = value - eps
+            below = loss()
+            array[i] = value
+            numeric[i] = (above - below) / (2 * eps)
+        scale = max(numpy.linalg.norm(gradient), numpy.linalg.norm(numeric))
+        return 0.0 if scale == 0 else numpy.linalg.norm(gradient - numeric) / scale
+
+    return error
+
+
+@pytest.fixture
+def check_parameter_gradients(difference_error):
+    """Compare the gradients of all of a model's parameters with central differences of the loss."""
+
+    def check(model, loss):
+        for node in model.walk():
+            for name in node.param_names:
+                error = difference_error(loss, node.get_param(name), node.get_grad(name))
+                assert error < 1e-6, f"{name} of {node.name}"
+
+    return check

@@ -1,0 +1,187 @@
+"""The recurrent encoders in spaCy's Tok2Vec."""
+
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose, assert_array_equal
+
+CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
+HASH_EMBED = {
+    "@architectures": "spacy.MultiHashEmbed.v2",
+    "width": 12,
+    "attrs": ["NORM", "SHAPE"],
+    "rows": [50, 50],
+    "include_static_vectors": False,
+}
+# spaCy's hash embeddings cannot be trained on a batch without a token (spaCy skips such batches); this one can.
+VOCABULARY_EMBED = {"@architectures": "spacy_rnn.Embed.v1", "width": 12, "size": 20}
+ENCODERS = {
+    **{cell: {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, "cell": cell} for cell in CELLS},
+    "one direction": {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 7, "bidirectional": False},
+    "deep": {
+        "@architectures": "spacy_rnn.RNNEncoder.v1",
+        "width": 12,
+        "depth": 3,
+        "dropout": 0.3,
+        "recurrent_dropout": 0.3,
+        "residual": True,
+        "train_initial_state": True,
+    },
+    "BiLSTM": {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 12, "depth": 2, "dropout": 0.3},
+    "BiLSTM of depth 0": {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 12, "depth": 0, "dropout": 0.0},
+    "truncated": {
+        "@architectures": "spacy_rnn.Truncate.v1",
+        "max_length": 100,
+        "encode": {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8},
+    },
+}
+every_encoder = pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
+
+
+def tok2vec(encode, embed=HASH_EMBED):
+    return {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
+
+
+@pytest.fixture
+def build(resolve, docs):
+    def build_initialized(encode, embed=HASH_EMBED):
+        model = resolve(tok2vec(encode, embed))
+        model.initialize(X=docs)
+        return model
+
+    return build_initialized
+
+
+@every_encoder
+def test_every_token_gets_a_vector(build, docs, encode):
+    model = build(encode)
+    assert model.get_dim("nO") == encode.get("width", 8)
+    Y, backprop = model.begin_update(docs)
+    assert [rows.shape for rows in Y] == [(len(doc), model.get_dim("nO")) for doc in docs]
+    for rows in Y:
+        assert rows.dtype == "float32"
+        assert numpy.isfinite(rows).all()
+    backprop(Y)
+    for node in model.walk():
+        for name in node.param_names:
+            assert numpy.isfinite(node.get_grad(name)).all(), f"{name} of {node.name}"
+
+
+@every_encoder
+def test_vectors_of_a_text_do_not_depend_on_the_batch(build, docs, encode):
+    model = build(encode)
+    for doc, rows in zip(docs, model.predict(docs), strict=True):
+        (alone,) = model.predict([doc])
+        assert_allclose(rows, alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_empty", [0, 1, 3])
+@every_encoder
+def test_batches_without_tokens(build, docs, encode, n_empty):
+    empty = [docs[1]] * n_empty
+    assert [rows.shape[0] for rows in build(encode).predict(empty)] == [0] * n_empty
+    model = build(encode, VOCABULARY_EMBED)
+    Y, backprop = model.begin_update(empty)
+    assert [rows.shape[0] for rows in Y] == [0] * n_empty
+    backprop(Y)
+    for node in model.walk():
+        for name in node.param_names:
+            assert not node.has_grad(name) or not node.get_grad(name).any(), f"{name} of {node.name}"
+
+
+@every_encoder
+def test_configured_encoder_is_loaded_from_bytes_and_disk(build, resolve, docs, tmp_path, encode):
+    model = build(encode)
+    model.to_disk(tmp_path / "model")
+    from_bytes = resolve(tok2vec(encode)).from_bytes(model.to_bytes())
+    from_disk = resolve(tok2vec(encode)).from_disk(tmp_path / "model")
+    for rows, *others in zip(model.predict(docs), from_bytes.predict(docs), from_disk.predict(docs), strict=True):
+        for other in others:
+            assert_array_equal(rows, other)
+
+
+def test_encoder_sees_the_context(build, docs):
+    """The first word's vector depends on the last word if, and only if, a direction comes from there."""
+    for bidirectional in (False, True):
+        model = build({"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, "bidirectional": bidirectional})
+        whole, cut = model.predict([docs[3], docs[3][:-1].as_doc()])
+        assert numpy.allclose(whole[0], cut[0], atol=1e-7) != bidirectional
+
+
+@pytest.mark.parametrize("option", ["dropout", "recurrent_dropout"])
+def test_options_reach_the_layer(build, docs, option):
+    plain = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, "depth": 2}
+    for encode, drops in ((plain, False), ({**plain, option: 0.5}, True)):
+        encoder = build(encode).get_ref("encode")
+        rows = [numpy.ones((5, 12), dtype="float32")]
+        assert numpy.array_equal(encoder.begin_update(rows)[0][0], encoder.predict(rows)[0]) != drops
+
+
+@pytest.mark.parametrize(
+    "option, value, name, expected",
+    [("forget_bias", 3.0, "b", 3.0), ("train_initial_state", True, "h0", 0.0)],
+)
+def test_parameters_start_as_configured(build, option, value, name, expected):
+    model = build({"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, option: value})
+    (direction,) = [node for node in model.walk() if node.name == "lstm_forward"]
+    array = direction.get_param(name)
+    assert_array_equal(array[4:8] if name == "b" else array, numpy.full(4, expected))
+
+
+@pytest.mark.parametrize("option, name", [("init_W", "W"), ("init_R", "R")])
+def test_initializers_come_from_the_config(build, option, name):
+    encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, option: {"@initializers": "zero_init.v1"}}
+    (direction,) = [node for node in build(encode).walk() if node.name == "lstm_forward"]
+    assert not direction.get_param(name).any()
+    assert direction.get_param("W" if name == "R" else "R").any()
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_bilstm_of_another_width_than_its_input_is_refused(resolve, docs, depth):
+    encode = {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 8, "depth": depth, "dropout": 0.0}
+    with pytest.raises(ValueError, match="width 8 .*width 12"):
+        resolve(tok2vec(encode)).initialize(X=docs)
+
+
+def test_bilstm_of_depth_0_is_the_identity_and_has_the_structure_of_spacys():
+    """So that a pipeline trained with one loads with the other."""
+    ours = spacy.registry.architectures.get("spacy_rnn.BiLSTMEncoder.v1")(width=12, depth=0, dropout=0.0)
+    spacys = spacy.registry.architectures.get("spacy.TorchBiLSTMEncoder.v1")(width=12, depth=0, dropout=0.0)
+    assert [node.name for node in ours.walk()] == [node.name for node in spacys.walk()]
+    assert ours.to_bytes() == spacys.to_bytes()
+    rows = [numpy.ones((3, 12), dtype="float32"), numpy.ones((0, 12), dtype="float32")]
+    Y, backprop = ours.begin_update(rows)
+    for result in (Y, backprop(rows)):
+        for array, expected in zip(result, rows, strict=True):
+            assert_array_equal(array, expected)
+
+
+def test_bilstm_takes_the_arguments_of_spacys(resolve):
+    """A config changes the architecture by its name alone."""
+    shared = {"width": 12, "depth": 0, "dropout": 0.1}
+    for name in ("spacy_rnn.BiLSTMEncoder.v1", "spacy.TorchBiLSTMEncoder.v1"):
+        assert resolve({"@architectures": name, **shared}).name == "noop"
+
+
+@pytest.mark.parametrize(
+    "encode, words",
+    [
+        ({"width": 8, "cell": "rnn"}, ["'rnn'", *CELLS]),
+        ({"width": 7}, ["even", "7"]),
+        ({"width": 8, "depth": 0}, ["depth", "0"]),
+        ({"width": 8, "dropout": 1.0}, ["dropout", "1.0"]),
+        ({"width": 8, "recurrent_dropout": -0.5}, ["recurrent_dropout", "-0.5"]),
+    ],
+    ids=str,
+)
+def test_arguments_out_of_range_are_refused(resolve, encode, words):
+    with pytest.raises(ValueError) as error:
+        resolve({"@architectures": "spacy_rnn.RNNEncoder.v1", **encode})
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize("depth", [-1, -2])
+def test_bilstm_of_negative_depth_is_refused(resolve, depth):
+    with pytest.raises(ValueError, match=f"depth.*{depth}"):
+        resolve({"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 8, "depth": depth, "dropout": 0.0})

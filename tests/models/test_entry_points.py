@@ -1,0 +1,24 @@
+"""Every architecture has its name in spaCy's registry."""
+
+from importlib.metadata import distribution
+
+import pytest
+import spacy
+
+TESTED = {
+    "spacy_rnn.RNNEncoder.v1",
+    "spacy_rnn.BiLSTMEncoder.v1",
+    "spacy_rnn.TextCat.v1",
+    "spacy_rnn.Embed.v1",
+    "spacy_rnn.Truncate.v1",
+}
+
+
+def test_every_architecture_is_tested_here():
+    entry_points = distribution("spacy-rnn").entry_points.select(group="spacy_architectures")
+    assert {entry_point.name for entry_point in entry_points} == TESTED
+
+
+@pytest.mark.parametrize("name", sorted(TESTED))
+def test_spacy_finds_the_architecture_without_an_import(name):
+    assert spacy.registry.architectures.get(name).__module__.startswith("spacy_rnn.")

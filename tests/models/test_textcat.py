@@ -1,0 +1,242 @@
+"""The text classifier."""
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from thinc.api import set_dropout_rate
+
+HASH_EMBED = {
+    "@architectures": "spacy.MultiHashEmbed.v2",
+    "width": 12,
+    "attrs": ["NORM", "SHAPE"],
+    "rows": [50, 50],
+    "include_static_vectors": False,
+}
+VOCABULARY_EMBED = {"@architectures": "spacy_rnn.Embed.v1", "width": 10, "size": 12}
+RNN = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8}
+TOK2VECS = {
+    "rnn": {"@architectures": "spacy.Tok2Vec.v2", "embed": HASH_EMBED, "encode": RNN},
+    "rnn on a vocabulary": {"@architectures": "spacy.Tok2Vec.v2", "embed": VOCABULARY_EMBED, "encode": RNN},
+    "truncated rnn": {
+        "@architectures": "spacy.Tok2Vec.v2",
+        "embed": HASH_EMBED,
+        "encode": {"@architectures": "spacy_rnn.Truncate.v1", "max_length": 3, "encode": RNN},
+    },
+    "hash embedding alone": HASH_EMBED,
+    "vocabulary alone": VOCABULARY_EMBED,
+    "convolution": {
+        "@architectures": "spacy.HashEmbedCNN.v2",
+        "pretrained_vectors": None,
+        "width": 12,
+        "depth": 1,
+        "embed_size": 50,
+        "window_size": 1,
+        "maxout_pieces": 2,
+        "subword_features": True,
+    },
+}
+POOLINGS = ["last", "mean", "max", "attention", ["last", "mean", "max", "attention"]]
+every_tok2vec = pytest.mark.parametrize("tok2vec", TOK2VECS.values(), ids=TOK2VECS.keys())
+every_pooling = pytest.mark.parametrize("pooling", POOLINGS, ids=str)
+exclusive_or_not = pytest.mark.parametrize("exclusive", [True, False], ids=["exclusive", "multilabel"])
+hidden_or_not = pytest.mark.parametrize("hidden_width", [0, 5], ids=["no hidden layer", "hidden layer"])
+
+
+def textcat(exclusive, tok2vec=TOK2VECS["rnn"], **arguments):
+    return {
+        "@architectures": "spacy_rnn.TextCat.v1",
+        "exclusive_classes": exclusive,
+        "tok2vec": tok2vec,
+        **arguments,
+    }
+
+
+@pytest.fixture
+def build(resolve, docs):
+    def build_initialized(exclusive, tok2vec=TOK2VECS["rnn"], **arguments):
+        model = resolve(textcat(exclusive, tok2vec, **arguments))
+        model.initialize(X=docs, Y=numpy.zeros((len(docs), 3), dtype="float32"))
+        # A new output layer gives the same value for all classes.
+        output = model.get_ref("output_layer")
+        output.set_param("W", numpy.random.normal(size=output.get_param("W").shape).astype("float32"))
+        return model
+
+    return build_initialized
+
+
+def assert_probabilities(Y, exclusive):
+    assert Y.dtype == "float32"
+    assert numpy.isfinite(Y).all()
+    assert (Y >= 0).all() and (Y <= 1).all()
+    if exclusive:
+        assert_allclose(Y.sum(axis=1), 1.0, atol=1e-5)
+
+
+@hidden_or_not
+@every_pooling
+@exclusive_or_not
+def test_every_text_gets_probabilities(build, docs, exclusive, pooling, hidden_width):
+    model = build(exclusive, pooling=pooling, hidden_width=hidden_width)
+    Y, backprop = model.begin_update(docs)
+    assert Y.shape == (len(docs), 3)
+    assert model.attrs["multi_label"] == (not exclusive)
+    assert_probabilities(Y, exclusive)
+    backprop(Y)
+    for node in model.walk():
+        for name in node.param_names:
+            assert numpy.isfinite(node.get_grad(name)).all(), f"{name} of {node.name}"
+
+
+@exclusive_or_not
+@every_tok2vec
+def test_any_tok2vec_will_do(build, docs, tok2vec, exclusive):
+    model = build(exclusive, tok2vec, pooling=["last", "mean"])
+    assert_probabilities(model.predict(docs), exclusive)
+    width = {"rnn": 8, "rnn on a vocabulary": 8, "truncated rnn": 8, "vocabulary alone": 10}
+    name = next(name for name, config in TOK2VECS.items() if config is tok2vec)
+    assert model.get_ref("output_layer").get_dim("nI") == 2 * width.get(name, 12)
+
+
+def test_classes_need_not_exclude_each_other(build, docs):
+    sums = build(False).predict(docs).sum(axis=1)
+    assert not numpy.allclose(sums, 1.0, atol=0.01)
+
+
+@exclusive_or_not
+@every_pooling
+def test_probabilities_of_a_text_do_not_depend_on_the_batch(build, docs, pooling, exclusive):
+    model = build(exclusive, pooling=pooling)
+    for doc, y in zip(docs, model.predict(docs), strict=True):
+        assert_allclose(model.predict([doc])[0], y, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"])
+def test_probabilities_with_any_cell(build, docs, cell):
+    tok2vec = {**TOK2VECS["rnn"], "encode": {**RNN, "cell": cell, "depth": 2}}
+    model = build(True, tok2vec, pooling="last")
+    Y = model.predict(docs)
+    assert_probabilities(Y, True)
+    assert_allclose(model.predict(docs[3:4]), Y[3:4], rtol=0, atol=1e-5)
+
+
+@hidden_or_not
+@exclusive_or_not
+def test_texts_without_tokens_get_probabilities(build, docs, exclusive, hidden_width):
+    tok2vec = TOK2VECS["rnn on a vocabulary"]
+    model = build(exclusive, tok2vec, pooling=["last", "mean", "max", "attention"], hidden_width=hidden_width)
+    empty = docs[1]
+    for batch in ([empty], [empty, empty]):
+        Y, backprop = model.begin_update(batch)
+        assert Y.shape == (len(batch), 3)
+        assert_probabilities(Y, exclusive)
+        backprop(Y)
+    assert_allclose(model.predict([empty])[0], model.predict(docs)[1], rtol=0, atol=1e-6)
+
+
+@hidden_or_not
+@exclusive_or_not
+def test_batch_without_texts_gives_no_rows(build, exclusive, hidden_width):
+    assert build(exclusive, hidden_width=hidden_width).predict([]).shape == (0, 3)
+    Y, backprop = build(exclusive, TOK2VECS["rnn on a vocabulary"], hidden_width=hidden_width).begin_update([])
+    assert Y.shape == (0, 3)
+    backprop(Y)
+
+
+@pytest.mark.parametrize("hidden_width", [0, 5])
+def test_width_of_the_hidden_layer(build, hidden_width):
+    model = build(True, pooling=["mean", "max"], hidden_width=hidden_width)
+    assert model.get_ref("output_layer").get_dim("nI") == (hidden_width or 16)
+
+
+@pytest.mark.parametrize(
+    "bidirectional, encode_more",
+    [(True, {}), (False, {"bidirectional": False})],
+    ids=["both directions", "one direction"],
+)
+def test_last_state_is_that_of_the_encoders_directions(build, docs, bidirectional, encode_more):
+    model = build(True, {**TOK2VECS["rnn"], "encode": {**RNN, **encode_more}}, pooling="last")
+    (rows,) = model.get_ref("tok2vec").predict(docs[3:4])
+    expected = numpy.concatenate([rows[-1, :4], rows[0, 4:]]) if bidirectional else rows[-1]
+    scores = model.get_ref("output_layer").get_param("W") @ expected
+    Y = numpy.exp(scores - scores.max())
+    assert_allclose(model.predict(docs[3:4])[0], Y / Y.sum(), rtol=1e-4, atol=1e-6)
+
+
+@hidden_or_not
+@exclusive_or_not
+def test_added_classes_leave_the_others_as_they_were(build, docs, exclusive, hidden_width):
+    model = build(exclusive, hidden_width=hidden_width)
+    before = model.predict(docs)
+    resized = model.attrs["resize_output"](model, 5)
+    Y = resized.predict(docs)
+    assert Y.shape == (len(docs), 5)
+    assert resized.get_dim("nO") == resized.get_ref("output_layer").get_dim("nO") == 5
+    assert_allclose(Y[:, :3], before, rtol=1e-5, atol=1e-6)
+    assert_allclose(Y[:, 3:], 0.0 if exclusive else 0.5, atol=1e-6)
+    Y, backprop = resized.begin_update(docs)
+    backprop(Y)
+    assert resized.get_ref("output_layer").get_grad("W").shape[0] == 5
+
+
+@exclusive_or_not
+def test_classes_are_added_before_initialization(resolve, docs, exclusive):
+    model = resolve(textcat(exclusive, nO=2))
+    model = model.attrs["resize_output"](model, 4)
+    model.initialize(X=docs)
+    assert model.predict(docs).shape == (len(docs), 4)
+
+
+@pytest.mark.parametrize("nO", [None, 3])
+@exclusive_or_not
+def test_number_of_classes_is_given_or_inferred(resolve, docs, exclusive, nO):
+    model = resolve(textcat(exclusive, nO=nO))
+    model.initialize(X=docs, Y=None if nO else numpy.zeros((len(docs), 3), dtype="float32"))
+    assert model.predict(docs).shape == (len(docs), 3)
+    assert model.get_dim("nO") == 3
+
+
+@hidden_or_not
+def test_dropout_is_active_in_training_only_and_keeps_its_rate(build, docs, hidden_width):
+    plain = {**TOK2VECS["rnn"], "embed": VOCABULARY_EMBED}
+    for rate in (0.0, 0.5):
+        model = build(True, plain, dropout=rate, hidden_width=hidden_width)
+        set_dropout_rate(model, 0.5 - rate)
+        Y = model.predict(docs)
+        assert_array_equal(model.predict(docs), Y)
+        assert numpy.allclose(model.begin_update(docs)[0], Y) == (rate == 0.0)
+
+
+@every_tok2vec
+@exclusive_or_not
+def test_configured_model_is_loaded_from_bytes_and_disk(build, resolve, docs, tmp_path, exclusive, tok2vec):
+    arguments = {"pooling": ["last", "attention"], "hidden_width": 5}
+    model = build(exclusive, tok2vec, **arguments)
+    model.to_disk(tmp_path / "model")
+    config = textcat(exclusive, tok2vec, **arguments)
+    Y = model.predict(docs)
+    assert_array_equal(resolve(config).from_bytes(model.to_bytes()).predict(docs), Y)
+    assert_array_equal(resolve(config).from_disk(tmp_path / "model").predict(docs), Y)
+
+
+def test_gradients_of_the_output_reach_the_embedding(build, docs):
+    model = build(False, TOK2VECS["rnn on a vocabulary"], pooling="attention")
+    Y, backprop = model.begin_update(docs)
+    backprop(numpy.ones_like(Y))
+    (embed,) = [node for node in model.walk() if node.name == "rnn_embed"]
+    assert embed.get_grad("E").any()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"hidden_width": -1}, "hidden_width.*-1"),
+        ({"pooling": "sum"}, "pooling.*'sum'"),
+        ({"pooling": []}, r"pooling.*\[\]"),
+        ({"dropout": 1.0}, "below 1, got 1.0"),
+        ({"dropout": -0.1}, "at least 0.*-0.1"),
+    ],
+    ids=str,
+)
+def test_arguments_out_of_range_are_refused(resolve, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        resolve(textcat(True, **arguments))
