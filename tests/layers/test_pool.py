@@ -188,6 +188,19 @@ def test_two_directions_of_odd_width_are_refused(make_batch, given):
             build_pool("last", bidirectional=True).initialize(X=make_batch(LENGTHS, 5, dtype="float32"))
 
 
+@pytest.mark.parametrize("pooling", ["last", ["mean", "last"]], ids=str)
+def test_last_state_of_unknown_directions_is_refused_at_initialization(pooling):
+    model = build_pool(pooling, nI=4, bidirectional=None)
+    with pytest.raises(ValueError, match="last"):
+        model.initialize()
+
+
+def test_poolings_but_last_need_not_know_the_directions(make_batch):
+    X = make_batch(LENGTHS, WIDTH, dtype="float32")
+    known, unknown = (build(["mean", "max"], bidirectional=value).predict(X) for value in (False, None))
+    assert_array_equal(known, unknown)
+
+
 def test_rows_of_the_wrong_width_are_refused(make_batch):
     with pytest.raises(ValueError, match="width 4,.*width 5"):
         build("mean").predict(make_batch(LENGTHS, 5))

@@ -108,13 +108,23 @@ def test_encoder_sees_the_context(build, docs):
         assert numpy.allclose(whole[0], cut[0], atol=1e-7) != bidirectional
 
 
-@pytest.mark.parametrize("option", ["dropout", "recurrent_dropout"])
-def test_options_reach_the_layer(build, docs, option):
-    plain = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, "depth": 2}
-    for encode, drops in ((plain, False), ({**plain, option: 0.5}, True)):
-        encoder = build(encode).get_ref("encode")
-        rows = [numpy.ones((5, 12), dtype="float32")]
-        assert numpy.array_equal(encoder.begin_update(rows)[0][0], encoder.predict(rows)[0]) != drops
+@pytest.mark.parametrize(
+    "encoder, option",
+    [("RNNEncoder", "dropout"), ("RNNEncoder", "recurrent_dropout"), ("BiLSTMEncoder", "dropout")],
+)
+def test_dropout_is_active_in_training_only_at_the_configured_rate(build, encoder, option):
+    config = {"@architectures": f"spacy_rnn.{encoder}.v1", "width": 12, "depth": 2, "dropout": 0.0}
+    rows = [numpy.ones((5, 12), dtype="float32")]
+    for rate in (0.0, 0.5):
+        model = build({**config, option: rate}).get_ref("encode")
+        assert numpy.array_equal(model.begin_update(rows)[0][0], model.predict(rows)[0]) == (rate == 0.0)
+
+
+def test_residual_adds_the_input(build):
+    config = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 12}
+    rows = [numpy.ones((5, 12), dtype="float32")]
+    plain, residual = (build({**config, "residual": value}).get_ref("encode").predict(rows)[0] for value in (False, True))
+    assert_allclose(residual, plain + 1.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -145,8 +155,8 @@ def test_bilstm_of_another_width_than_its_input_is_refused(resolve, docs, depth)
 
 def test_bilstm_of_depth_0_is_the_identity_and_has_the_structure_of_spacys():
     """So that a pipeline trained with one loads with the other."""
-    ours = spacy.registry.architectures.get("spacy_rnn.BiLSTMEncoder.v1")(width=12, depth=0, dropout=0.0)
-    spacys = spacy.registry.architectures.get("spacy.TorchBiLSTMEncoder.v1")(width=12, depth=0, dropout=0.0)
+    ours = spacy.registry.get("architectures", "spacy_rnn.BiLSTMEncoder.v1")(width=12, depth=0, dropout=0.0)
+    spacys = spacy.registry.get("architectures", "spacy.TorchBiLSTMEncoder.v1")(width=12, depth=0, dropout=0.0)
     assert [node.name for node in ours.walk()] == [node.name for node in spacys.walk()]
     assert ours.to_bytes() == spacys.to_bytes()
     rows = [numpy.ones((3, 12), dtype="float32"), numpy.ones((0, 12), dtype="float32")]

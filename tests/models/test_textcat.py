@@ -206,6 +206,15 @@ def test_dropout_is_active_in_training_only_and_keeps_its_rate(build, docs, hidd
         assert numpy.allclose(model.begin_update(docs)[0], Y) == (rate == 0.0)
 
 
+def test_hidden_layer_is_dropped_too(build, docs):
+    """Its gradient shows which of its values the output has seen."""
+    model = build(False, dropout=0.5, hidden_width=300)
+    Y, backprop = model.begin_update(docs[:1])
+    backprop(numpy.ones_like(Y))
+    unseen = ~model.get_ref("output_layer").get_grad("W").any(axis=0)
+    assert 0.4 < unseen.mean() < 0.6
+
+
 @every_tok2vec
 @exclusive_or_not
 def test_configured_model_is_loaded_from_bytes_and_disk(build, resolve, docs, tmp_path, exclusive, tok2vec):
