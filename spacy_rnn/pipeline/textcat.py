@@ -128,7 +128,7 @@ class _Categorizer(InitializedPipe, TextCategorizer):
         docs = list(docs)
         filled = [i for i, doc in enumerate(docs) if len(doc)]
         if self.model.has_ref("pool") and docs:
-            # An embedding cannot run on no tokens at all, so that only empty texts get company.
+            # Not every embedding can run on no tokens at all, so texts that are all empty get company.
             company = [] if filled else [Doc(self.vocab, words=["x"])]
             return self.model.predict(docs + company)[: len(docs)]
         # Some of spaCy's models cannot pool an empty text; zeros are what its component gives to one alone.
