@@ -25,16 +25,13 @@ from spacy.tokens import DocBin
 from wasabi import table as format_table
 
 ROOT = Path(__file__).parent.parent
-POS_ENCODER = "components.rnn_pos_tagger.model.tok2vec.encode"
-TAG_ENCODER = "components.rnn_tagger.model.tok2vec.encode"
-TEXTCAT = "components.rnn_textcat.model"
 
 
 class Run(NamedTuple):
     """A row of a table.
 
     name (str): What it is called.
-    config (Optional[str]): The config's name in configs/ or benchmarks/configs/; None for the bag of words.
+    config (Optional[str]): The config's name in configs/; None for the bag of words.
     overrides (Dict[str, Any]): Settings that differ from the config's.
     """
 
@@ -68,8 +65,8 @@ TABLES = {
         {"accuracy": "pos_acc"},
         True,
         [
-            Run("LSTM", "tagger_pos", {f"{POS_ENCODER}.cell": "lstm"}),
-            Run("GRU", "tagger_pos", {f"{POS_ENCODER}.cell": "gru"}),
+            Run("LSTM", "tagger_pos", {"vars.cell": "lstm"}),
+            Run("GRU", "tagger_pos", {"vars.cell": "gru"}),
         ],
     ),
     "ewt-tag": Table(
@@ -77,8 +74,8 @@ TABLES = {
         {"accuracy": "tag_acc"},
         True,
         [
-            Run("LSTM", "tagger_tag", {f"{TAG_ENCODER}.cell": "lstm"}),
-            Run("GRU", "tagger_tag", {f"{TAG_ENCODER}.cell": "gru"}),
+            Run("LSTM", "tagger_tag", {"vars.cell": "lstm"}),
+            Run("GRU", "tagger_tag", {"vars.cell": "gru"}),
         ],
     ),
     "sst2": Table(
@@ -86,8 +83,8 @@ TABLES = {
         ACCURACY,
         False,
         [
-            Run("LSTM", "textcat", {f"{TEXTCAT}.tok2vec.encode.cell": "lstm"}),
-            Run("GRU", "textcat", {f"{TEXTCAT}.tok2vec.encode.cell": "gru"}),
+            Run("LSTM", "textcat", {"vars.cell": "lstm"}),
+            Run("GRU", "textcat", {"vars.cell": "gru"}),
             BAG_OF_WORDS,
         ],
     ),
@@ -95,7 +92,7 @@ TABLES = {
         "sst2",
         ACCURACY,
         False,
-        [Run(" + ".join(pooling), "textcat", {f"{TEXTCAT}.pooling": pooling}) for pooling in POOLINGS],
+        [Run(" + ".join(pooling), "textcat", {"components.rnn_textcat.model.pooling": pooling}) for pooling in POOLINGS],
     ),
     "tweets": Table("tweets", ACCURACY, False, [Run("LSTM", "textcat", {}), BAG_OF_WORDS]),
     "reviews": Table(

@@ -2,11 +2,13 @@
 
 import gzip
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, List, Optional, Tuple
 
 import typer
 from spacy.tokens import Doc, DocBin
 from spacy.training.converters import conllu_to_docs
+
+from spacy_rnn.pipeline.tagger import UNIVERSAL_POS
 
 N_COLUMNS = 10
 
@@ -16,44 +18,91 @@ def read_conllu(path: Path) -> str:
 
     path (Path): The file, `.conllu` or `.conllu.gz`.
     RETURNS (str): Its text.
-    RAISES (ValueError): With file and line number, if a line is malformed.
+    RAISES (ValueError): With file and line number, if a line is malformed; or if the file cannot be read as text.
     """
     opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="\n") as file_:
-        text = file_.read().replace("\r\n", "\n")
-    expected = 1
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line:
-            expected = 1
-        elif not line.startswith("#"):
-            expected = _check_line(f"{path}, line {number}", line, expected)
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", newline="\n") as file_:
+            text = file_.read().replace("\r\n", "\n")
+    except (EOFError, UnicodeError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path}: {error}") from error
+    sentence: List[Tuple[int, str]] = []
+    n_sentences = 0
+    for number, line in enumerate([*text.split("\n"), ""], start=1):
+        if line:
+            sentence.append((number, line))
+        elif sentence:
+            check_sentence(path, sentence)
+            n_sentences += 1
+            sentence = []
+    if not n_sentences:
+        raise ValueError(f"{path}: expected at least one sentence, the file has none")
     return text
 
 
-def _check_line(where: str, line: str, expected: int) -> int:
-    """Check one line; give back the number the next word must have."""
-    columns = line.split("\t")
+def check_sentence(path: Path, lines: List[Tuple[int, str]]) -> None:
+    """Check the lines of one sentence.
+
+    path (Path): The file they are from.
+    lines (List[Tuple[int, str]]): Line numbers and lines.
+    RAISES (ValueError): With file and line number, if a line is malformed.
+    """
+    heads = []
+    n_words = 0
+    for number, line in lines:
+        if line.startswith("#"):
+            continue
+        columns = line.split("\t")
+        fault = find_fault(columns, n_words)
+        if fault:
+            raise ValueError(f"{path}, line {number}: {fault}: {line!r}")
+        if columns[0].isdecimal():
+            n_words += 1
+            heads.append((number, columns[6]))
+    if not n_words:
+        raise ValueError(f"{path}, line {lines[0][0]}: expected a sentence, got comments only")
+    for number, head in heads:
+        if head != "_" and int(head) > n_words:
+            raise ValueError(f"{path}, line {number}: the head (column 7) is {head}, but the sentence has {n_words} words")
+
+
+def find_fault(columns: List[str], n_words: int) -> Optional[str]:
+    """Find out what is wrong with a line.
+
+    columns (List[str]): The line's columns.
+    n_words (int): How many words of its sentence have been read before.
+    RETURNS (Optional[str]): What is wrong, or None.
+    """
     if len(columns) != N_COLUMNS:
-        raise ValueError(f"{where}: expected {N_COLUMNS} columns separated by tabs, got {len(columns)}: {line!r}")
-    id_, form, head = columns[0], columns[1], columns[6]
+        return f"expected {N_COLUMNS} columns separated by tabs, got {len(columns)}"
+    id_, form, _, upos, _, feats, head = columns[:7]
     if not form:
-        raise ValueError(f"{where}: the word form (column 2) is empty: {line!r}")
-    if _is_range(id_):
-        return expected
-    if id_ != str(expected):
-        raise ValueError(f"{where}: expected word number {expected} (column 1), got {id_!r}: {line!r}")
+        return "the word form (column 2) is empty"
+    if is_range(id_, n_words):
+        return None
+    if id_ != str(n_words + 1):
+        return f"expected word number {n_words + 1} (column 1), got {id_!r}"
+    if upos != "_" and upos not in UNIVERSAL_POS:
+        return f"{upos!r} (column 4) is no universal part-of-speech tag"
+    if feats != "_" and not all("=" in feature for feature in feats.split("|")):
+        return f"features (column 6) are name=value pairs separated by |, got {feats!r}"
     if head != "_" and not head.isdecimal():
-        raise ValueError(f"{where}: the head (column 7) is a word number or _, got {head!r}: {line!r}")
-    return expected + 1
+        return f"the head (column 7) is a word number or _, got {head!r}"
+    return None
 
 
-def _is_range(id_: str) -> bool:
-    """Tell whether a line is that of a multiword token (3-4) or of an empty node (3.1)."""
-    for separator in "-.":
-        start, found, end = id_.partition(separator)
-        if found:
-            return start.isdecimal() and end.isdecimal()
-    return False
+def is_range(id_: str, n_words: int) -> bool:
+    """Tell whether a line is that of a multiword token (3-4) that begins with the next word, or of an empty node (3.1).
+
+    id_ (str): The line's first column.
+    n_words (int): How many words of its sentence have been read before.
+    RETURNS (bool): Whether it is.
+    """
+    start, dash, end = id_.partition("-")
+    if dash:
+        return start == str(n_words + 1) and end.isdecimal() and int(end) > int(start)
+    word, dot, node = id_.partition(".")
+    return bool(dot) and word == str(n_words) and node.isdecimal()
 
 
 def find_conllu(folder: Path, split: str) -> Path:
@@ -93,7 +142,7 @@ def with_boundaries(doc: Doc) -> Doc:
 def convert(
     folder: Annotated[Path, typer.Argument(help="Folder with the files *train, *dev and *test.conllu (or .conllu.gz)")],
     output: Annotated[Path, typer.Argument(help="Folder for train.spacy, dev.spacy and test.spacy")],
-    n_sents: Annotated[int, typer.Option(help="Sentences a document")] = 10,
+    n_sents: Annotated[int, typer.Option(help="Sentences a document", min=1)] = 10,
 ) -> None:
     """Convert a treebank in CoNLL-U format to spaCy's binary format."""
     output.mkdir(parents=True, exist_ok=True)

@@ -16,10 +16,14 @@ def read_lines(path: Path) -> List[str]:
 
     path (Path): The file.
     RETURNS (List[str]): Its lines without their ends.
+    RAISES (ValueError): If the file cannot be read as text.
     """
     opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="\n") as file_:
-        lines = file_.read().split("\n")
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", newline="\n") as file_:
+            lines = file_.read().replace("\r\n", "\n").split("\n")
+    except (EOFError, UnicodeError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path}: {error}") from error
     return lines[:-1] if lines and not lines[-1] else lines
 
 
@@ -32,7 +36,7 @@ def read_tsv(path: Path) -> Iterator[Tuple[str, str]]:
     """
     for number, line in enumerate(read_lines(path), start=1):
         columns = line.split("\t")
-        if len(columns) != 2 or not columns[1]:
+        if len(columns) != 2 or not columns[1].strip():
             raise ValueError(f"{path}, line {number}: expected a text, a tab and a label, got {line!r}")
         yield columns[0], columns[1]
 
@@ -77,7 +81,22 @@ def read_names(folder: Path) -> Dict[str, str]:
     RETURNS (Dict[str, str]): Names by label; empty if there is no such file.
     """
     path = folder / "mapping.txt"
-    return dict(line.split("\t", 1) for line in read_lines(path)) if path.exists() else {}
+    return parse_names(read_lines(path), "\t", str(path)) if path.exists() else {}
+
+
+def parse_names(pairs: List[str], separator: str, where: str) -> Dict[str, str]:
+    """Take pairs of label and name apart.
+
+    pairs (List[str]): The pairs.
+    separator (str): What stands between label and name.
+    where (str): Where the pairs are from, for the error.
+    RETURNS (Dict[str, str]): Names by label.
+    RAISES (ValueError): If a pair has no separator.
+    """
+    wrong = [pair for pair in pairs if separator not in pair]
+    if wrong:
+        raise ValueError(f"{where}: expected a label, {separator!r} and a name, got {wrong[0]!r}")
+    return dict(pair.split(separator, 1) for pair in pairs)
 
 
 def convert(
@@ -91,7 +110,7 @@ def convert(
     output.mkdir(parents=True, exist_ok=True)
     names: Dict[str, str] = {}
     try:
-        names.update(read_names(folder), **dict(pair.split("=", 1) for pair in name))
+        names.update(read_names(folder), **parse_names(name, "=", "--name"))
         splits = {split: read_split(folder, split) for split in NAMES}
     except (OSError, ValueError) as error:
         typer.echo(f"Error: {error}", err=True)

@@ -9,7 +9,7 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d
 
 from .list2ragged import split_rows
-from .vocabulary import N_SPECIAL, Vocabulary
+from .vocabulary import N_SPECIAL, Vocabulary, count_words
 
 NAME = "rnn_embed"
 
@@ -24,12 +24,14 @@ def build_embed(width: int, *, size: int = 10000, attr: str = "LOWER", min_count
     min_count (int): How often a word occurs at least that has a row of its own. With 2 the row of unknown words learns from the
         words that occur once, so that it means something when the model is used.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer, from texts of n tokens to rows [n, width].
-    RAISES (ValueError): If the attribute is unknown, the width is below 1, or the size leaves no room for a word.
+    RAISES (ValueError): If the attribute is unknown, the width or min_count is below 1, or the size leaves no room for a word.
     """
-    if intify_attr(attr) is None:
+    if not intify_attr(attr):
         raise ValueError(f"attr must be a token attribute such as LOWER, got {attr!r}")
     if width < 1:
         raise ValueError(f"width must be at least 1, got {width}")
+    if min_count < 1:
+        raise ValueError(f"min_count must be at least 1, got {min_count}")
     if size <= N_SPECIAL:
         raise ValueError(f"size counts {N_SPECIAL} special entries, so it must be at least {N_SPECIAL + 1}, got {size}")
     return Model(
@@ -43,18 +45,18 @@ def build_embed(width: int, *, size: int = 10000, attr: str = "LOWER", min_count
 
 
 def learn_vocabulary(model: Model, docs: Iterable[Doc]) -> None:
-    """Learn the vocabulary of every `Embed` layer in a model. Without this a layer learns it from the texts the model is
-    initialized with, of which most spaCy components take but ten.
+    """Learn the vocabulary of every `Embed` layer in an initialized model. Initialization itself learns it from the texts the
+    model is given, of which most spaCy components give but ten.
 
     model (Model): The model.
     docs (Iterable[Doc]): The training texts.
     """
     nodes = [node for node in model.walk() if node.name == NAME]
     if nodes:
-        texts = list(docs)
+        counts = count_words(docs, {node.attrs["attr"] for node in nodes})
         for node in nodes:
-            node.attrs["vocabulary"] = Vocabulary.from_docs(
-                texts, node.attrs["attr"], node.get_dim("nV"), node.attrs["min_count"]
+            node.attrs["vocabulary"] = Vocabulary.from_counts(
+                counts[node.attrs["attr"]], node.get_dim("nV"), node.attrs["min_count"]
             )
 
 
@@ -63,7 +65,7 @@ def init(
     X: Optional[List[Doc]] = None,
     Y: object = None,
 ) -> None:
-    if X and not model.attrs["vocabulary"].words:
+    if X:
         learn_vocabulary(model, X)
     shape = (model.get_dim("nV"), model.get_dim("nO"))
     model.set_param("E", uniform_init(model.ops, shape))

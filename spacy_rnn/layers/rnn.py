@@ -150,6 +150,10 @@ class _Layer(NamedTuple):
 
 
 def _run(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State], is_train: bool) -> Tuple[Ragged, State, Callable]:
+    if model.name != "rnn":
+        raise ValueError(f"only a layer made by build_rnn runs with state, got the model {model.name!r}")
+    if any(direction.has_param("W") is None for direction in model.layers):
+        raise ValueError("the recurrent layer has no weights yet: initialize it first, with data or with nO and nI")
     lengths = host_lengths(X)
     rows = _rows(model, X)
     if state is not None:

@@ -1,7 +1,7 @@
 """The words an embedding knows."""
 
 from collections import Counter
-from typing import Any, Iterable, List, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
 import numpy
 import srsly
@@ -31,20 +31,14 @@ class Vocabulary:
         self._rows = order.astype("int64") + N_SPECIAL
 
     @classmethod
-    def from_docs(cls, docs: Iterable[Doc], attr: str, size: int, min_count: int = 1) -> "Vocabulary":
-        """Learn the most frequent words of some texts; equally frequent ones in alphabetical order.
+    def from_counts(cls, counts: Mapping[str, int], size: int, min_count: int = 1) -> "Vocabulary":
+        """Take the most frequent words; equally frequent ones in alphabetical order.
 
-        docs (Iterable[Doc]): The texts.
-        attr (str): The token attribute that counts as the word, e.g. "LOWER".
+        counts (Mapping[str, int]): How often each word occurs.
         size (int): The number of rows, special entries included.
         min_count (int): How often a word occurs at least.
         RETURNS (Vocabulary): The vocabulary.
         """
-        counts: Counter = Counter()
-        for doc in docs:
-            keys, numbers = numpy.unique(doc.to_array([intify_attr(attr)]), return_counts=True)
-            for key, number in zip(keys, numbers, strict=True):
-                counts[doc.vocab.strings[key]] += int(number)
         frequent = [word for word, count in counts.items() if count >= min_count]
         ranked = sorted(frequent, key=lambda word: (-counts[word], word))
         return cls(ranked[: max(size - N_SPECIAL, 0)])
@@ -60,6 +54,22 @@ class Vocabulary:
         found = numpy.searchsorted(self._keys, keys)
         found = numpy.minimum(found, len(self._keys) - 1)
         return numpy.where(self._keys[found] == keys, self._rows[found], UNKNOWN)
+
+
+def count_words(docs: Iterable[Doc], attrs: Iterable[str]) -> Dict[str, Counter]:
+    """Count the words of some texts.
+
+    docs (Iterable[Doc]): The texts.
+    attrs (Iterable[str]): The token attributes that count as the word, e.g. "LOWER".
+    RETURNS (Dict[str, Counter]): How often each word occurs, for each attribute.
+    """
+    counts: Dict[str, Counter] = {attr: Counter() for attr in attrs}
+    for doc in docs:
+        for attr, counter in counts.items():
+            keys, numbers = numpy.unique(doc.to_array([intify_attr(attr)]), return_counts=True)
+            for key, number in zip(keys, numbers, strict=True):
+                counter[doc.vocab.strings[key]] += int(number)
+    return counts
 
 
 @serialize_attr.register(Vocabulary)

@@ -28,8 +28,8 @@ NEW_CLASS_BIAS = -5000
 
 def build_textcat(
     tok2vec: Model[List[Doc], List[Floats2d]],
+    pooling: Union[str, Sequence[str]],
     exclusive_classes: bool,
-    pooling: Union[str, Sequence[str]] = "mean",
     nO: Optional[int] = None,
     hidden_width: int = 0,
     dropout: float = 0.0,
@@ -37,8 +37,8 @@ def build_textcat(
     """Classify texts by their pooled token vectors.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): The token vectors: an embedding with an encoder, or an embedding alone.
-    exclusive_classes (bool): Whether exactly one class is true of a text (softmax) or any number of them (sigmoid units).
     pooling (Union[str, Sequence[str]]): One or several of "last", "mean", "max", "attention", see `spacy_rnn.Pool.v1`.
+    exclusive_classes (bool): Whether exactly one class is true of a text (softmax) or any number of them (sigmoid units).
     nO (Optional[int]): The number of classes. Inferred from the data if None.
     hidden_width (int): The width of a dense layer (GELU) between pooling and output; 0 for none.
     dropout (float): The share of the pooled vector, and of the hidden layer, that is dropped.
@@ -79,12 +79,18 @@ def ends_bidirectional(tok2vec: Model) -> Optional[bool]:
     """Tell whether a model's last recurrent layer reads texts in both directions.
 
     tok2vec (Model): The model.
-    RETURNS (Optional[bool]): False also if the model has no recurrent layer; None if it is a listener, which does not know.
+    RETURNS (Optional[bool]): False also if the model has no recurrent layer of this package's or of torch's; None if it is a
+        listener, which does not know.
     """
     if any(isinstance(node, Tok2VecListener) for node in tok2vec.walk()):
         return None
-    rnns = [node for node in tok2vec.walk(order="dfs_pre") if node.name == "rnn"]
-    return bool(rnns) and rnns[-1].attrs["bidirectional"]
+    found = False
+    for node in tok2vec.walk(order="dfs_pre"):
+        if node.name == "rnn":
+            found = node.attrs["bidirectional"]
+        for shim in node.shims:
+            found = getattr(getattr(shim, "_model", None), "bidirectional", found)
+    return found
 
 
 def init(

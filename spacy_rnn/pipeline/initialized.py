@@ -49,8 +49,12 @@ class InitializedPipe(TrainablePipe):
         path (Union[str, Path]): The directory.
         exclude (Iterable[str]): Names of what is left out.
         RETURNS (InitializedPipe): The component.
-        RAISES (ValueError): If a file is damaged, or was saved under another config; spaCy's error if one is missing.
+        RAISES (FileNotFoundError): If a file is missing.
+        RAISES (ValueError): If a file is damaged, or was saved under another config.
         """
+        for part in ("cfg", "model"):
+            if part not in exclude and not (Path(path) / part).exists():
+                raise FileNotFoundError(f"'{self.name}' could not be loaded: {Path(path) / part} is missing")
         expected = _recurrent_cells(self.model)
         try:
             super().from_disk(path, exclude=exclude)
@@ -59,12 +63,20 @@ class InitializedPipe(TrainablePipe):
                 f"'{self.name}' could not be loaded from {path}: {error}. The directory is damaged, or was saved under another "
                 "config"
             ) from error
-        found = _recurrent_cells(self.model)
-        if found != expected:
-            raise ValueError(
-                f"'{self.name}' could not be loaded from {path}: the config asks for cells {expected}, but the weights are those "
-                f"of {found}"
-            )
+        _require_cells(self.name, expected, self.model)
+        return self
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "InitializedPipe":
+        """Load the component from bytes.
+
+        bytes_data (bytes): What `to_bytes` has made.
+        exclude (Iterable[str]): Names of what is left out.
+        RETURNS (InitializedPipe): The component.
+        RAISES (ValueError): If the bytes were made under another config.
+        """
+        expected = _recurrent_cells(self.model)
+        super().from_bytes(bytes_data, exclude=exclude)
+        _require_cells(self.name, expected, self.model)
         return self
 
 
@@ -83,6 +95,14 @@ def require_initialized(name: str, model: Model) -> None:
 
 def _recurrent_cells(model: Model) -> List[str]:
     return [node.attrs["cell"] for node in model.walk() if node.name == "rnn"]
+
+
+def _require_cells(name: str, expected: List[str], model: Model) -> None:
+    found = _recurrent_cells(model)
+    if found != expected:
+        raise ValueError(
+            f"'{name}' could not be loaded: the config asks for cells {expected}, but the weights are those of {found}"
+        )
 
 
 def learn_vocabularies(model: Model, get_examples: Callable[[], Iterable[Example]]) -> None:

@@ -223,12 +223,11 @@ class RNNTagger(InitializedPipe, Tagger):
         validate_examples(examples, "RNNTagger.get_loss")
         truths = [self._aligned_labels(example) for example in examples]
         self._require_known_labels(truths)
-        prefix = self.cfg["neg_prefix"]
         negative = [
-            (i, row, self.labels.index(label[len(prefix) :]))
+            (i, row, self.labels.index(self._without_prefix(label)))
             for i, truth in enumerate(truths)
             for row, label in enumerate(truth)
-            if label and label.startswith(prefix)
+            if label and self._is_negative(label)
         ]
         for i, row, _ in negative:
             truths[i][row] = None
@@ -266,12 +265,14 @@ class RNNTagger(InitializedPipe, Tagger):
         for label in found:
             self.add_label(label)
         self._require_labels()
-        learn_vocabularies(self.model, get_examples)
+        if any(node.name == "truncate" for node in self.model.walk()):
+            raise ValueError(f"'{self.name}' tags every token, so spacy_rnn.Truncate.v1 cannot be part of its model")
         sample = list(islice(get_examples(), 10))
         if not sample:
             raise ValueError(Errors.E923.format(name=self.name))
         label_sample = [self._one_hot(example) for example in sample]
         self.model.initialize(X=[example.x for example in sample], Y=label_sample)
+        learn_vocabularies(self.model, get_examples)
 
     def add_label(self, label: str) -> int:
         """Add a label.
@@ -290,12 +291,18 @@ class RNNTagger(InitializedPipe, Tagger):
 
     def _gold_labels(self, examples: Iterable[Example]) -> List[str]:
         found = set()
-        prefix = self.cfg["neg_prefix"]
         for example in examples:
             for key in numpy.unique(example.y.to_array([self.attr])):
                 label = self._label_string(int(key))
-                found.add(label[len(prefix) :] if label.startswith(prefix) else label)
+                found.add(self._without_prefix(label) if self._is_negative(label) else label)
         return sorted(found - {""})
+
+    def _is_negative(self, label: str) -> bool:
+        prefix = self.cfg["neg_prefix"]
+        return bool(prefix) and label.startswith(prefix)
+
+    def _without_prefix(self, label: str) -> str:
+        return label[len(self.cfg["neg_prefix"]) :]
 
     def _label_string(self, key: int) -> str:
         if self.attr == "POS":
@@ -315,14 +322,14 @@ class RNNTagger(InitializedPipe, Tagger):
         return [label if label else None for label in aligned]
 
     def _require_known_labels(self, truths: List[List[Optional[str]]]) -> None:
-        prefix = self.cfg["neg_prefix"]
         known = set(self.labels)
-        known.update(prefix + label for label in self.labels)
-        unknown = {label for truth in truths for label in truth if label} - known
+        found = {label for truth in truths for label in truth if label}
+        unknown = {label for label in found if (self._without_prefix(label) if self._is_negative(label) else label) not in known}
         if unknown:
             raise ValueError(
                 f"'{self.name}' was given labels it had not seen when it was initialized: {', '.join(sorted(unknown))}. Its "
-                f"labels are {', '.join(self.labels)}. Add the missing ones before initialization, by add_label or a labels file"
+                f"labels are {', '.join(self.labels)}. Add the missing ones before initialization, by add_label or a labels "
+                f"file; if a label really begins with {self.cfg['neg_prefix']!r}, set another neg_prefix"
             )
 
     def _one_hot(self, example: Example) -> Floats2d:

@@ -159,6 +159,7 @@ class RNNTextCategorizer(_Categorizer):
         """
         _prepare(self, get_examples, nlp)
         super().initialize(get_examples, nlp=nlp, labels=labels, positive_label=positive_label)
+        learn_vocabularies(self.model, get_examples)
 
     def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         examples = list(examples)
@@ -191,6 +192,7 @@ class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
         self.cfg["all_labels"] = labels is None
         _prepare(self, get_examples, nlp)
         super().initialize(get_examples, nlp=nlp, labels=labels)
+        learn_vocabularies(self.model, get_examples)
 
     def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         examples = list(examples)
@@ -212,20 +214,21 @@ def _require_known_classes(component: TextCategorizer, examples: Iterable[Exampl
 
 
 def _prepare(component: TextCategorizer, get_examples: Callable[[], Iterable[Example]], nlp: Optional[Language]) -> None:
-    """Tell a model what spaCy's initialization does not: all training texts, and what a shared encoder is like."""
+    """Check the examples, and tell the model what a shared encoder is like."""
     validate_get_examples(get_examples, f"{type(component).__name__}.initialize")
-    learn_vocabularies(component.model, get_examples)
     if nlp is not None and component.model.has_ref("pool"):
-        _follow_listener(component.model, nlp)
+        _follow_listener(component, nlp)
 
 
-def _follow_listener(model: Model, nlp: Language) -> None:
+def _follow_listener(component: TextCategorizer, nlp: Language) -> None:
     """Tell a pooling layer above a listener whether the shared model it listens to ends bidirectional."""
     # Imported here because importing a factory must stay cheap.
     from ..models.textcat import ends_bidirectional
 
-    for node in model.walk():
-        if isinstance(node, Tok2VecListener):
-            for name, component in nlp.pipeline:
-                if isinstance(component, Tok2Vec) and node.upstream_name in ("*", name):
-                    model.get_ref("pool").attrs["bidirectional"] = ends_bidirectional(component.model)
+    listened_to = {node.upstream_name for node in component.model.walk() if isinstance(node, Tok2VecListener)}
+    # A frozen or resumed component is disabled while others are initialized; one that comes later cannot be listened to.
+    for name, upstream in nlp.components:
+        if upstream is component:
+            break
+        if isinstance(upstream, Tok2Vec) and listened_to & {"*", name}:
+            component.model.get_ref("pool").attrs["bidirectional"] = ends_bidirectional(upstream.model)

@@ -28,9 +28,12 @@ def as_lengths(lengths: Any, n_rows: int) -> numpy.ndarray:
     lengths (Sequence[int]): The number of rows of each sequence, on the host.
     n_rows (int): The number of rows of the batch.
     RETURNS (numpy.ndarray): int32 [B].
-    RAISES (ValueError): If a length is negative, or if the lengths do not add up to the rows.
+    RAISES (ValueError): If a length is negative or no whole number, or if the lengths do not add up to the rows.
     """
-    lengths = numpy.asarray(lengths, dtype="int32").reshape(-1)
+    lengths = numpy.asarray(lengths)
+    if lengths.ndim != 1 or (lengths.size and lengths.dtype.kind not in "iu"):
+        raise ValueError(f"lengths are whole numbers [B], got {lengths.dtype} of shape {lengths.shape}")
+    lengths = lengths.astype("int32")
     if lengths.size and lengths.min() < 0:
         raise ValueError(f"lengths must not be negative, got {int(lengths.min())}")
     total = int(lengths.sum(dtype="int64"))

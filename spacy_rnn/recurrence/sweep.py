@@ -9,6 +9,8 @@ from .cells import Array, Cell, Params, State
 from .packing import as_lengths
 
 Backprop = reference.Backprop
+# Sequences that inference runs side by side: the gates of one time step are the memory it needs beside input and output.
+MAX_SEQUENCES = 2048
 Engine = Callable[..., Tuple[Array, Dict[str, Array], Optional[Backprop]]]
 
 
@@ -51,6 +53,8 @@ def sweep(
     """
     if X.ndim != 2:
         raise ValueError(f"the rows of a batch are a matrix [N, nI], got shape {tuple(X.shape)}")
+    if X.dtype.kind != "f":
+        raise ValueError(f"the rows of a batch are float32 or float64, got {X.dtype}")
     lengths = as_lengths(lengths, X.shape[0])
     _check_shapes(cell, params, X, len(lengths), initial, mask)
     xp = get_array_module(X)
@@ -58,7 +62,20 @@ def sweep(
     if initial is None:
         initial = {name: xp.zeros((len(lengths), nH), dtype=X.dtype) for name in cell.states}
     engine = select_engine(X)
-    return engine(xp, cell, params, X, lengths, initial, mask, reverse, is_train)
+    if is_train or len(lengths) <= MAX_SEQUENCES:
+        return engine(xp, cell, params, X, lengths, initial, mask, reverse, is_train)
+    Y = xp.empty((X.shape[0], nH), dtype=X.dtype)
+    final = {name: xp.empty_like(array) for name, array in initial.items()}
+    ends = lengths.cumsum(dtype="int64")
+    for first in range(0, len(lengths), MAX_SEQUENCES):
+        part = slice(first, first + MAX_SEQUENCES)
+        rows = slice(int(ends[first] - lengths[first]), int(ends[part][-1]))
+        state = {name: array[part] for name, array in initial.items()}
+        part_mask = None if mask is None else mask[part]
+        Y[rows], part_final, _ = engine(xp, cell, params, X[rows], lengths[part], state, part_mask, reverse, False)
+        for name, array in part_final.items():
+            final[name][part] = array
+    return Y, final, None
 
 
 def _check_shapes(

@@ -120,14 +120,27 @@ def test_vocabulary_is_stored_with_the_model(make_docs, tmp_path, how):
         assert_array_equal(ours, theirs)
 
 
-def test_learned_vocabulary_is_that_of_all_texts_and_stays(make_docs):
-    """In every embedding of a model, and also if the model is initialized with a sample of the texts."""
+def test_learned_vocabulary_is_that_of_all_texts(make_docs):
+    """In every embedding of a model."""
     lower, orth = build_embed(3, size=8), build_embed(3, size=6, attr="ORTH")
     model = tuplify(chain(lower, list2ragged()), orth)
-    learn_vocabulary(model, iter(make_docs(*TEXTS)))
     model.initialize(X=make_docs("only these"))
+    learn_vocabulary(model, iter(make_docs(*TEXTS)))
     assert words_of(lower) == RANKED[:4]
     assert words_of(orth) == ["a", "b"]
+
+
+def test_initializing_again_learns_the_words_of_the_new_texts(make_docs):
+    model = build_embed(3, size=8)
+    model.initialize(X=make_docs("only these"))
+    model.initialize(X=make_docs("other words"))
+    assert words_of(model) == ["other", "words"]
+
+
+def test_rare_words_share_the_row_of_unknown_words(make_docs):
+    model = build_embed(3, size=8, min_count=2)
+    model.initialize(X=make_docs("often often once"))
+    assert words_of(model) == ["often"]
 
 
 def test_learning_again_replaces_the_vocabulary(make_docs):

@@ -45,6 +45,7 @@ hidden_or_not = pytest.mark.parametrize("hidden_width", [0, 5], ids=["no hidden 
 def textcat(exclusive, tok2vec=TOK2VECS["rnn"], **arguments):
     return {
         "@architectures": "spacy_rnn.TextCat.v1",
+        "pooling": "mean",
         "exclusive_classes": exclusive,
         "tok2vec": tok2vec,
         **arguments,

@@ -69,7 +69,7 @@ def test_a_shared_model_learns_all_words_by_the_callback(
     DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "train.spacy")
     if with_callback:
         callback = {"@callbacks": "spacy_rnn.learn_vocabulary.v1", "path": str(tmp_path / "train.spacy")}
-        nlp.config["initialize"]["before_init"] = callback
+        nlp.config["initialize"]["after_init"] = callback
     nlp.initialize(lambda: examples)
     found = set(vectors(shared.model, nlp, OWN_WORDS))
     assert len(found) == (len(OWN_WORDS) if with_callback else 11)

@@ -68,6 +68,12 @@ def test_conllu_documents_have_as_many_sentences_as_asked(tmp_path):
         ("2\t!\t!", "x\t!\t!", 12, "word number 2"),
         ("\t.\t_\t_\t_\t_\t_\n\n#", "\t.\t_\tX\t_\t_\t_\n\n#", 7, "head"),
         ("4\t.\t_", "4\t\t_", 7, "word form"),
+        ("\tPRON\tPRP", "\tPRONOUN\tPRP", 3, "'PRONOUN' (column 4)"),
+        ("\tVERB\tVB\t_", "\tVERB\tVB\tgarbage", 10, "features (column 6)"),
+        ("\t1\tpunct", "\t99\tpunct", 12, "the sentence has 2 words"),
+        ("2-3\tdon't", "7-9\tdon't", 4, "word number 2"),
+        ("2-3\tdon't", "2-1\tdon't", 4, "word number 2"),
+        ("# text = Go!\n", "# text = Go!\n\n", 9, "comments only"),
     ],
 )
 def test_a_malformed_line_is_named_with_file_and_number(tmp_path, old, new, line, expected):
@@ -77,6 +83,19 @@ def test_a_malformed_line_is_named_with_file_and_number(tmp_path, old, new, line
     assert result.returncode == 1
     assert f"xx-ud-train.conllu, line {line}:" in result.stderr
     assert expected in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "content, expected", [(b"", "at least one sentence"), (b"1\t\xff", "codec"), (b"\x1f\x8b\x08\x00truncated", "gz")]
+)
+def test_a_file_that_is_no_treebank_is_named(tmp_path, content, expected):
+    suffix = "conllu.gz" if expected == "gz" else "conllu"
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.{suffix}").write_bytes(content)
+    result = run("convert_conllu.py", tmp_path, tmp_path / "out")
+    assert result.returncode == 1
+    assert f"train.{suffix}" in result.stderr and expected in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -124,3 +143,9 @@ def test_files_of_different_length_are_an_error(tmp_path):
     result = run("convert_textcat.py", tmp_path, tmp_path / "out")
     assert result.returncode == 1
     assert "2 lines" in result.stderr and "1" in result.stderr
+
+
+def test_a_name_without_a_label_is_an_error(tmp_path):
+    result = run("convert_textcat.py", tmp_path, tmp_path / "out", "--name", "positive")
+    assert result.returncode == 1
+    assert "--name" in result.stderr and "'positive'" in result.stderr
