@@ -87,6 +87,20 @@ def test_local_texts_are_converted_and_trained_on(project, workflow):
     assert (project / "metrics" / f"{workflow}_lstm.json").exists()
 
 
+@pytest.mark.parametrize(
+    "step, variable, config, cell",
+    [
+        ("reviews-train", "textcat_config", "textcat_simple_rnn", "elman_tanh"),
+        ("pos-train", "pos_config", "tagger_tag", "gru_reset_before"),
+    ],
+)
+def test_a_variable_chooses_config_and_cell(trained, step, variable, config, cell):
+    code, output = run(trained, step, f"--vars.{variable}", config, "--vars.cell", cell, "--vars.max_steps", "1")
+    assert code == 0, output
+    saved = (trained / "training" / step.split("-")[0] / "model-best" / "config.cfg").read_text()
+    assert f'cell = "{cell}"' in saved
+
+
 def test_a_missing_corpus_is_named(project):
     code, output = run(project, "ewt-convert", "--vars.ewt", "assets/nowhere")
     assert code != 0

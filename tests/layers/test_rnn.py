@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Adam, Linear, Ragged, fix_random_seed, set_dropout_rate
 
-from spacy_rnn.layers import begin_scan, build_rnn, scan
+from spacy_rnn.layers import begin_scan, build_list2ragged, build_rnn, scan
 
 CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
 LSTMS = ["lstm", "lstm_peephole"]
@@ -542,3 +542,13 @@ def test_layer_learns_to_forecast_a_series_of_numbers(cell):
     X, Y = piece(n_train, n_days)
     guess = output.predict(scan(rnn, X, state)[0].data)
     assert numpy.abs(guess - Y).mean() < 0.85 * numpy.abs(X.data - Y).mean()
+
+
+def test_only_recurrent_layers_run_with_state(make_batch):
+    with pytest.raises(ValueError, match="build_rnn"):
+        scan(build_list2ragged(), make_batch([2], 3, dtype="float32"))
+
+
+def test_a_layer_without_weights_says_so(make_batch):
+    with pytest.raises(ValueError, match="initialize"):
+        scan(build_rnn(4, 3), make_batch([2], 3, dtype="float32"))

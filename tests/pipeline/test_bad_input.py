@@ -28,6 +28,13 @@ def test_a_missing_model_file_is_named(saved):
     assert str(model) in str(error.value)
 
 
+def test_a_missing_settings_file_is_named(saved):
+    folder, model = saved
+    (model.parent / "cfg").unlink()
+    with pytest.raises(FileNotFoundError, match="cfg is missing"):
+        spacy.load(folder)
+
+
 @pytest.mark.parametrize("kept", [0, 0.5, -1], ids=["empty", "half", "all but one byte"])
 def test_a_truncated_model_file_is_refused(kept, saved):
     folder, model = saved
@@ -56,14 +63,21 @@ def test_weights_are_never_read_as_those_of_another_cell(cell, other, make_nlp, 
     def vectors(pipeline):
         return pipeline.get_pipe("rnn_tagger").model.get_ref("tok2vec").predict([Doc(pipeline.vocab, words=["They", "book"])])[0]
 
-    try:
-        loaded = spacy.load(tmp_path)
-        loaded("They book")
-    except ValueError:
-        assert cell != other
-    else:
-        # The file knows its own cell.
-        numpy.testing.assert_array_equal(vectors(loaded), vectors(nlp))
+    if cell == other:
+        numpy.testing.assert_array_equal(vectors(spacy.load(tmp_path)), vectors(nlp))
+        return
+    with pytest.raises(ValueError, match="rnn_tagger.*could not be loaded") as error:
+        spacy.load(tmp_path)
+    assert cell in str(error.value) and other in str(error.value)
+    with pytest.raises(ValueError, match="rnn_tagger.*could not be loaded"):
+        spacy.util.load_model_from_config(Config().from_disk(tmp_path / "config.cfg")).from_bytes(nlp.to_bytes())
+
+
+def test_a_tagger_cannot_leave_tokens_out(make_nlp, component_config, tok2vec_config):
+    tok2vec = tok2vec_config()
+    tok2vec["encode"] = {"@architectures": "spacy_rnn.Truncate.v1", "max_length": 2, "encode": tok2vec["encode"]}
+    with pytest.raises(ValueError, match="Truncate"):
+        make_nlp("rnn_tagger", config=component_config("rnn_tagger", tok2vec))
 
 
 @every

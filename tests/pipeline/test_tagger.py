@@ -143,6 +143,11 @@ def test_a_negative_tag_pushes_only_its_own_score_down(prefix, make_nlp):
     assert not numpy.delete(row, i).any()
 
 
+def test_without_a_prefix_no_tag_is_negative(make_nlp):
+    nlp, _ = make_nlp("rnn_tagger", neg_prefix="", n_updates=30)
+    assert labels_of(nlp(Doc(nlp.vocab, words=["They", "book", "a", "small", "room"])), "rnn_tagger")[4] == "NN"
+
+
 def test_a_negative_tag_is_unlearned(make_nlp):
     nlp, examples = make_nlp("rnn_tagger", n_updates=30)
     words = ["They", "book", "a", "small", "room"]

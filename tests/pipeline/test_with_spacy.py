@@ -191,6 +191,25 @@ def test_last_pooling_over_a_shared_model_reads_both_ends(name, replace, make_sh
     assert_reads_both_ends(nlp, name)
 
 
+@pytest.mark.parametrize("frozen", [[], ["tok2vec"]], ids=["resumed", "frozen"])
+def test_last_pooling_finds_a_shared_model_that_is_not_initialized_again(frozen, make_shared, component_config, listener_config):
+    nlp, examples = make_shared()
+    nlp.initialize(lambda: examples)
+    nlp.add_pipe("rnn_textcat", config=component_config("rnn_textcat", listener_config, pooling="last"))
+    # As spaCy's training does with sourced and frozen components.
+    with nlp.select_pipes(disable=["tok2vec", *frozen]):
+        nlp.initialize(lambda: examples)
+    assert_reads_both_ends(nlp, "rnn_textcat")
+
+
+def test_last_pooling_looks_at_the_shared_model_before_it(make_shared, component_config, listener_config, tok2vec_config):
+    nlp, examples = make_shared()
+    nlp.add_pipe("rnn_textcat", config=component_config("rnn_textcat", listener_config, pooling="last"))
+    nlp.add_pipe("tok2vec", name="later", config={"model": tok2vec_config(bidirectional=False)})
+    nlp.initialize(lambda: examples)
+    assert_reads_both_ends(nlp, "rnn_textcat")
+
+
 def assert_reads_both_ends(nlp, name):
     """The pooled vector is the forward direction's last row, and the backward direction's first."""
     doc = Doc(nlp.vocab, words=WORDS)

@@ -379,6 +379,33 @@ def test_rows_that_are_no_matrix_are_refused(make_problem, shape):
         sweep(cell, params, numpy.ones(shape), [5])
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64", "bool"])
+def test_rows_that_are_no_real_numbers_are_refused(make_problem, dtype):
+    cell, params, X, *_ = make_problem("lstm", [5])
+    with pytest.raises(ValueError, match=f"float.*{dtype}"):
+        sweep(cell, params, X.astype(dtype), [5])
+
+
+@pytest.mark.parametrize("lengths", [[2.5, 2.5], [[2, 3]]], ids=str)
+def test_lengths_that_are_no_list_of_whole_numbers_are_refused(make_problem, lengths):
+    cell, params, X, *_ = make_problem("lstm", [5])
+    with pytest.raises(ValueError, match="whole numbers"):
+        sweep(cell, params, X, lengths)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_wide_batch_is_run_in_parts(make_problem, monkeypatch, reverse):
+    """Inference runs so many sequences at a time; training runs them all together."""
+    cell, params, X, initial, mask, *_ = make_problem("lstm", [3, 0, 1, 4, 2, 0, 5])
+    arguments = {"initial": initial, "mask": mask, "reverse": reverse}
+    Y, final, _ = sweep(cell, params, X, [3, 0, 1, 4, 2, 0, 5], is_train=True, **arguments)
+    monkeypatch.setattr("spacy_rnn.recurrence.engine.MAX_SEQUENCES", 3)
+    Y_parts, final_parts, _ = sweep(cell, params, X, [3, 0, 1, 4, 2, 0, 5], **arguments)
+    assert_allclose(Y_parts, Y, atol=1e-12)
+    for name, array in final.items():
+        assert_allclose(final_parts[name], array, atol=1e-12)
+
+
 def test_unknown_cell_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="'transformer'") as error:
         get_cell("transformer")
