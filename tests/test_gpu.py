@@ -58,6 +58,37 @@ def test_a_pooling_layer_gives_the_same_on_both(pooling):
         numpy.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("embed", ["spacy.MultiHashEmbed.v2", "spacy_rnn.Embed.v1"])
+@pytest.mark.parametrize("factory", ["rnn_textcat", "rnn_textcat_multilabel"])
+def test_a_categorizer_learns_on_the_gpu(factory, embed):
+    arguments = {"width": 16}
+    if embed == "spacy.MultiHashEmbed.v2":
+        arguments.update(attrs=["NORM"], rows=[100], include_static_vectors=False)
+    encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 16, "recurrent_dropout": 0.1, "dropout": 0.1, "depth": 2}
+    tok2vec = {
+        "@architectures": "spacy.Tok2Vec.v2",
+        "embed": {"@architectures": embed, **arguments},
+        "encode": {"@architectures": "spacy_rnn.Truncate.v1", "max_length": 3, "encode": encode},
+    }
+    with use_ops("cupy"):
+        fix_random_seed(0)
+        nlp = spacy.blank("en")
+        pooling = ["last", "mean", "max", "attention"]
+        component = nlp.add_pipe(factory, config={"model": {"tok2vec": tok2vec, "pooling": pooling, "hidden_width": 8}})
+        examples = []
+        for text, label in (("good and kind words", "good"), ("bad", "bad"), ("", None)):
+            doc = nlp.make_doc(text)
+            doc.cats = {name: float(name == label) for name in ("good", "bad")} if label else {}
+            examples.append(Example(nlp.make_doc(text), doc))
+        optimizer = nlp.initialize(lambda: examples)
+        losses = [nlp.update(examples, sgd=optimizer)[factory] for _ in range(30)]
+        assert losses[-1] < losses[0]
+        alone, together = nlp("").cats, list(nlp.pipe(["", "good"]))[0].cats
+        assert alone == pytest.approx(together, abs=1e-5)
+        component.add_label("neither")
+        assert set(nlp("good").cats) == {"good", "bad", "neither"}
+
+
 @pytest.mark.parametrize("train_ops, load_ops", [(CupyOps, NumpyOps), (NumpyOps, CupyOps)])
 def test_a_pipeline_trained_on_one_runs_on_the_other(train_ops, load_ops, tmp_path):
     words, pos = ["They", "book", "a", "room"], ["PRON", "VERB", "DET", "NOUN"]

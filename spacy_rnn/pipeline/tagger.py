@@ -17,7 +17,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, SequenceCategoricalCrossentropy
 from thinc.types import Floats2d
 
-from .initialized import InitializedPipe, learn_vocabularies
+from .pipe import RNNPipe, learn_vocabularies
 
 # The 17 tags of Universal Dependencies 2, and spaCy's SPACE; CONJ was of version 1, EOL has no use.
 UNIVERSAL_POS = [name for name in POS_IDS if name not in ("", "CONJ", "EOL")]
@@ -152,7 +152,7 @@ def make_rnn_pos_tagger(
     )
 
 
-class RNNTagger(InitializedPipe, Tagger):
+class RNNTagger(RNNPipe, Tagger):
     """spaCy's tagger, for either of the two tags a token has."""
 
     def __init__(

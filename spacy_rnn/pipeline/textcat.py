@@ -12,7 +12,7 @@ from spacy.training import Example, validate_get_examples
 from thinc.api import Config, Model
 from thinc.types import Floats2d
 
-from .initialized import InitializedPipe, learn_vocabularies, require_initialized
+from .pipe import RNNPipe, learn_vocabularies, require_initialized
 
 DEFAULT_MODEL_CONFIG = """
 [model]
@@ -114,7 +114,7 @@ def make_rnn_textcat_multilabel(
     return RNNMultiLabelTextCategorizer(nlp.vocab, model, name, threshold=threshold, scorer=scorer)
 
 
-class _Categorizer(InitializedPipe, TextCategorizer):
+class _Categorizer(RNNPipe, TextCategorizer):
     """What the two categorizers change in spaCy's."""
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:

@@ -275,3 +275,18 @@ def test_pretrained_weights_are_loaded(name, component_config, annotated, tmp_pa
     untrained = load_model_from_config(nlp.config)
     untrained.initialize(lambda: annotated(untrained))
     assert untrained.get_pipe(name).model.get_ref("tok2vec").to_bytes() != weights
+
+
+@pytest.mark.parametrize("name", ["rnn_tagger", "rnn_textcat"])
+def test_the_teacher_drops_nothing_in_rehearsal(name, component_config, tok2vec_config, annotated):
+    nlp = spacy.blank("en")
+    tok2vec = tok2vec_config(depth=2, dropout=0.5, recurrent_dropout=0.5)
+    component = nlp.add_pipe(name, config=component_config(name, tok2vec))
+    examples = annotated(nlp)
+    nlp.initialize(lambda: examples)
+    nlp.resume_training()
+    nlp.rehearse(examples)
+    teacher, docs = component._rehearsal_model.get_ref("tok2vec"), [example.predicted for example in examples]
+    for trained, predicted in zip(teacher.begin_update(docs)[0], teacher.predict(docs), strict=True):
+        numpy.testing.assert_allclose(trained, predicted, atol=1e-6)
+    assert component.model.get_ref("tok2vec").get_ref("encode").layers[1].attrs["dropout"] == 0.5

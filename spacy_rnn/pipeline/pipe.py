@@ -1,4 +1,4 @@
-"""What the trainable components share."""
+"""What the components of this package share."""
 
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
@@ -9,9 +9,15 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model, Optimizer
 
+# The dropout rates that belong to the architecture, by layer; a recurrent direction has the name of its cell.
+OWN_RATES = {"rnn": ("dropout",), "rnn_dropout": ("rate",)}
 
-class InitializedPipe(TrainablePipe):
-    """A component that says so when it is run before it has been initialized."""
+
+class RNNPipe(TrainablePipe):
+    """What all components of this package add to spaCy's: clear errors before initialization and in loading, and a teacher
+    without dropout in rehearsal."""
+
+    _rehearsal_model: Any
 
     def predict(self, docs: Iterable[Doc]) -> Any:
         """Predict a batch.
@@ -43,12 +49,26 @@ class InitializedPipe(TrainablePipe):
         require_initialized(self.name, self.model)
         return super().update(examples, drop=drop, sgd=sgd, losses=losses)
 
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "InitializedPipe":
+    def rehearse(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
+        """Learn from the model as it was, so that it is not forgotten. That model is the teacher, and drops nothing.
+
+        examples (Iterable[Example]): The batch.
+        **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        if self._rehearsal_model is not None:
+            for node in self._rehearsal_model.walk():
+                for attr in OWN_RATES.get(node.name, ("recurrent_dropout",)):
+                    if attr in node.attrs:
+                        node.attrs[attr] = 0.0
+        return super().rehearse(examples, **settings)
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "RNNPipe":
         """Load the component from a directory.
 
         path (Union[str, Path]): The directory.
         exclude (Iterable[str]): Names of what is left out.
-        RETURNS (InitializedPipe): The component.
+        RETURNS (RNNPipe): The component.
         RAISES (FileNotFoundError): If a file is missing.
         RAISES (ValueError): If a file is damaged, or was saved under another config.
         """
@@ -66,12 +86,12 @@ class InitializedPipe(TrainablePipe):
         _require_cells(self.name, expected, self.model)
         return self
 
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "InitializedPipe":
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "RNNPipe":
         """Load the component from bytes.
 
         bytes_data (bytes): What `to_bytes` has made.
         exclude (Iterable[str]): Names of what is left out.
-        RETURNS (InitializedPipe): The component.
+        RETURNS (RNNPipe): The component.
         RAISES (ValueError): If the bytes were made under another config.
         """
         expected = _recurrent_cells(self.model)
