@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py TABLE
 
-Tables: ewt-pos, ewt-tag, sst2, poolings, tweets, reviews. The corpora must have been converted, e.g. by
+Tables: ewt-pos, ewt-pos-cnn, ewt-tag, sst2, poolings, tweets, reviews. The corpora must have been converted, e.g. by
 `python -m spacy project run ewt-convert`. Every row is trained on train and chosen on dev, by spaCy's early stopping; the
 test part is looked at once. Results go to benchmarks/results/accuracy-TABLE.json, and are printed as a table.
 """
@@ -31,7 +31,7 @@ class Run(NamedTuple):
     """A row of a table.
 
     name (str): What it is called.
-    config (Optional[str]): The config's name in configs/; None for the bag of words.
+    config (Optional[str]): The config's path; None for the bag of words.
     overrides (Dict[str, Any]): Settings that differ from the config's.
     """
 
@@ -65,17 +65,20 @@ TABLES = {
         {"accuracy": "pos_acc"},
         True,
         [
-            Run("LSTM", "tagger_pos", {"vars.cell": "lstm"}),
-            Run("GRU", "tagger_pos", {"vars.cell": "gru"}),
+            Run("LSTM", "configs/tagger_pos.cfg", {"vars.cell": "lstm"}),
+            Run("GRU", "configs/tagger_pos.cfg", {"vars.cell": "gru"}),
         ],
+    ),
+    "ewt-pos-cnn": Table(
+        "ewt", {"accuracy": "pos_acc"}, True, [Run("spaCy's CNN, default settings", "benchmarks/configs/tagger_pos_cnn.cfg", {})]
     ),
     "ewt-tag": Table(
         "ewt",
         {"accuracy": "tag_acc"},
         True,
         [
-            Run("LSTM", "tagger_tag", {"vars.cell": "lstm"}),
-            Run("GRU", "tagger_tag", {"vars.cell": "gru"}),
+            Run("LSTM", "configs/tagger_tag.cfg", {"vars.cell": "lstm"}),
+            Run("GRU", "configs/tagger_tag.cfg", {"vars.cell": "gru"}),
         ],
     ),
     "sst2": Table(
@@ -83,8 +86,8 @@ TABLES = {
         ACCURACY,
         False,
         [
-            Run("LSTM", "textcat", {"vars.cell": "lstm"}),
-            Run("GRU", "textcat", {"vars.cell": "gru"}),
+            Run("LSTM", "configs/textcat.cfg", {"vars.cell": "lstm"}),
+            Run("GRU", "configs/textcat.cfg", {"vars.cell": "gru"}),
             BAG_OF_WORDS,
         ],
     ),
@@ -92,15 +95,22 @@ TABLES = {
         "sst2",
         ACCURACY,
         False,
-        [Run(" + ".join(pooling), "textcat", {"components.rnn_textcat.model.pooling": pooling}) for pooling in POOLINGS],
+        [
+            Run(" + ".join(pooling), "configs/textcat.cfg", {"components.rnn_textcat.model.pooling": pooling})
+            for pooling in POOLINGS
+        ],
     ),
-    "tweets": Table("tweets", ACCURACY, False, [Run("LSTM", "textcat", {}), BAG_OF_WORDS]),
+    "tweets": Table("tweets", ACCURACY, False, [Run("LSTM", "configs/textcat.cfg", {}), BAG_OF_WORDS]),
     "reviews": Table(
         "reviews",
         ACCURACY,
         False,
         [
-            Run("LSTM", "textcat", {"training.batcher.size": 300, "training.patience": 600, "training.eval_frequency": 100}),
+            Run(
+                "LSTM",
+                "configs/textcat.cfg",
+                {"training.batcher.size": 300, "training.patience": 600, "training.eval_frequency": 100},
+            ),
             Run("bag of words + logistic regression", None, {"ngrams": 1, "tfidf": False}),
             BAG_OF_WORDS,
         ],
@@ -126,7 +136,7 @@ def train_and_evaluate(run: Run, spec: Table, seed: int, gpu: int) -> Dict[str, 
     }
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        train(ROOT / "configs" / f"{run.config}.cfg", folder, use_gpu=gpu, overrides=overrides)
+        train(ROOT / str(run.config), folder, use_gpu=gpu, overrides=overrides)
         seconds = time.perf_counter() - start
         best = Path(folder) / "model-best"
         splits = {"dev": srsly.read_json(best / "meta.json")["performance"]}
