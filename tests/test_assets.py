@@ -90,7 +90,7 @@ def test_the_labels_are_balanced(reviews):
 
 
 def test_a_bag_of_words_does_not_solve_the_reviews(reviews):
-    # The LSTM of configs/textcat.cfg is right about more than 90 % of the test part, see benchmarks/results.
+    # The LSTM of configs/textcat.cfg is right about 90 % of the test part, see benchmarks/results.
     vectorizer = CountVectorizer()
     X = vectorizer.fit_transform([text for text, _ in reviews["train"]])
     model = LogisticRegression(max_iter=1000).fit(X, [label for _, label in reviews["train"]])
