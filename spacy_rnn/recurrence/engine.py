@@ -53,7 +53,7 @@ def sweep(
     """
     if X.ndim != 2:
         raise ValueError(f"the rows of a batch are a matrix [N, nI], got shape {tuple(X.shape)}")
-    if X.dtype.kind != "f":
+    if X.dtype.name not in ("float32", "float64"):
         raise ValueError(f"the rows of a batch are float32 or float64, got {X.dtype}")
     lengths = as_lengths(lengths, X.shape[0])
     _check_shapes(cell, params, X, len(lengths), initial, mask)
@@ -64,7 +64,22 @@ def sweep(
     engine = select_engine(X)
     if is_train or len(lengths) <= MAX_SEQUENCES:
         return engine(xp, cell, params, X, lengths, initial, mask, reverse, is_train)
-    Y = xp.empty((X.shape[0], nH), dtype=X.dtype)
+    return _infer_in_parts(engine, xp, cell, params, X, lengths, initial, mask, reverse)
+
+
+def _infer_in_parts(
+    engine: Engine,
+    xp: Any,
+    cell: Cell,
+    params: Params,
+    X: Array,
+    lengths: Any,
+    initial: State,
+    mask: Optional[Array],
+    reverse: bool,
+) -> Tuple[Array, Dict[str, Array], None]:
+    """Run a wide batch some sequences at a time, in bounded memory."""
+    Y = xp.empty((X.shape[0], params["R"].shape[1]), dtype=X.dtype)
     final = {name: xp.empty_like(array) for name, array in initial.items()}
     ends = lengths.cumsum(dtype="int64")
     for first in range(0, len(lengths), MAX_SEQUENCES):

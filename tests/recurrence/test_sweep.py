@@ -379,7 +379,7 @@ def test_rows_that_are_no_matrix_are_refused(make_problem, shape):
         sweep(cell, params, numpy.ones(shape), [5])
 
 
-@pytest.mark.parametrize("dtype", ["int32", "int64", "bool"])
+@pytest.mark.parametrize("dtype", ["int32", "int64", "bool", "float16"])
 def test_rows_that_are_no_real_numbers_are_refused(make_problem, dtype):
     cell, params, X, *_ = make_problem("lstm", [5])
     with pytest.raises(ValueError, match=f"float.*{dtype}"):
