@@ -43,7 +43,12 @@ depth = 1
 cell = "lstm"
 bidirectional = true
 """
-DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+SETTINGS = {
+    "model": Config().from_str(DEFAULT_MODEL_CONFIG)["model"],
+    "overwrite": False,
+    "neg_prefix": "!",
+    "label_smoothing": 0.0,
+}
 
 
 def pos_tagger_score(examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
@@ -66,13 +71,7 @@ def build_pos_tagger_scorer() -> Callable:
 @Language.factory(
     "rnn_tagger",
     assigns=["token.tag"],
-    default_config={
-        "model": DEFAULT_MODEL,
-        "overwrite": False,
-        "scorer": {"@scorers": "spacy.tagger_scorer.v1"},
-        "neg_prefix": "!",
-        "label_smoothing": 0.0,
-    },
+    default_config={**SETTINGS, "scorer": {"@scorers": "spacy.tagger_scorer.v1"}},
     default_score_weights={"tag_acc": 1.0},
 )
 def make_rnn_tagger(
@@ -110,13 +109,7 @@ def make_rnn_tagger(
 @Language.factory(
     "rnn_pos_tagger",
     assigns=["token.pos"],
-    default_config={
-        "model": DEFAULT_MODEL,
-        "overwrite": False,
-        "scorer": {"@scorers": "spacy_rnn.pos_tagger_scorer.v1"},
-        "neg_prefix": "!",
-        "label_smoothing": 0.0,
-    },
+    default_config={**SETTINGS, "scorer": {"@scorers": "spacy_rnn.pos_tagger_scorer.v1"}},
     default_score_weights={"pos_acc": 1.0},
 )
 def make_rnn_pos_tagger(

@@ -1,0 +1,25 @@
+"""What the tests of several rooms share."""
+
+import numpy
+import pytest
+
+
+@pytest.fixture
+def difference_error():
+    """The distance of a gradient from central differences of the loss, relative to their size."""
+
+    def error(loss, array, gradient, eps=1e-6):
+        assert gradient.shape == array.shape
+        numeric = numpy.zeros_like(array)
+        for i in numpy.ndindex(*array.shape):
+            value = array[i]
+            array[i] = value + eps
+            above = loss()
+            array[i] = value - eps
+            below = loss()
+            array[i] = value
+            numeric[i] = (above - below) / (2 * eps)
+        scale = max(numpy.linalg.norm(gradient), numpy.linalg.norm(numeric))
+        return 0.0 if scale == 0 else numpy.linalg.norm(gradient - numeric) / scale
+
+    return error
