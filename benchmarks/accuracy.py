@@ -55,6 +55,15 @@ class Table(NamedTuple):
     runs: List[Run]
 
 
+def lstm_and_gru(config: str) -> List[Run]:
+    """Put two cells side by side.
+
+    config (str): The config's path.
+    RETURNS (List[Run]): A row for each cell.
+    """
+    return [Run(name, config, {"vars.cell": name.lower()}) for name in ("LSTM", "GRU")]
+
+
 ACCURACY = {"accuracy": "cats_micro_f", "macro recall": "cats_macro_r"}
 BAG_OF_WORDS = Run("TF-IDF bigrams + logistic regression", None, {"ngrams": 2, "tfidf": True})
 POOLINGS = (["last"], ["mean"], ["max"], ["attention"], ["last", "max"], ["mean", "max"], ["last", "mean", "max", "attention"])
@@ -64,10 +73,7 @@ TABLES = {
         "ewt",
         {"accuracy": "pos_acc"},
         True,
-        [
-            Run("LSTM", "configs/tagger_pos.cfg", {"vars.cell": "lstm"}),
-            Run("GRU", "configs/tagger_pos.cfg", {"vars.cell": "gru"}),
-        ],
+        lstm_and_gru("configs/tagger_pos.cfg"),
     ),
     "ewt-pos-cnn": Table(
         "ewt", {"accuracy": "pos_acc"}, True, [Run("spaCy's CNN, default settings", "benchmarks/configs/tagger_pos_cnn.cfg", {})]
@@ -76,20 +82,13 @@ TABLES = {
         "ewt",
         {"accuracy": "tag_acc"},
         True,
-        [
-            Run("LSTM", "configs/tagger_tag.cfg", {"vars.cell": "lstm"}),
-            Run("GRU", "configs/tagger_tag.cfg", {"vars.cell": "gru"}),
-        ],
+        lstm_and_gru("configs/tagger_tag.cfg"),
     ),
     "sst2": Table(
         "sst2",
         ACCURACY,
         False,
-        [
-            Run("LSTM", "configs/textcat.cfg", {"vars.cell": "lstm"}),
-            Run("GRU", "configs/textcat.cfg", {"vars.cell": "gru"}),
-            BAG_OF_WORDS,
-        ],
+        [*lstm_and_gru("configs/textcat.cfg"), BAG_OF_WORDS],
     ),
     "poolings": Table(
         "sst2",
@@ -125,7 +124,7 @@ def train_and_evaluate(run: Run, spec: Table, seed: int, gpu: int) -> Dict[str, 
     spec (Table): The table it belongs to.
     seed (int): The seed.
     gpu (int): The GPU, or -1.
-    RETURNS (Dict[str, Any]): Scores in percent, steps' seconds and settings.
+    RETURNS (Dict[str, Any]): Scores in percent, seconds of training and number of parameters.
     """
     corpus = ROOT / "corpus" / spec.corpus
     overrides = {
@@ -140,15 +139,13 @@ def train_and_evaluate(run: Run, spec: Table, seed: int, gpu: int) -> Dict[str, 
         seconds = time.perf_counter() - start
         best = Path(folder) / "model-best"
         splits = {"dev": srsly.read_json(best / "meta.json")["performance"]}
+        splits["test"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu, gold_preproc=spec.gold_and_raw)
         if spec.gold_and_raw:
-            splits["test"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu, gold_preproc=True)
             splits["test, raw text"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu)
-        else:
-            splits["test"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu)
         parameters = sum(
             node.get_param(name).size
             for _, pipe in spacy.load(best).pipeline
-            for node in getattr(pipe, "model").walk()  # noqa: B009
+            for node in pipe.model.walk()
             for name in node.param_names
         )
     scores = {

@@ -1,12 +1,12 @@
 """Convert a treebank in CoNLL-U format to spaCy's binary format."""
 
-import gzip
 from pathlib import Path
 from typing import Annotated, List, Optional, Tuple
 
 import typer
 from spacy.tokens import Doc, DocBin
 from spacy.training.converters import conllu_to_docs
+from text_files import read_text
 
 from spacy_rnn.pipeline.tagger import UNIVERSAL_POS
 
@@ -20,12 +20,7 @@ def read_conllu(path: Path) -> str:
     RETURNS (str): Its text.
     RAISES (ValueError): With file and line number, if a line is malformed; or if the file cannot be read as text.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8-sig", newline="\n") as file_:
-            text = file_.read().replace("\r\n", "\n")
-    except (EOFError, UnicodeError, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path}: {error}") from error
+    text = read_text(path)
     sentence: List[Tuple[int, str]] = []
     n_sentences = 0
     for number, line in enumerate([*text.split("\n"), ""], start=1):

@@ -1,12 +1,12 @@
 """Convert labelled texts to spaCy's binary format."""
 
-import gzip
 from pathlib import Path
 from typing import Annotated, Dict, Iterator, List, Tuple
 
 import spacy
 import typer
 from spacy.tokens import DocBin
+from text_files import read_text
 
 NAMES = {"train": ["train"], "dev": ["dev", "val"], "test": ["test"]}
 
@@ -18,12 +18,7 @@ def read_lines(path: Path) -> List[str]:
     RETURNS (List[str]): Its lines without their ends.
     RAISES (ValueError): If the file cannot be read as text.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8-sig", newline="\n") as file_:
-            lines = file_.read().replace("\r\n", "\n").split("\n")
-    except (EOFError, UnicodeError, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path}: {error}") from error
+    lines = read_text(path).split("\n")
     return lines[:-1] if lines and not lines[-1] else lines
 
 

@@ -1,14 +1,13 @@
 """A learned vocabulary and its embedding table."""
 
-from typing import Callable, Iterable, List, Optional, Tuple
+from typing import Callable, Iterable, List, Optional, Tuple, cast
 
 import numpy
 from spacy.attrs import intify_attr
 from spacy.tokens import Doc
 from thinc.api import Model, uniform_init
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ints1d
 
-from .list2ragged import split_rows
 from .vocabulary import N_SPECIAL, Vocabulary, count_words
 
 NAME = "rnn_embed"
@@ -89,4 +88,4 @@ def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: 
             model.inc_grad("E", dE)
         return []
 
-    return split_rows(E[model.ops.xp.asarray(ids)], lengths), backprop
+    return model.ops.unflatten(E[model.ops.xp.asarray(ids)], cast(Ints1d, lengths)), backprop

@@ -1,4 +1,4 @@
-"""Lists to ragged arrays and back, with lengths on the host."""
+"""Lists to ragged arrays, with lengths on the host."""
 
 from typing import Callable, List, Tuple, cast
 
@@ -28,21 +28,10 @@ def host_lengths(X: Ragged) -> numpy.ndarray:
     return numpy.asarray(lengths, dtype="int32")
 
 
-def split_rows(rows: Floats2d, lengths: numpy.ndarray) -> List[Floats2d]:
-    """Split the rows of a batch into its sequences.
-
-    rows (Floats2d): [N, width].
-    lengths (numpy.ndarray): int32 [B].
-    RETURNS (List[Floats2d]): Views [length, width] of the rows.
-    """
-    ends = numpy.cumsum(lengths)
-    return [rows[end - n : end] for n, end in zip(lengths, ends, strict=True)]
-
-
 def forward(model: Model[List[Floats2d], Ragged], Xs: List[Floats2d], is_train: bool) -> Tuple[Ragged, Callable]:
     lengths = numpy.asarray([len(X) for X in Xs], dtype="int32")
 
     def backprop(dY: Ragged) -> List[Floats2d]:
-        return split_rows(cast(Floats2d, dY.dataXd), lengths)
+        return model.ops.unflatten(cast(Floats2d, dY.dataXd), cast(Ints1d, lengths))
 
     return Ragged(model.ops.flatten(Xs), cast(Ints1d, lengths)), backprop

@@ -1,16 +1,16 @@
 """What the components of this package share."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Union
 
 from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Model, Optimizer
+from thinc.api import Model, Optimizer, set_dropout_rate
 
-# The dropout rates that belong to the architecture, by layer; a recurrent direction has the name of its cell.
-OWN_RATES = {"rnn": ("dropout",), "rnn_dropout": ("rate",)}
+# The attributes in which layers keep the dropout rates that belong to the architecture.
+OWN_RATES = ["dropout", "recurrent_dropout", "rate"]
 
 
 class RNNPipe(TrainablePipe):
@@ -57,10 +57,7 @@ class RNNPipe(TrainablePipe):
         RETURNS (Dict[str, float]): The losses.
         """
         if self._rehearsal_model is not None:
-            for node in self._rehearsal_model.walk():
-                for attr in OWN_RATES.get(node.name, ("recurrent_dropout",)):
-                    if attr in node.attrs:
-                        node.attrs[attr] = 0.0
+            set_dropout_rate(self._rehearsal_model, 0.0, attrs=OWN_RATES)
         return super().rehearse(examples, **settings)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "RNNPipe":
@@ -131,13 +128,7 @@ def learn_vocabularies(model: Model, get_examples: Callable[[], Iterable[Example
     model (Model): The model.
     get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
     """
-    if any(node.name == "rnn_embed" for node in model.walk()):
-        # Imported here because importing a factory must stay cheap.
-        from ..layers import learn_vocabulary
+    # Imported here because importing a factory must stay cheap.
+    from ..layers import learn_vocabulary
 
-        learn_vocabulary(model, _predicted(get_examples()))
-
-
-def _predicted(examples: Iterable[Example]) -> Iterator[Doc]:
-    for example in examples:
-        yield example.predicted
+    learn_vocabulary(model, (example.predicted for example in get_examples()))

@@ -220,7 +220,7 @@ class RNNTagger(RNNPipe, Tagger):
             (i, row, self.labels.index(self._without_prefix(label)))
             for i, truth in enumerate(truths)
             for row, label in enumerate(truth)
-            if label and self._is_negative(label)
+            if label and self._without_prefix(label) != label
         ]
         for i, row, _ in negative:
             truths[i][row] = None
@@ -286,16 +286,11 @@ class RNNTagger(RNNPipe, Tagger):
         found = set()
         for example in examples:
             for key in numpy.unique(example.y.to_array([self.attr])):
-                label = self._label_string(int(key))
-                found.add(self._without_prefix(label) if self._is_negative(label) else label)
+                found.add(self._without_prefix(self._label_string(int(key))))
         return sorted(found - {""})
 
-    def _is_negative(self, label: str) -> bool:
-        prefix = self.cfg["neg_prefix"]
-        return bool(prefix) and label.startswith(prefix)
-
     def _without_prefix(self, label: str) -> str:
-        return label[len(self.cfg["neg_prefix"]) :]
+        return label.removeprefix(self.cfg["neg_prefix"])
 
     def _label_string(self, key: int) -> str:
         if self.attr == "POS":
@@ -317,7 +312,7 @@ class RNNTagger(RNNPipe, Tagger):
     def _require_known_labels(self, truths: List[List[Optional[str]]]) -> None:
         known = set(self.labels)
         found = {label for truth in truths for label in truth if label}
-        unknown = {label for label in found if (self._without_prefix(label) if self._is_negative(label) else label) not in known}
+        unknown = {label for label in found if self._without_prefix(label) not in known}
         if unknown:
             raise ValueError(
                 f"'{self.name}' was given labels it had not seen when it was initialized: {', '.join(sorted(unknown))}. Its "
