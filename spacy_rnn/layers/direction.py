@@ -1,40 +1,16 @@
 """One direction of one recurrent layer: the parameters of a sweep, and the sweep."""
 
 from functools import partial
-from typing import Callable, Dict, NamedTuple, Optional, Tuple, cast
+from typing import Callable, Dict, Optional, Tuple, cast
 
-import numpy
 from thinc.api import Model, Ops, zero_init
-from thinc.types import Floats1d, Floats2d, FloatsXd, Shape
+from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged, Shape
 
-from ..recurrence import Cell, get_cell, sweep
+from ..recurrence import Batch, Cell, Sweep, get_cell, run_sweeps
+from .list2ragged import host_lengths
 
 Init = Callable[[Ops, Shape], FloatsXd]
 DirectionState = Dict[str, Floats2d]
-
-
-class DirectionInput(NamedTuple):
-    """What a direction reads.
-
-    rows (Floats2d): [N, nI], the rows of all sequences.
-    lengths (numpy.ndarray): int32 [B], the number of rows of each sequence, on the host.
-    state (Optional[Dict[str, Floats2d]]): The initial state, [B, nH] by name; the layer's own if None.
-    """
-
-    rows: Floats2d
-    lengths: numpy.ndarray
-    state: Optional[DirectionState]
-
-
-class DirectionOutput(NamedTuple):
-    """What a direction gives back.
-
-    rows (Floats2d): [N, nH], the hidden state at every row.
-    state (Optional[Dict[str, Floats2d]]): The final state, [B, nH] by name. As a gradient: zeros if None.
-    """
-
-    rows: Floats2d
-    state: Optional[DirectionState]
 
 
 def build_direction(
@@ -46,7 +22,7 @@ def build_direction(
     forget_bias: float,
     init_W: Init,
     init_R: Init,
-) -> Model[DirectionInput, DirectionOutput]:
+) -> Model[Ragged, Ragged]:
     """Build one direction of one recurrent layer.
 
     cell (Cell): The cell.
@@ -56,10 +32,10 @@ def build_direction(
     forget_bias (float): What the forget gate's bias starts with.
     init_W (Callable): Initializer of each gate's input matrix [nH, nI].
     init_R (Callable): Initializer of each gate's recurrent matrix [nH, nH].
-    RETURNS (Model[DirectionInput, DirectionOutput]): The layer.
+    RETURNS (Model[Ragged, Ragged]): The layer, from rows [N, nI] to rows [N, nH].
     """
 
-    params: Dict[str, Optional[FloatsXd]] = dict.fromkeys(cell.parameter_shapes(1, 1))
+    params: Dict[str, Optional[FloatsXd]] = dict.fromkeys(cell.parameters)
     if train_initial_state:
         params.update(dict.fromkeys(f"{name}0" for name in cell.states))
     return Model(
@@ -104,38 +80,63 @@ def init(
             model.set_param(f"{name}0", zero_init(model.ops, (nH,)))
 
 
-def forward(model: Model[DirectionInput, DirectionOutput], X: DirectionInput, is_train: bool) -> Tuple[DirectionOutput, Callable]:
+def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
+    rows = cast(Floats2d, X.dataXd)
+    sweep = prepare(model, rows, Batch(host_lengths(X), rows.shape[0]), None, None, is_train)
+    results, run_backprop = run_sweeps([sweep], is_train)
+
+    def backprop(dY: Ragged) -> Ragged:
+        assert run_backprop is not None
+        d_rows, grads, d_initials = run_backprop([dY.dataXd], [None])
+        add_gradients(model, grads[0], d_initials[0], learned=True)
+        return Ragged(cast(Floats2d, d_rows), dY.lengths)
+
+    return Ragged(cast(Floats2d, results[0].Y), X.lengths), backprop
+
+
+def get_params(model: Model, cell: Cell) -> Dict[str, FloatsXd]:
+    """Give the parameters of a direction's sweep.
+
+    model (Model): The direction.
+    cell (Cell): Its cell.
+    RETURNS (Dict[str, FloatsXd]): The parameters by name, in the order of `Cell.parameters`.
+    """
+    return {name: model.get_param(name) for name in cell.parameters}
+
+
+def prepare(
+    model: Model, rows: Floats2d, batch: Batch, state: Optional[DirectionState], out: Optional[Floats2d], is_train: bool
+) -> Sweep:
+    """Say what sweep a direction is to make.
+
+    model (Model): The direction.
+    rows (Floats2d): [N, nI], the rows of all sequences.
+    batch (Batch): The lengths of the sequences.
+    state (Optional[Dict[str, Floats2d]]): The initial state, [B, nH] by name; the layer's own if None.
+    out (Optional[Floats2d]): [N, nH], where the output is written; a new array if None.
+    is_train (bool): Whether the recurrent dropout is drawn.
+    RETURNS (Sweep): The sweep.
+    """
     cell = get_cell(model.attrs["cell"])
-    nH = model.get_dim("nO")
-    params = {name: model.get_param(name) for name in cell.parameter_shapes(1, 1)}
-    learned = model.attrs["train_initial_state"] and X.state is None
-    initial = X.state
-    if learned:
-        shape = (len(X.lengths), nH)
-        initial = {name: model.ops.xp.broadcast_to(model.get_param(f"{name}0"), shape) for name in cell.states}
+    shape = (len(batch), model.get_dim("nO"))
+    if state is None and model.attrs["train_initial_state"]:
+        state = {name: model.ops.xp.broadcast_to(model.get_param(f"{name}0"), shape) for name in cell.states}
     mask = None
     if is_train and model.attrs["recurrent_dropout"] > 0:
-        rate = model.attrs["recurrent_dropout"]
-        mask = model.ops.get_dropout_mask((len(X.lengths), nH), rate)
-    rows, final, sweep_backprop = sweep(
-        cell,
-        params,
-        X.rows,
-        X.lengths,
-        initial=initial,
-        mask=mask,
-        reverse=model.attrs["reverse"],
-        is_train=is_train,
-    )
+        mask = model.ops.get_dropout_mask(shape, model.attrs["recurrent_dropout"])
+    return Sweep(cell, get_params(model, cell), rows, batch, state, mask, model.attrs["reverse"], out)
 
-    def backprop(dY: DirectionOutput) -> DirectionInput:
-        assert sweep_backprop is not None
-        d_rows, grads, d_initial = sweep_backprop(dY.rows, dY.state)
-        for name, grad in grads.items():
-            model.inc_grad(name, grad)
-        if learned:
-            for name, grad in d_initial.items():
-                model.inc_grad(f"{name}0", grad.sum(axis=0))
-        return DirectionInput(d_rows, X.lengths, d_initial)
 
-    return DirectionOutput(rows, final), backprop
+def add_gradients(model: Model, grads: Dict[str, FloatsXd], d_initial: DirectionState, learned: bool) -> None:
+    """Add the gradients of a direction's parameters to those it has.
+
+    model (Model): The direction.
+    grads (Dict[str, FloatsXd]): Those of the sweep's parameters, by name.
+    d_initial (Dict[str, Floats2d]): That of the initial state, [B, nH] by name.
+    learned (bool): Whether the sweep began in the layer's own state, which is a parameter if it is trained.
+    """
+    for name, grad in grads.items():
+        model.inc_grad(name, grad)
+    if learned and model.attrs["train_initial_state"]:
+        for name, grad in d_initial.items():
+            model.inc_grad(f"{name}0", grad.sum(axis=0))

@@ -7,8 +7,8 @@ from thinc.api import Model, glorot_uniform_init
 from thinc.types import Floats2d, Floats3d, FloatsXd, Ragged
 from thinc.util import get_width
 
-from ..recurrence import get_cell
-from .direction import DirectionInput, DirectionOutput, Init, build_direction
+from ..recurrence import Backprop, Batch, get_cell, infer_outputs, run_sweeps
+from .direction import Init, add_gradients, build_direction, get_params, prepare
 from .dropout import check_rate
 from .initializers import orthogonal_init
 from .list2ragged import host_lengths
@@ -118,6 +118,8 @@ def begin_scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] =
 
 
 def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
+    if not is_train and not model.layers[0].attrs["train_initial_state"]:
+        return _infer(model, X), _no_backprop
     Y, _, run_backprop = _run(model, X, None, is_train)
 
     def backprop(dY: Ragged) -> Ragged:
@@ -144,80 +146,101 @@ def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[R
 class _Layer(NamedTuple):
     """How to go back through one layer of the stack."""
 
-    backprops: List[Callable]
+    backprop: Optional[Backprop]
     mask: Optional[FloatsXd]
     residual: bool
 
 
+def _infer(model: Model[Ragged, Ragged], X: Ragged) -> Ragged:
+    """Run without states, for which the engines have a quicker way."""
+    rows, lengths = _checked(model, X)
+    n_dirs = _n_directions(model)
+    cell = get_cell(model.attrs["cell"])
+    for i in range(0, len(model.layers), n_dirs):
+        params = [get_params(direction, cell) for direction in model.layers[i : i + n_dirs]]
+        Y = cast(Floats2d, infer_outputs(cell, params, rows, lengths))
+        rows = rows + Y if _is_residual(model, rows) else Y
+    return Ragged(rows, X.lengths)
+
+
+def _no_backprop(dY: Ragged) -> Ragged:
+    raise ValueError("inference keeps nothing to backpropagate with: run the layer with is_train=True")
+
+
 def _run(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State], is_train: bool) -> Tuple[Ragged, State, Callable]:
-    if model.name != "rnn":
-        raise ValueError(f"only a layer made by build_rnn runs with state, got the model {model.name!r}")
-    if any(direction.has_param("W") is None for direction in model.layers):
-        raise ValueError("the recurrent layer has no weights yet: initialize it first, with data or with nO and nI")
-    lengths = host_lengths(X)
-    rows = _rows(model, X)
+    rows, lengths = _checked(model, X)
+    batch = Batch(lengths, rows.shape[0])
     if state is not None:
-        _check_state(model, state, len(lengths))
+        _check_state(model, state, len(batch))
     n_dirs = _n_directions(model)
     layers: List[_Layer] = []
     finals: List[Dict[str, Floats2d]] = []
-    for i in range(model.attrs["depth"]):
+    for i in range(0, len(model.layers), n_dirs):
         mask = None
         if i > 0 and is_train and model.attrs["dropout"] > 0:
             mask = model.ops.get_dropout_mask(rows.shape, model.attrs["dropout"])
         dropped = rows if mask is None else rows * mask
-        outputs, backprops = [], []
-        for k in range(i * n_dirs, (i + 1) * n_dirs):
+        Y = model.ops.xp.empty((rows.shape[0], model.get_dim("nO")), dtype=rows.dtype)
+        sweeps = []
+        for k, columns in enumerate(_columns(Y, n_dirs), i):
             initial = None if state is None else {s: a[k] for s, a in state.items()}
-            inputs = DirectionInput(dropped, lengths, initial)
-            output, backprop = model.layers[k](inputs, is_train)
-            outputs.append(output.rows)
-            finals.append(output.state)
-            backprops.append(backprop)
-        Y = model.ops.xp.concatenate(outputs, axis=1) if n_dirs > 1 else outputs[0]
-        residual = model.attrs["residual"] and Y.shape[1] == rows.shape[1]
+            sweeps.append(prepare(model.layers[k], dropped, batch, initial, columns, is_train))
+        results, backprop = run_sweeps(sweeps, is_train)
+        finals.extend(result.final for result in results)
+        residual = _is_residual(model, rows)
         rows = rows + Y if residual else Y
-        layers.append(_Layer(backprops, mask, residual))
+        layers.append(_Layer(backprop, mask, residual))
     final = {s: model.ops.xp.stack([f[s] for f in finals]) for s in finals[0]}
 
     def run_backprop(dY: Ragged, d_final: Optional[State]) -> Tuple[Ragged, State]:
-        return _backprop(model, layers, lengths, dY, d_final)
+        return _backprop(model, layers, dY, d_final, learned=state is None)
 
     return Ragged(rows, X.lengths), final, run_backprop
 
 
 def _backprop(
-    model: Model[Ragged, Ragged],
-    layers: List[_Layer],
-    lengths: numpy.ndarray,
-    dY: Ragged,
-    d_final: Optional[State],
+    model: Model[Ragged, Ragged], layers: List[_Layer], dY: Ragged, d_final: Optional[State], learned: bool
 ) -> Tuple[Ragged, State]:
-    xp = model.ops.xp
     n_dirs = _n_directions(model)
-    nH = model.get_dim("nO") // n_dirs
     # The gradient of a batch without rows may have lost its width.
     d_rows = cast(Floats2d, dY.dataXd) if dY.data.size else model.ops.alloc2f(0, model.get_dim("nO"))
     d_initials: List[Dict[str, Floats2d]] = []
     for i, layer in reversed(list(enumerate(layers))):
-        d_inputs = []
-        for d, backprop in reversed(list(enumerate(layer.backprops))):
-            d_state = None
-            if d_final is not None:
-                d_state = {s: a[i * n_dirs + d] for s, a in d_final.items()}
-            d_output = xp.ascontiguousarray(d_rows[:, d * nH : (d + 1) * nH])
-            d_input = backprop(DirectionOutput(d_output, d_state))
-            d_inputs.append(d_input.rows)
-            d_initials.insert(0, d_input.state)
-        d_dropped = sum(d_inputs[1:], d_inputs[0])
-        d_sweep = d_dropped if layer.mask is None else d_dropped * layer.mask
+        assert layer.backprop is not None
+        own = range(i * n_dirs, (i + 1) * n_dirs)
+        d_states = [None if d_final is None else {s: a[k] for s, a in d_final.items()} for k in own]
+        d_sweep, grads, d_states_before = layer.backprop(_columns(d_rows, n_dirs), d_states)
+        for k, direction_grads, d_initial in zip(own, grads, d_states_before, strict=True):
+            add_gradients(model.layers[k], direction_grads, d_initial, learned)
+        d_initials[:0] = d_states_before
+        if layer.mask is not None:
+            d_sweep = d_sweep * layer.mask
         d_rows = d_rows + d_sweep if layer.residual else d_sweep
-    d_initial = {s: xp.stack([d[s] for d in d_initials]) for s in d_initials[0]}
+    d_initial = {s: model.ops.xp.stack([d[s] for d in d_initials]) for s in d_initials[0]}
     return Ragged(d_rows, dY.lengths), d_initial
+
+
+def _checked(model: Model[Ragged, Ragged], X: Ragged) -> Tuple[Floats2d, numpy.ndarray]:
+    """Give rows and lengths of a batch, if the layer can read them."""
+    if model.name != "rnn":
+        raise ValueError(f"only a layer made by build_rnn runs with state, got the model {model.name!r}")
+    if model.layers[-1].has_param("W") is None:
+        raise ValueError("the recurrent layer has no weights yet: initialize it first, with data or with nO and nI")
+    return _rows(model, X), host_lengths(X)
+
+
+def _is_residual(model: Model[Ragged, Ragged], rows: Floats2d) -> bool:
+    return model.attrs["residual"] and rows.shape[1] == model.get_dim("nO")
 
 
 def _n_directions(model: Model[Ragged, Ragged]) -> int:
     return 2 if model.attrs["bidirectional"] else 1
+
+
+def _columns(rows: Floats2d, n_dirs: int) -> List[Floats2d]:
+    """Give the columns of each direction."""
+    nH = rows.shape[1] // n_dirs
+    return [rows[:, d * nH : (d + 1) * nH] for d in range(n_dirs)]
 
 
 def _rows(model: Model[Ragged, Ragged], X: Ragged) -> Floats2d:

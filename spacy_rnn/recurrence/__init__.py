@@ -1,7 +1,22 @@
 """The mathematics of one recurrent sweep over a ragged batch: arrays in, arrays out."""
 
 from .cells import CELLS, Cell, get_cell
-from .engine import select_engine, sweep
-from .packing import as_lengths
+from .engine import infer_outputs, run_sweeps, select_engine, sweep, use_engine, use_threads
+from .interface import Backprop, Sweep
+from .packing import Batch, as_lengths
 
-__all__ = ["CELLS", "Cell", "as_lengths", "get_cell", "select_engine", "sweep"]
+__all__ = [
+    "CELLS",
+    "Backprop",
+    "Batch",
+    "Cell",
+    "Sweep",
+    "as_lengths",
+    "get_cell",
+    "infer_outputs",
+    "run_sweeps",
+    "select_engine",
+    "sweep",
+    "use_engine",
+    "use_threads",
+]

@@ -13,6 +13,7 @@ was given.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 Array = Any  # a numpy.ndarray or a cupy.ndarray
@@ -46,6 +47,11 @@ class Cell:
     recurrent_bias: Tuple[str, ...] = ()
     peepholes: Tuple[str, ...] = ()
     forget_gate: Optional[str] = None
+
+    @cached_property
+    def parameters(self) -> Tuple[str, ...]:
+        """The names of the parameters of one direction of one layer, in the order of the file format."""
+        return ("W", "R", "b") + ("bR",) * bool(self.recurrent_bias) + ("p",) * bool(self.peepholes)
 
     def parameter_shapes(self, nI: int, nH: int) -> Dict[str, Tuple[int, ...]]:
         """Give the shape of every parameter of one direction of one layer.

@@ -1,26 +1,70 @@
-"""One recurrent sweep over a ragged batch, on whatever engine suits its arrays."""
+"""Recurrent sweeps over a ragged batch, on whatever engine suits their arrays."""
 
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+import os
+import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from thinc.util import get_array_module
 
-from . import reference
-from .cells import Array, Cell, Params, State
-from .packing import as_lengths
+from ..native import problem
+from . import cpu, reference
+from .cells import Array, Cell, Grads, Params, State
+from .interface import Backprop, Result, Sweep
+from .packing import Batch
 
-Backprop = reference.Backprop
-# Sequences that inference runs side by side: the gates of one time step are the memory it needs beside input and output.
-MAX_SEQUENCES = 2048
-Engine = Callable[..., Tuple[Array, Dict[str, Array], Optional[Backprop]]]
+# "auto" takes the fastest engine that can execute a sweep, "reference" the one that is written to be read.
+ENGINES = ("auto", "reference")
+ENGINE_VARIABLE = "SPACY_RNN_ENGINE"
+
+THREADS_VARIABLE = "SPACY_RNN_THREADS"
+
+_engine: ContextVar[Optional[str]] = ContextVar("spacy_rnn_engine", default=None)
+_threads: ContextVar[Optional[int]] = ContextVar("spacy_rnn_threads", default=None)
 
 
-def select_engine(X: Array) -> Engine:
+@contextmanager
+def use_engine(name: str) -> Iterator[None]:
+    """Execute sweeps on an engine inside a `with` block, whatever the environment variable SPACY_RNN_ENGINE says.
+
+    name (str): "auto" for the fastest engine that can execute a sweep, or "reference".
+    RAISES (ValueError): If there is no such engine.
+    """
+    token = _engine.set(_known_engine(name))
+    try:
+        yield
+    finally:
+        _engine.reset(token)
+
+
+@contextmanager
+def use_threads(n: int) -> Iterator[None]:
+    """Allow sweeps some threads inside a `with` block, whatever the environment variable SPACY_RNN_THREADS says. With two, the
+    directions of a bidirectional layer run side by side where the batch is large enough.
+
+    n (int): The number of threads.
+    RAISES (ValueError): If it is less than 1.
+    """
+    token = _threads.set(_positive(n))
+    try:
+        yield
+    finally:
+        _threads.reset(token)
+
+
+def select_engine(X: Array, params: Optional[Params] = None) -> Any:
     """Pick the engine that executes a sweep over an array.
 
     X (Array): The rows of the batch.
-    RETURNS (Callable): The engine's sweep.
+    params (Optional[Mapping[str, Array]]): The parameters.
+    RETURNS (Any): The engine's module.
     """
-    return reference.sweep
+    if (_engine.get() or _default_engine) == "auto" and cpu.supports(X, params or {}):
+        if cpu.library is not None:
+            return cpu
+        _warn_of_missing_engine()
+    return reference
 
 
 def sweep(
@@ -33,7 +77,7 @@ def sweep(
     mask: Optional[Array] = None,
     reverse: bool = False,
     is_train: bool = False,
-) -> Tuple[Array, Dict[str, Array], Optional[Backprop]]:
+) -> Tuple[Array, Dict[str, Array], Optional[Callable]]:
     """Run one direction of one recurrent layer over a ragged batch.
 
     cell (Cell): The cell.
@@ -44,84 +88,133 @@ def sweep(
         zeros if None.
     mask (Optional[Array]): [B, nH], multiplies the hidden state of each sequence where it enters a recurrent product.
     reverse (bool): Whether each sequence is read from its last row to its first.
-    is_train (bool): Whether to keep what backpropagation needs.
+    is_train (bool): Whether to keep what backpropagation needs. X and the output must then stay as they are until it.
     RETURNS (Tuple[Array, Dict[str, Array], Optional[Callable]]): The hidden state at every row [N, nH]; the state after the last
         step of each sequence, an array [B, nH] for each of `cell.states` (of a sequence with no rows: its initial state); and, if
         is_train, a function (dY [N, nH], gradient of the final state or None) -> (dX [N, nI], gradients of the parameters by
         name, gradients of the initial state by name).
     RAISES (ValueError): If a shape does not fit.
     """
+    one = Sweep(cell, params, X, Batch(lengths, X.shape[0]), initial, mask, reverse)
+    results, run_backprop = run_sweeps([one], is_train)
+    if run_backprop is None:
+        return (*results[0], None)
+
+    def backprop(dY: Array, d_final: Optional[State]) -> Tuple[Array, Grads, Dict[str, Array]]:
+        dX, grads, d_initials = run_backprop([dY], [d_final])
+        return dX, grads[0], d_initials[0]
+
+    return (*results[0], backprop)
+
+
+def run_sweeps(sweeps: Sequence[Sweep], is_train: bool, *, precision: str = "float32") -> Tuple[List[Result], Optional[Backprop]]:
+    """Run the directions of one recurrent layer.
+
+    sweeps (Sequence[Sweep]): At least one, over the same rows and batch.
+    is_train (bool): Whether to keep what backpropagation needs. X and the outputs must then stay as they are until it.
+    precision (str): "bfloat16" to round the factors of products in inference.
+    RETURNS (Tuple[List[Result], Optional[Backprop]]): The result of each sweep; and, if is_train, a function (the dY [N, nH]
+        of each sweep, the gradient of the final state or None of each) -> (dX [N, nI], for each sweep the gradients of its
+        parameters and those of its initial state by name).
+    RAISES (ValueError): If a shape does not fit, or if the engine cannot do the precision.
+    """
+    for each in sweeps:
+        _check_shapes(each)
+    X, params = sweeps[0].X, sweeps[0].params
+    engine = select_engine(X, params)
+    if engine is cpu:
+        return cpu.run(sweeps, is_train, precision == "bfloat16", _n_threads())
+    _refuse_bfloat16(precision, is_train)
+    return reference.run(get_array_module(X), sweeps, is_train)
+
+
+def infer_outputs(cell: Cell, params: Sequence[Params], X: Array, lengths: Any, *, precision: str = "float32") -> Array:
+    """Run the directions of one recurrent layer from a state of zeros, for their outputs alone: the quickest way for small
+    batches.
+
+    cell (Cell): The cell.
+    params (Sequence[Mapping[str, Array]]): The parameters of the forward direction, and of the backward one if there is one.
+    X (Array): [N, nI], the rows of all sequences.
+    lengths (numpy.ndarray): int32 [B], the number of rows of each sequence, on the host.
+    precision (str): "bfloat16" to round the factors of products.
+    RETURNS (Array): [N, directions · nH], the hidden states of the directions side by side.
+    RAISES (ValueError): If a shape does not fit, or if the engine cannot do the precision.
+    """
+    if select_engine(X, params[0]) is cpu:
+        return cpu.infer(cell, params, X, lengths, precision == "bfloat16", _n_threads())
+    batch = Batch(lengths, X.shape[0])
+    sweeps = [Sweep(cell, each, X, batch, reverse=i == 1) for i, each in enumerate(params)]
+    results, _ = run_sweeps(sweeps, is_train=False, precision=precision)
+    return get_array_module(X).concatenate([result.Y for result in results], axis=1)
+
+
+def _n_threads() -> int:
+    return _threads.get() or _default_threads
+
+
+def _known_engine(name: str) -> str:
+    if name not in ENGINES:
+        raise ValueError(f"unknown engine {name!r}: expected one of {', '.join(ENGINES)}")
+    return name
+
+
+def _positive(n: int) -> int:
+    if n < 1:
+        raise ValueError(f"the number of threads must be at least 1, got {n}")
+    return n
+
+
+_default_engine = _known_engine(os.environ.get(ENGINE_VARIABLE) or "auto")
+_default_threads = _positive(int(os.environ.get(THREADS_VARIABLE) or 1))
+
+
+def _refuse_bfloat16(precision: str, is_train: bool) -> None:
+    if precision == "bfloat16" and not is_train:
+        raise ValueError(
+            "precision 'bfloat16' needs the compiled CPU engine and float32 arrays of NumPy's; use 'float32', the default"
+        )
+
+
+_warned = False
+
+
+def _warn_of_missing_engine() -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            f"spacy-rnn runs without its compiled CPU engine, many times slower: {problem}. Install a wheel, or reinstall from "
+            f"source with a C++17 compiler; set {ENGINE_VARIABLE}=reference to use the slow engine without this warning",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _check_shapes(sweep: Sweep) -> None:
+    cell, params, X, batch, initial, mask = sweep[:6]
     if X.ndim != 2:
         raise ValueError(f"the rows of a batch are a matrix [N, nI], got shape {tuple(X.shape)}")
-    if X.dtype.name not in ("float32", "float64"):
+    if X.dtype.char not in "fd":
         raise ValueError(f"the rows of a batch are float32 or float64, got {X.dtype}")
-    lengths = as_lengths(lengths, X.shape[0])
-    _check_shapes(cell, params, X, len(lengths), initial, mask)
-    xp = get_array_module(X)
-    nH = params["R"].shape[1]
-    if initial is None:
-        initial = {name: xp.zeros((len(lengths), nH), dtype=X.dtype) for name in cell.states}
-    engine = select_engine(X)
-    if is_train or len(lengths) <= MAX_SEQUENCES:
-        return engine(xp, cell, params, X, lengths, initial, mask, reverse, is_train)
-    return _infer_in_parts(engine, xp, cell, params, X, lengths, initial, mask, reverse)
-
-
-def _infer_in_parts(
-    engine: Engine,
-    xp: Any,
-    cell: Cell,
-    params: Params,
-    X: Array,
-    lengths: Any,
-    initial: State,
-    mask: Optional[Array],
-    reverse: bool,
-) -> Tuple[Array, Dict[str, Array], None]:
-    """Run a wide batch some sequences at a time, in bounded memory."""
-    Y = xp.empty((X.shape[0], params["R"].shape[1]), dtype=X.dtype)
-    final = {name: xp.empty_like(array) for name, array in initial.items()}
-    ends = lengths.cumsum(dtype="int64")
-    for first in range(0, len(lengths), MAX_SEQUENCES):
-        part = slice(first, first + MAX_SEQUENCES)
-        rows = slice(int(ends[first] - lengths[first]), int(ends[part][-1]))
-        state = {name: array[part] for name, array in initial.items()}
-        part_mask = None if mask is None else mask[part]
-        Y[rows], part_final, _ = engine(xp, cell, params, X[rows], lengths[part], state, part_mask, reverse, False)
-        for name, array in part_final.items():
-            final[name][part] = array
-    return Y, final, None
-
-
-def _check_shapes(
-    cell: Cell,
-    params: Params,
-    X: Array,
-    n_sequences: int,
-    initial: Optional[State],
-    mask: Optional[Array],
-) -> None:
     if "R" not in params or params["R"].ndim != 2:
         raise ValueError(f"the parameters of {cell.name} need a matrix R")
     nH = params["R"].shape[1]
-    _refuse_unknown(f"parameters of {cell.name}", params, cell.parameter_shapes(1, 1))
-    expected = {
-        f"parameter {name} of {cell.name}": (params.get(name), shape)
-        for name, shape in cell.parameter_shapes(X.shape[1], nH).items()
-    }
+    shapes = cell.parameter_shapes(X.shape[1], nH)
+    _refuse_unknown(f"parameters of {cell.name}", params, shapes)
+    for name, shape in shapes.items():
+        _check_shape(f"parameter {name} of {cell.name}", params.get(name), shape)
     if initial is not None:
         _refuse_unknown(f"initial states of {cell.name}", initial, cell.states)
         for name in cell.states:
-            expected[f"initial state {name} of {cell.name}"] = (
-                initial.get(name),
-                (n_sequences, nH),
-            )
+            _check_shape(f"initial state {name} of {cell.name}", initial.get(name), (len(batch), nH))
     if mask is not None:
-        expected["recurrent dropout mask"] = (mask, (n_sequences, nH))
-    for what, (array, shape) in expected.items():
-        found = None if array is None else tuple(array.shape)
-        if found != shape:
-            raise ValueError(f"{what}: expected shape {shape}, got {found}")
+        _check_shape("recurrent dropout mask", mask, (len(batch), nH))
+
+
+def _check_shape(what: str, array: Optional[Array], expected: Tuple[int, ...]) -> None:
+    found = None if array is None else array.shape
+    if found != expected:
+        raise ValueError(f"{what}: expected shape {expected}, got {found}")
 
 
 def _refuse_unknown(what: str, arrays: Iterable[str], known: Iterable[str]) -> None:

@@ -1,7 +1,7 @@
 """The order in which a sweep visits the rows of a ragged batch."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Dict
 
 import numpy
 
@@ -20,6 +20,31 @@ class Packing:
     sizes: numpy.ndarray
     offsets: numpy.ndarray
     index: numpy.ndarray
+
+
+class Batch:
+    """A ragged batch: its lengths, and what engines find out about them, which directions and layers that sweep it share.
+
+    lengths (numpy.ndarray): int32 [B], the number of rows of each sequence, on the host.
+    n_rows (int): The number of rows of the batch.
+    plans (Dict[Any, Any]): What engines keep, each under a key of its own.
+    """
+
+    __slots__ = ("lengths", "n_rows", "plans")
+
+    def __init__(self, lengths: Any, n_rows: int) -> None:
+        """Check the lengths.
+
+        lengths (Sequence[int]): The number of rows of each sequence, on the host.
+        n_rows (int): The number of rows of the batch.
+        RAISES (ValueError): As `as_lengths`.
+        """
+        self.lengths = as_lengths(lengths, n_rows)
+        self.n_rows = n_rows
+        self.plans: Dict[Any, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.lengths)
 
 
 def as_lengths(lengths: Any, n_rows: int) -> numpy.ndarray:

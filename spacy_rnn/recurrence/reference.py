@@ -3,75 +3,130 @@
 It is the oracle of the other engines, so it is written to be read.
 """
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-import numpy
-
-from .cells import Array, Cell, Grads, Params, Saved, State
-from .packing import Packing, pack
+from .cells import Array, Grads, Params, Saved, State
+from .interface import Backprop, Result, Sweep
+from .packing import Batch, Packing, pack
 
 # Rows whose input projection is computed in one product: enough to keep a BLAS busy, few enough to bound the memory.
 PIECE_ROWS = 4096
+# Sequences that inference runs side by side: the gates of one time step are the memory it needs beside input and output.
+MAX_SEQUENCES = 2048
 
-Backprop = Callable[[Array, Optional[State]], Tuple[Array, Grads, Dict[str, Array]]]
+
+def run(xp: Any, sweeps: Sequence[Sweep], is_train: bool) -> Tuple[List[Result], Optional[Backprop]]:
+    """Execute sweeps over the same rows, one after the other.
+
+    xp (Any): The array module.
+    sweeps (Sequence[Sweep]): The sweeps.
+    is_train (bool): Whether to keep what backpropagation needs.
+    RETURNS (Tuple[List[Result], Optional[Backprop]]): The results, and the way back, as `spacy_rnn.recurrence.run_sweeps` says.
+    """
+    completed = [_completed(xp, sweep) for sweep in sweeps]
+    if not is_train:
+        return [_infer(xp, sweep) for sweep in completed], None
+    results, tapes = [], []
+    for sweep in completed:
+        result, tape = _forward(xp, sweep, is_train=True)
+        results.append(result)
+        tapes.append(tape)
+
+    def backprop(dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
+        gradients = [_backward(xp, *args) for args in zip(completed, tapes, dYs, d_finals, strict=True)]
+        dXs, grads, d_initials = zip(*gradients, strict=True)
+        return sum(dXs[1:], dXs[0]), list(grads), list(d_initials)
+
+    return results, backprop
 
 
-def sweep(
-    xp: Any,
-    cell: Cell,
-    params: Params,
-    X: Array,
-    lengths: numpy.ndarray,
-    initial: State,
-    mask: Optional[Array],
-    reverse: bool,
-    is_train: bool,
-) -> Tuple[Array, Dict[str, Array], Optional[Backprop]]:
-    """Run one direction of one recurrent layer over a ragged batch; the arguments are those of `spacy_rnn.recurrence.sweep`,
-    checked and completed."""
-    packing = pack(lengths, reverse)
+def _completed(xp: Any, sweep: Sweep) -> Sweep:
+    shape = (len(sweep.batch), sweep.params["R"].shape[1])
+    initial, out = sweep.initial, sweep.out
+    if initial is None:
+        initial = {name: xp.zeros(shape, dtype=sweep.X.dtype) for name in sweep.cell.states}
+    if out is None:
+        out = xp.empty((sweep.X.shape[0], shape[1]), dtype=sweep.X.dtype)
+    return sweep._replace(initial=initial, out=out)
+
+
+def _infer(xp: Any, sweep: Sweep) -> Result:
+    """Run a wide batch some sequences at a time, in bounded memory."""
+    batch, initial, out = sweep.batch, sweep.initial, sweep.out
+    assert initial is not None and out is not None
+    if len(batch) <= MAX_SEQUENCES:
+        return _forward(xp, sweep, is_train=False)[0]
+    final = {name: xp.empty_like(array) for name, array in initial.items()}
+    ends = batch.lengths.cumsum(dtype="int64")
+    for first in range(0, len(batch), MAX_SEQUENCES):
+        part = slice(first, first + MAX_SEQUENCES)
+        rows = slice(int(ends[first] - batch.lengths[first]), int(ends[part][-1]))
+        part_sweep = sweep._replace(
+            X=sweep.X[rows],
+            batch=Batch(batch.lengths[part], rows.stop - rows.start),
+            initial={name: array[part] for name, array in initial.items()},
+            mask=None if sweep.mask is None else sweep.mask[part],
+            out=out[rows],
+        )
+        for name, array in _forward(xp, part_sweep, is_train=False)[0].final.items():
+            final[name][part] = array
+    return Result(out, final)
+
+
+class _Tape(NamedTuple):
+    """What backpropagation needs: the order of the rows, on the host and on the device, and what each time step saved."""
+
+    packing: Packing
+    order: Array
+    index: Array
+    mask: Optional[Array]
+    steps: List[Saved]
+
+
+def _forward(xp: Any, sweep: Sweep, is_train: bool) -> Tuple[Result, _Tape]:
+    cell, params, X, initial, Y = sweep.cell, sweep.params, sweep.X, sweep.initial, sweep.out
+    assert initial is not None and Y is not None
+    packing = pack(sweep.batch.lengths, sweep.reverse)
     order, index = xp.asarray(packing.order), xp.asarray(packing.index)
+    mask = None if sweep.mask is None else sweep.mask[order]
+    tape = _Tape(packing, order, index, mask, [])
     current = {name: array[order] for name, array in initial.items()}
     ended = {name: array.copy() for name, array in current.items()}
-    sorted_mask = None if mask is None else mask[order]
     packed = xp.empty((X.shape[0], current["h"].shape[1]), dtype=X.dtype)
-    tape: List[Saved] = []
     for t, z in enumerate(_projections(params, X, index, packing)):
         n = z.shape[0]
         current = {name: array[:n] for name, array in current.items()}
-        step_mask = None if sorted_mask is None else sorted_mask[:n]
-        current, saved = cell.forward(xp, z, current, params, step_mask)
+        current, saved = cell.forward(xp, z, current, params, None if mask is None else mask[:n])
         if is_train:
-            tape.append(saved)
+            tape.steps.append(saved)
         packed[packing.offsets[t] : packing.offsets[t + 1]] = current["h"]
         for name, array in current.items():
             ended[name][:n] = array
-    Y = xp.empty_like(packed)
     Y[index] = packed
-    if not is_train:
-        return Y, _unsorted(xp, ended, order), None
+    return Result(Y, _unsorted(xp, ended, order)), tape
 
-    def backprop(dY: Array, d_final: Optional[State]) -> Tuple[Array, Grads, Dict[str, Array]]:
-        grads = {name: xp.zeros_like(param) for name, param in params.items()}
-        d_state = {name: xp.zeros_like(array) if d_final is None else d_final[name][order] for name, array in ended.items()}
-        dY_packed = dY[index]
-        dZ = xp.empty((X.shape[0], params["b"].shape[0]), dtype=X.dtype)
-        for t in reversed(range(len(tape))):
-            n = int(packing.sizes[t])
-            rows = slice(packing.offsets[t], packing.offsets[t + 1])
-            d_step = {name: array[:n] for name, array in d_state.items()}
-            d_step["h"] = d_step["h"] + dY_packed[rows]
-            step_mask = None if sorted_mask is None else sorted_mask[:n]
-            dZ[rows], d_step = cell.backward(xp, d_step, tape[t], params, step_mask, grads)
-            for name, array in d_step.items():
-                d_state[name][:n] = array
-        grads["W"] += dZ.T @ X[index]
-        grads["b"] += dZ.sum(axis=0)
-        dX = xp.empty_like(X)
-        dX[index] = dZ @ params["W"]
-        return dX, grads, _unsorted(xp, d_state, order)
 
-    return Y, _unsorted(xp, ended, order), backprop
+def _backward(xp: Any, sweep: Sweep, tape: _Tape, dY: Array, d_final: Optional[State]) -> Tuple[Array, Grads, Dict[str, Array]]:
+    cell, params, X, initial = sweep.cell, sweep.params, sweep.X, sweep.initial
+    assert initial is not None
+    packing, order, index, mask, steps = tape
+    grads = {name: xp.zeros_like(param) for name, param in params.items()}
+    d_state = {name: xp.zeros_like(array) if d_final is None else d_final[name][order] for name, array in initial.items()}
+    dY_packed = dY[index]
+    dZ = xp.empty((X.shape[0], params["b"].shape[0]), dtype=X.dtype)
+    for t in reversed(range(len(steps))):
+        n = int(packing.sizes[t])
+        rows = slice(packing.offsets[t], packing.offsets[t + 1])
+        d_step = {name: array[:n] for name, array in d_state.items()}
+        d_step["h"] = d_step["h"] + dY_packed[rows]
+        dZ[rows], d_step = cell.backward(xp, d_step, steps[t], params, None if mask is None else mask[:n], grads)
+        for name, array in d_step.items():
+            d_state[name][:n] = array
+    grads["W"] += dZ.T @ X[index]
+    grads["b"] += dZ.sum(axis=0)
+    dX = xp.empty_like(X)
+    dX[index] = dZ @ params["W"]
+    return dX, grads, _unsorted(xp, d_state, order)
 
 
 def _projections(params: Params, X: Array, index: Array, packing: Packing) -> Any:

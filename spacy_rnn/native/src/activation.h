@@ -1,0 +1,47 @@
+// tanh and the logistic function as rational functions. Included inside the namespace of the instruction set.
+//
+// tanh(x) = x P(x²) / Q(x²) for |x| <= 8.2 with P and Q of degree 4, the minimax fit of scripts/fit_tanh.py: 8.3e-9 in relative
+// error, 3.1e-7 in float arithmetic, never above 1. σ(x) = (1 + tanh(x / 2)) / 2 is right to 2e-7 in absolute terms.
+
+constexpr float TANH_LIMIT = 8.2f;
+constexpr float TANH_P[5] = {0.9999999917496983f, 0.13432129013560468f, 0.0035566934818528823f, 2.1637390372487306e-05f,
+                             1.4840713384823138e-08f};
+constexpr float TANH_Q[5] = {1.0f, 0.46765454757433944f, 0.026108325912350013f, 0.00033864527186818725f, 8.370668654329685e-07f};
+
+// The fraction p / q, not yet divided: fractions that are multiplied share a division.
+struct Fraction {
+    Vec p, q;
+};
+
+SPACY_RNN_INLINE Fraction tanh_fraction(Vec x) {
+    x = maximum(broadcast(-TANH_LIMIT), minimum(broadcast(TANH_LIMIT), x));
+    const Vec y = x * x;
+    Vec p = fma(y, broadcast(TANH_P[4]), broadcast(TANH_P[3]));
+    Vec q = fma(y, broadcast(TANH_Q[4]), broadcast(TANH_Q[3]));
+    p = fma(y, p, broadcast(TANH_P[2]));
+    q = fma(y, q, broadcast(TANH_Q[2]));
+    p = fma(y, p, broadcast(TANH_P[1]));
+    q = fma(y, q, broadcast(TANH_Q[1]));
+    p = fma(y, p, broadcast(TANH_P[0]));
+    q = fma(y, q, broadcast(TANH_Q[0]));
+    return {x * p, q};
+}
+
+// The fraction (Q + x P) / 2 Q at x / 2, with the powers of two inside the coefficients.
+SPACY_RNN_INLINE Fraction sigmoid_fraction(Vec x) {
+    x = maximum(broadcast(-2 * TANH_LIMIT), minimum(broadcast(2 * TANH_LIMIT), x));
+    const Vec y = x * x;
+    Vec p = fma(y, broadcast(TANH_P[4] / 512), broadcast(TANH_P[3] / 128));
+    Vec q = fma(y, broadcast(TANH_Q[4] / 128), broadcast(TANH_Q[3] / 32));
+    p = fma(y, p, broadcast(TANH_P[2] / 32));
+    q = fma(y, q, broadcast(TANH_Q[2] / 8));
+    p = fma(y, p, broadcast(TANH_P[1] / 8));
+    q = fma(y, q, broadcast(TANH_Q[1] / 2));
+    p = fma(y, p, broadcast(TANH_P[0] / 2));
+    q = fma(y, q, broadcast(TANH_Q[0] * 2));
+    return {fma(x, p, q * broadcast(0.5f)), q};
+}
+
+SPACY_RNN_INLINE Vec divided(Fraction f) { return f.p * reciprocal(f.q); }
+SPACY_RNN_INLINE Vec tanh(Vec x) { return divided(tanh_fraction(x)); }
+SPACY_RNN_INLINE Vec sigmoid(Vec x) { return divided(sigmoid_fraction(x)); }

@@ -1,0 +1,119 @@
+// What the compiled engine offers, in plain C++ types: one table of functions for each instruction set.
+//
+// Widths: nI input width, nH hidden units, nG gates of the cell, V floats of a vector. A *vector column* is V columns of a matrix
+// of weights that are used together. nHv = ceil(nH / V) is the number of vector columns the units of one gate fill, so what is
+// computed for units is padded to nHv·V, with zeros. The gates of the V units of a vector column stand side by side: the
+// projection of a row has the vector columns (units 0..V-1: gate 0, gate 1, ...), (units V..2V-1: gate 0, gate 1, ...), ...
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "buffer.h"
+
+namespace spacy_rnn {
+
+enum CellKind { ELMAN_TANH, ELMAN_RELU, GRU, GRU_RESET_BEFORE, LSTM, LSTM_PEEPHOLE };
+
+enum Precision { FLOAT32, BFLOAT16 };
+
+// The parameters of one direction as the layer keeps them: gate-major, rows without gaps.
+struct Parameters {
+    int cell;         // a CellKind
+    int64_t nI, nH;
+    const float *W;   // [nG·nH, nI]
+    const float *R;   // [nG·nH, nH]
+    const float *b;   // [nG·nH]
+    const float *bR;  // [nH], gru only
+    const float *p;   // [3·nH], lstm_peephole only
+};
+
+// The parameters in the order in which the kernels read them, made by Kernels::pack.
+struct Packed {
+    int cell = 0;
+    int precision = FLOAT32;
+    int64_t nI = 0, nH = 0;
+    Buffer W;   // [nHv·nG vector columns, nI, V]
+    Buffer R;   // [nHv·nG vector columns, nH, V]
+    Buffer b;   // [nHv·nG·V]
+    Buffer bR;  // [nHv·V]
+    Buffer p;   // [3, nHv·V]
+};
+
+// A ragged batch. The rows of sequence s are start[s] .. start[s] + length[s] - 1.
+struct Batch {
+    int64_t n_sequences, n_rows;
+    const int64_t *start;   // [B]
+    const int32_t *length;  // [B]
+    const int32_t *order;   // [B], sequences by decreasing length
+    bool reverse;
+};
+
+// What backpropagation needs besides X and Y, in the order in which the sweep visits the rows.
+struct Tape {
+    Buffer gates;  // [n_rows, nHv·nG·V], activated
+    Buffer extra;  // [n_rows, nHv·V]: the cell state of an LSTM, R_n h + bR of a GRU
+};
+
+struct Forward {
+    const Packed *weights;
+    Batch batch;
+    const float *X;       // [n_rows, nI]
+    int64_t x_stride;     // floats from row to row
+    float *Y;             // [n_rows, nH]
+    int64_t y_stride;
+    const float *h0, *c0;  // [B, nH] or null: zeros
+    int64_t h0_stride, c0_stride;
+    float *hN, *cN;       // [B, nH] or null: not wanted
+    const float *mask;    // [B, nH] or null
+    Tape *tape;           // null in inference
+};
+
+struct Backward {
+    Parameters parameters;
+    Batch batch;
+    const float *X, *Y;
+    int64_t x_stride, y_stride;
+    const float *h0, *c0;
+    int64_t h0_stride, c0_stride;
+    const float *mask;
+    const Tape *tape;
+    const float *dY;      // [n_rows, nH]
+    int64_t dy_stride;
+    const float *d_hN, *d_cN;  // [B, nH] or null: zeros
+    float *dX;            // [n_rows, nI]
+    int64_t dx_stride;
+    bool add_to_dX;
+    float *dW, *dR, *db, *dbR, *dp;  // like the parameters
+    float *d_h0, *d_c0;   // [B, nH]
+};
+
+// A matrix of weights [nO, nI] in the order in which products read it, made by Kernels::pack_matrix.
+struct PackedMatrix {
+    int64_t nO = 0, nI = 0;
+    Buffer data;  // [ceil(nO / V) vector columns, nI, V]
+};
+
+struct Kernels {
+    const char *name;
+    bool (*supported)();
+    void (*pack)(const Parameters &, int precision, Packed &);
+    void (*forward)(const Forward &);
+    void (*backward)(const Backward &);
+    void (*pack_matrix)(const float *B, int64_t nO, int64_t nI, PackedMatrix &);
+    // Y [n, nO] = X [n, nI] Bᵀ + bias [nO] or null
+    void (*matmul)(const PackedMatrix &, const float *X, int64_t n, int64_t x_stride, const float *bias, float *Y, int64_t y_stride);
+    double (*multiply_adds)(int64_t rounds);  // does rounds times a fixed number of independent fused multiply-adds; returns that number
+};
+
+// The instruction sets this was built with, best first, ended by null; `supported` says whether the processor has one.
+const Kernels *const *all_kernels();
+
+// Executes sweeps that do not depend on each other, one after the other, or all but the first on threads of their own.
+void run_forward(const Kernels &kernels, const Forward *const *sweeps, int n, bool threads);
+void run_backward(const Kernels &kernels, const Backward *const *sweeps, int n, bool threads);
+
+// Orders sequences by decreasing length; equal lengths keep their order.
+void order_by_length(const int32_t *length, int64_t n, int32_t *order);
+
+}  // namespace spacy_rnn

@@ -1,0 +1,141 @@
+// The engine for one instruction set. A file that includes this defines ISA, the name of the namespace, ISA_VECTOR, the header
+// with its vectors, and ISA_SUPPORTED, an expression that says whether the processor has it. One that only adds instructions for
+// bfloat16 defines ISA_BFLOAT16, the name of the set it adds them to, which does everything else. This is built with the compiler's
+// switches for that set, so nothing here may come from a library header that other files share: what the linker keeps of two
+// copies could be this one.
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+#include "engine.h"
+
+#if defined(__clang__)
+#define SPACY_RNN_INLINE inline __attribute__((always_inline))
+#define SPACY_RNN_NOINLINE __attribute__((noinline))
+#define SPACY_RNN_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define SPACY_RNN_INLINE inline __attribute__((always_inline))
+#define SPACY_RNN_NOINLINE __attribute__((noinline))
+#define SPACY_RNN_UNROLL _Pragma("GCC unroll 32")
+#elif defined(_MSC_VER)
+#define SPACY_RNN_INLINE __forceinline
+#define SPACY_RNN_NOINLINE __declspec(noinline)
+#define SPACY_RNN_UNROLL
+#else
+#define SPACY_RNN_INLINE inline
+#define SPACY_RNN_NOINLINE
+#define SPACY_RNN_UNROLL
+#endif
+
+#if defined(__GNUC__)
+#define SPACY_RNN_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define SPACY_RNN_PREFETCH(address) (void)(address)
+#endif
+
+namespace spacy_rnn {
+namespace ISA {
+namespace {
+
+#include ISA_VECTOR
+
+#include "product.h"
+
+#include "bfloat16.h"
+
+#include "pack.h"
+
+#include "activation.h"
+
+#include "cells.h"
+
+#include "sweep.h"
+
+#include "backprop.h"
+
+#if defined(ISA_BFLOAT16)
+
+}  // namespace
+}  // namespace ISA
+
+namespace ISA_BFLOAT16 {
+extern const Kernels kernels;
+}
+
+namespace ISA {
+namespace {
+
+void forward(const Forward &f) {
+    if (f.weights->precision != BFLOAT16) return ISA_BFLOAT16::kernels.forward(f);
+    ForwardSweep<Bfloat16Pairs>(f).run();
+}
+
+void backward(const Backward &b) { ISA_BFLOAT16::kernels.backward(b); }
+
+void pack_matrix(const float *rows, int64_t nO, int64_t nI, PackedMatrix &to) {
+    ISA_BFLOAT16::kernels.pack_matrix(rows, nO, nI, to);
+}
+
+void matmul(const PackedMatrix &b, const float *X, int64_t n, int64_t x_stride, const float *bias, float *Y, int64_t y_stride) {
+    ISA_BFLOAT16::kernels.matmul(b, X, n, x_stride, bias, Y, y_stride);
+}
+
+double multiply_adds(int64_t rounds) { return ISA_BFLOAT16::kernels.multiply_adds(rounds); }
+
+#else
+
+void forward(const Forward &f) { ForwardSweep<Float32>(f).run(); }
+
+void backward(const Backward &b) { BackwardSweep(b).run(); }
+
+void pack_matrix(const float *rows, int64_t nO, int64_t nI, PackedMatrix &to) {
+    to.nO = nO;
+    to.nI = nI;
+    pack_gates(rows, 1, nO, nI, Preparation{false, nullptr}, to.data);
+}
+
+void matmul(const PackedMatrix &b, const float *X, int64_t n, int64_t x_stride, const float *bias, float *Y, int64_t y_stride) {
+    Rows<const float> x(n < PIECE_ROWS ? n : PIECE_ROWS);
+    Rows<float> y(n < PIECE_ROWS ? n : PIECE_ROWS);
+    Buffer padded;
+    if (bias != nullptr) pack_units(bias, 1, b.nO, padded);
+    for (int64_t first = 0; first < n; first += PIECE_ROWS) {
+        const int64_t rows = n - first < PIECE_ROWS ? n - first : PIECE_ROWS;
+        x.fill(X + first * x_stride, x_stride, rows);
+        y.fill(Y + first * y_stride, y_stride, rows);
+        rows_product<Float32>({x.data(), b.nI, b.data.data(), padded.data(), nullptr, y.data(), b.nO, false, 0}, rows);
+    }
+}
+
+double multiply_adds(int64_t rounds) {
+    constexpr int CHAINS = 12;
+    Vec sum[CHAINS];
+    const Vec x = broadcast(1.0f / 3);
+    for (int i = 0; i < CHAINS; i++) sum[i] = broadcast(static_cast<float>(i));
+    for (int64_t r = 0; r < rounds; r++) {
+        SPACY_RNN_UNROLL for (int i = 0; i < CHAINS; i++) sum[i] = fma(sum[i], x, x);
+    }
+    Vec total = zero();
+    for (int i = 0; i < CHAINS; i++) total = total + sum[i];
+    float values[V];
+    store(values, total);
+    double done = static_cast<double>(rounds) * CHAINS * V;
+    for (int i = 0; i < V; i++) done += values[i] > 1e30f ? 1.0 : 0.0;  // uses the result, so that it is not left out
+    return done;
+}
+
+#endif
+
+bool supported() { return ISA_SUPPORTED; }
+
+}  // namespace
+
+extern const Kernels kernels;
+const Kernels kernels = {ISA_NAME, supported, pack, forward, backward, pack_matrix, matmul, multiply_adds};
+
+}  // namespace ISA
+}  // namespace spacy_rnn

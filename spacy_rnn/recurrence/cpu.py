@@ -1,0 +1,202 @@
+"""The CPU engine: recurrent sweeps in compiled code, for NumPy and float32."""
+
+import weakref
+from threading import Lock
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy
+
+from ..native import library
+from .cells import Array, Cell, Grads, Params, State
+from .interface import Backprop, Result, Sweep
+from .packing import Batch
+
+# Multiply-adds of a direction from which on a thread of its own pays.
+MIN_WORK_OF_A_THREAD = 4_000_000
+
+
+def supports(X: Array, params: Params) -> bool:
+    """Tell whether the engine, where it has been built, can execute a sweep.
+
+    X (Array): The rows of the batch.
+    params (Mapping[str, Array]): The parameters.
+    RETURNS (bool): Whether all arrays are NumPy's and float32.
+    """
+    return _is_float32(X) and all(map(_is_float32, params.values()))
+
+
+def run(sweeps: Sequence[Sweep], is_train: bool, bfloat16: bool, threads: int) -> Tuple[List[Result], Optional[Backprop]]:
+    """Execute the sweeps of the directions of a layer.
+
+    sweeps (Sequence[Sweep]): The sweeps, over the same rows.
+    is_train (bool): Whether to keep what backpropagation needs.
+    bfloat16 (bool): Whether inference rounds the factors of products to bfloat16.
+    threads (int): The number of threads; with two or more the second direction may get one of its own.
+    RETURNS (Tuple[List[Result], Optional[Backprop]]): The results, and the way back, as `spacy_rnn.recurrence.run_sweeps` says.
+    """
+    packed = [_packed.get(sweep.cell, sweep.params, bfloat16 and not is_train) for sweep in sweeps]
+    forwards, results = [], []
+    for sweep, weights in zip(sweeps, packed, strict=True):
+        forward, result = _forward(sweep, weights, is_train)
+        forwards.append(forward)
+        results.append(result)
+    side_by_side = threads > 1 and len(sweeps) > 1 and _work(sweeps[0]) >= MIN_WORK_OF_A_THREAD
+    library.forward(forwards, side_by_side)
+    if not is_train:
+        return results, None
+
+    def backprop(dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
+        backwards, grads, d_initials = [], [], []
+        dXs: List[Array] = []
+        for i, sweep in enumerate(sweeps):
+            adds = i > 0 and not side_by_side
+            dX = dXs[0] if adds else numpy.empty(sweep.X.shape, "float32")
+            d_params = {name: numpy.empty(param.shape, "float32") for name, param in sweep.params.items()}
+            d_initial = {name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states}
+            backwards.append(_backward(sweep, forwards[i], dYs[i], d_finals[i], dX, adds, d_params, d_initial))
+            grads.append(d_params)
+            d_initials.append(d_initial)
+            dXs.append(dX)
+        library.backward(backwards, side_by_side)
+        return sum(dXs[1:], dXs[0]) if side_by_side else dXs[0], grads, d_initials
+
+    return results, backprop
+
+
+def infer(cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray, bfloat16: bool, threads: int) -> Array:
+    """Execute the sweeps of the directions of a layer for their outputs alone, from a state of zeros: with little overhead, for
+    small batches.
+
+    cell (Cell): The cell.
+    params (Sequence[Mapping[str, Array]]): The parameters of each direction, forward first.
+    X (Array): [N, nI], the rows.
+    lengths (numpy.ndarray): int32 [B], the number of rows of each sequence.
+    bfloat16 (bool): Whether the factors of products are rounded to bfloat16.
+    threads (int): The number of threads.
+    RETURNS (Array): [N, directions · nH].
+    RAISES (ValueError): If the lengths do not add up to the rows, or if the rows are not as wide as W.
+    """
+    nI, nH = params[0]["W"].shape[1], params[0]["R"].shape[1]
+    if X.ndim != 2 or X.shape[1] != nI:
+        raise ValueError(f"the rows of a batch: expected shape [N, {nI}], got {X.shape}")
+    X = _rows(X)
+    Y = numpy.empty((X.shape[0], len(params) * nH), "float32")
+    side_by_side = threads > 1 and len(params) > 1 and X.shape[0] * params[0]["R"].size >= MIN_WORK_OF_A_THREAD
+    kept = tuple([_packed.peek(each, bfloat16) for each in params])
+    if None in kept or not library.infer(kept, X, lengths, Y, side_by_side):
+        library.infer(tuple([_packed.get(cell, each, bfloat16) for each in params]), X, lengths, Y, side_by_side)
+    return Y
+
+
+class _PackedWeights:
+    """Packed copies of parameters. Packing costs a good part of a small batch, so they are kept while the parameters live, and
+    compared number by number before they are used: a copy is never stale, however the parameters were changed."""
+
+    def __init__(self) -> None:
+        self._kept: Dict[Tuple[int, bool], Tuple[Tuple[weakref.ref, ...], Any]] = {}
+        self._lock = Lock()
+
+    def peek(self, params: Params, bfloat16: bool) -> Any:
+        """Give what is kept for these arrays, or None. Whether they have been written to since is yet to be found out."""
+        found = self._kept.get((id(params["R"]), bfloat16))
+        if found is not None and all(ref() is array for ref, array in zip(found[0], params.values(), strict=False)):
+            return found[1]
+        return None
+
+    def get(self, cell: Cell, params: Params, bfloat16: bool) -> Any:
+        """Give the packed parameters."""
+        in_order = {name: params[name] for name in cell.parameters}
+        found = self.peek(in_order, bfloat16)
+        if found is not None and found.cell == cell.name and found.unchanged():
+            return found
+        arrays = [numpy.ascontiguousarray(array) for array in in_order.values()]
+        are_originals = all(kept is array for kept, array in zip(arrays, in_order.values(), strict=True))
+        weights = library.Weights(cell.name, arrays, bfloat16, are_originals)
+        if are_originals:
+            key = (id(params["R"]), bfloat16)
+            refs = [weakref.ref(array) for array in arrays]
+            refs[1] = weakref.ref(arrays[1], lambda _: self._kept.pop(key, None))
+            with self._lock:
+                self._kept[key] = (tuple(refs), weights)
+        return weights
+
+
+_packed = _PackedWeights()
+
+
+def _forward(sweep: Sweep, weights: Any, is_train: bool) -> Tuple[Any, Result]:
+    first = {} if sweep.initial is None else {name: _rows(sweep.initial[name]) for name in sweep.cell.states}
+    mask = None if sweep.mask is None else numpy.ascontiguousarray(sweep.mask, "float32")
+    Y = numpy.empty((sweep.X.shape[0], _state_shape(sweep)[1]), "float32") if sweep.out is None else sweep.out
+    final = {name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states}
+    forward = library.ForwardSweep(
+        weights,
+        _rows(sweep.X),
+        *_plan(sweep.batch),
+        sweep.reverse,
+        first.get("h"),
+        first.get("c"),
+        mask,
+        Y,
+        final["h"],
+        final.get("c"),
+        is_train,
+    )
+    return forward, Result(Y, final)
+
+
+def _backward(
+    sweep: Sweep,
+    forward: Any,
+    dY: Array,
+    d_final: Optional[State],
+    dX: Array,
+    adds: bool,
+    grads: Grads,
+    d_initial: Dict[str, Array],
+) -> Any:
+    ends = {} if d_final is None else {name: numpy.ascontiguousarray(d_final[name], "float32") for name in sweep.cell.states}
+    return library.BackwardSweep(
+        forward,
+        _rows(dY),
+        ends.get("h"),
+        ends.get("c"),
+        dX,
+        adds,
+        grads["W"].reshape(-1),
+        grads["R"].reshape(-1),
+        grads["b"],
+        grads.get("bR"),
+        grads.get("p"),
+        d_initial["h"],
+        d_initial.get("c"),
+    )
+
+
+def _plan(batch: Batch) -> Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    """Give where sequences start, their lengths, and their order by decreasing length."""
+    plan = batch.plans.get("cpu")
+    if plan is None:
+        start, order = numpy.empty(len(batch), "int64"), numpy.empty(len(batch), "int32")
+        library.by_length(batch.lengths, start, order)
+        plan = batch.plans["cpu"] = (start, batch.lengths, order)
+    return plan
+
+
+def _work(sweep: Sweep) -> int:
+    return sweep.X.shape[0] * (sweep.params["W"].size + sweep.params["R"].size)
+
+
+def _state_shape(sweep: Sweep) -> Tuple[int, int]:
+    return len(sweep.batch), sweep.params["R"].shape[1]
+
+
+def _is_float32(array: Any) -> bool:
+    return type(array) is numpy.ndarray and array.dtype == numpy.float32
+
+
+def _rows(array: numpy.ndarray) -> numpy.ndarray:
+    """Give rows whose numbers stand side by side; how far the rows are apart does not matter."""
+    if array.dtype == numpy.float32 and array.strides[1] == 4 and array.strides[0] % 4 == 0 and array.flags.aligned:
+        return array
+    return numpy.ascontiguousarray(array, "float32")
