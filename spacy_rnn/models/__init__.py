@@ -2,5 +2,6 @@
 
 from .encoder import build_bilstm_encoder, build_rnn_encoder
 from .textcat import build_textcat
+from .tok2vec import build_tok2vec
 
-__all__ = ["build_bilstm_encoder", "build_rnn_encoder", "build_textcat"]
+__all__ = ["build_bilstm_encoder", "build_rnn_encoder", "build_textcat", "build_tok2vec"]

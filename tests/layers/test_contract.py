@@ -54,6 +54,16 @@ LAYERS = {
         for pooling, width in (("last", 6), ("mean", 6), ("max", 6), ("attention", 6), (["last", "attention"], 12))
     ],
     "spacy_rnn.Embed.v1": [({"width": 5, "size": 8, "attr": "ORTH"}, make_docs, "list", 5, None)],
+    "spacy_rnn.HashEmbed.v1": [
+        (
+            {"width": 5, "attrs": ["ORTH", "SHAPE"], "rows": [20, 10], "include_static_vectors": False, "cache_size": cache_size},
+            make_docs,
+            "list",
+            5,
+            None,
+        )
+        for cache_size in (1000, 2, 0)
+    ],
     "spacy_rnn.Dropout.v1": [({"rate": 0.0}, make_array, "array", nI, None)],
     "spacy_rnn.Truncate.v1": [({"max_length": 2, "encode": ENCODE}, make_rows, "list", 5, 2)],
     "spacy_rnn.list2ragged.v1": [({}, make_rows, "ragged", nI, None)],

@@ -9,7 +9,9 @@ TESTED = {
     "spacy_rnn.RNNEncoder.v1",
     "spacy_rnn.BiLSTMEncoder.v1",
     "spacy_rnn.TextCat.v1",
+    "spacy_rnn.Tok2Vec.v1",
     "spacy_rnn.Embed.v1",
+    "spacy_rnn.HashEmbed.v1",
     "spacy_rnn.Truncate.v1",
 }
 

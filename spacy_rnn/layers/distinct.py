@@ -1,0 +1,41 @@
+"""The distinct rows of a batch."""
+
+from typing import Tuple
+
+import numpy
+
+# 2**64 divided by the golden ratio, to the next odd number.
+_MULTIPLIER = numpy.asarray(0x9E3779B97F4A7C15, dtype="uint64")
+
+
+def hash_rows(keys: numpy.ndarray) -> numpy.ndarray:
+    """Mix each row to one number, by multiplications (Knuth 1998, "The art of computer programming" 3, section 6.4) between which
+    the upper half is folded into the lower one. Equal rows give equal numbers; different ones hardly ever do.
+
+    keys (numpy.ndarray): uint64 [N, A], A >= 1.
+    RETURNS (numpy.ndarray): uint64 [N]; the upper bits are the better mixed ones.
+    """
+    mixed = keys[:, 0] * _MULTIPLIER
+    for column in range(1, keys.shape[1]):
+        mixed ^= mixed >> 32
+        mixed += keys[:, column]
+        mixed *= _MULTIPLIER
+    return mixed
+
+
+def distinct_rows(keys: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Find the distinct rows, in the order in which they first appear.
+
+    keys (numpy.ndarray): uint64 [N, A], A >= 1.
+    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): int64 [D], where each distinct row first appears; and int64 [N], which of
+        the distinct rows each row is, so that `keys[first][inverse]` is `keys`.
+    """
+    _, first, inverse = numpy.unique(hash_rows(keys), return_index=True, return_inverse=True)
+    if not numpy.array_equal(keys.take(first.take(inverse), axis=0), keys):
+        # Different rows have the same hash.
+        _, first, inverse = numpy.unique(keys, axis=0, return_index=True, return_inverse=True)
+        inverse = inverse.reshape(-1)
+    order = numpy.argsort(first)
+    rank = numpy.empty_like(order)
+    rank[order] = numpy.arange(len(order))
+    return first[order].astype("int64", copy=False), rank.take(inverse).astype("int64", copy=False)

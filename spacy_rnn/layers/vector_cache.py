@@ -1,0 +1,147 @@
+"""A bounded cache of vectors."""
+
+import os
+import threading
+from typing import Any, List, Optional, Sequence, Tuple
+from weakref import WeakSet
+
+import numpy
+from thinc.types import Floats2d
+from thinc.util import get_array_module, is_xp_array
+
+from .row_table import RowTable
+
+# Arrays of at most so many values are compared by value, too.
+_SMALL = 4096
+_START_VECTORS = 1024
+
+
+class VectorCache:
+    """Vectors that belong to rows of keys, for as long as what they are computed from stays the same. There are at most `size`;
+    when more come, the cache starts again with these. A copy and a pickle of a cache is an empty one of the same size.
+
+    What vectors are computed from is compared by identity, and held, so that nothing else can take its identity. An optimizer may
+    write into the arrays of a model, but then it writes into all of them; therefore the small ones are compared by value, too.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Make an empty cache.
+
+        size (int): The largest number of vectors.
+        """
+        self.size = size
+        # Whether there may be a gradient that an optimizer is yet to use.
+        self.in_training = True
+        self._lock = threading.Lock()
+        self._sources: Tuple[Any, ...]
+        self._values: List[Any]
+        self._table: Optional[RowTable]
+        self._vectors: Optional[Floats2d]
+        self._reset(())
+        _CACHES.add(self)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return VectorCache, (self.size,)
+
+    def __len__(self) -> int:
+        """RETURNS (int): The number of vectors."""
+        return 0 if self._table is None else len(self._table)
+
+    def clear(self) -> None:
+        """Forget all vectors."""
+        with self._lock:
+            self._reset(())
+
+    def begin_training(self) -> None:
+        """Forget all vectors, since the arrays they were computed from are going to be written to."""
+        self.in_training = True
+        self.clear()
+
+    def lookup(self, sources: Sequence[Any], keys: numpy.ndarray) -> Tuple[Optional[Floats2d], numpy.ndarray]:
+        """Find vectors. If they were computed from something else, they are forgotten.
+
+        sources (Sequence[Any]): What vectors are computed from: arrays, other objects, and integers.
+        keys (numpy.ndarray): uint64 [N, A], the rows.
+        RETURNS (Tuple[Optional[Floats2d], numpy.ndarray]): The vectors [N, width], of any value where one is missing, None if all
+            are; and int64 [number of missing vectors], which of the rows have none.
+        """
+        with self._lock:
+            if not self._is_from(sources):
+                self._reset(())
+            if self._table is None or self._vectors is None:
+                return None, numpy.arange(len(keys))
+            numbers = self._table.lookup(keys)
+            xp = get_array_module(self._vectors)
+            return xp.take(self._vectors, xp.asarray(numbers), axis=0), numpy.flatnonzero(numbers < 0)
+
+    def add(self, sources: Sequence[Any], keys: numpy.ndarray, vectors: Floats2d) -> None:
+        """Keep vectors, as many as there is room for.
+
+        sources (Sequence[Any]): What they were computed from.
+        keys (numpy.ndarray): uint64 [D, A], the rows, all different.
+        vectors (Floats2d): [D, width], the vectors.
+        """
+        keys, vectors = keys[: self.size], vectors[: self.size]
+        with self._lock:
+            if not self._is_from(sources):
+                self._reset(sources)
+            # Another thread may have added some of them.
+            absent = numpy.arange(len(keys)) if self._table is None else numpy.flatnonzero(self._table.lookup(keys) < 0)
+            if len(self) + len(absent) > self.size:
+                self._reset(sources)
+                absent = numpy.arange(len(keys))
+            if self._table is None:
+                self._table = RowTable(keys.shape[1])
+            self._store(vectors[get_array_module(vectors).asarray(absent)])
+            self._table.insert(keys[absent])
+
+    def _store(self, vectors: Floats2d) -> None:
+        """Append the vectors of the rows that are inserted next."""
+        n_old, n_new = len(self), len(self) + len(vectors)
+        if self._vectors is None or n_new > len(self._vectors):
+            room = min(max(2 * n_new, _START_VECTORS), self.size)
+            grown = get_array_module(vectors).empty((room, vectors.shape[1]), dtype=vectors.dtype)
+            if self._vectors is not None:
+                grown[:n_old] = self._vectors[:n_old]
+            self._vectors = grown
+        self._vectors[n_old:n_new] = vectors
+
+    def _reset(self, sources: Sequence[Any]) -> None:
+        self._sources = tuple(sources)
+        self._values = [array.copy() for array in _small_arrays(sources)]
+        self._table = None
+        self._vectors = None
+
+    def _is_from(self, sources: Sequence[Any]) -> bool:
+        return same_sources(sources, self._sources) and all(
+            bool((one == other).all()) for one, other in zip(_small_arrays(sources), self._values, strict=True)
+        )
+
+
+def same_sources(sources: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Tell whether vectors are computed from the same things.
+
+    sources (Sequence[Any]): Arrays, other objects, and integers.
+    others (Sequence[Any]): The same kinds of things.
+    RETURNS (bool): Whether they are the same objects, or equal integers, in the same order.
+    """
+    return len(sources) == len(others) and all(
+        one is other or (type(one) is int and one == other) for one, other in zip(sources, others, strict=True)
+    )
+
+
+def _small_arrays(sources: Sequence[Any]) -> List[Any]:
+    return [source for source in sources if is_xp_array(source) and source.size <= _SMALL]
+
+
+def _after_fork() -> None:
+    """A lock that another thread held when this process was forked would never be released."""
+    for cache in list(_CACHES):
+        if cache._lock.locked():
+            cache._lock = threading.Lock()
+            cache.clear()
+
+
+_CACHES: "WeakSet[VectorCache]" = WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,67 @@
+"""Token vectors: an embedding and an encoder."""
+
+from typing import Callable, List, Optional, Tuple
+
+from spacy.ml.models.tok2vec import build_Tok2Vec_model
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.layers.chain import forward as forward_chain
+from thinc.layers.chain import init as init_chain
+from thinc.types import Floats2d, Ragged
+
+from ..layers import embed_rows, is_hash_embed, split_rows
+
+
+def build_tok2vec(
+    embed: Model[List[Doc], List[Floats2d]],
+    encode: Model[List[Floats2d], List[Floats2d]],
+) -> Model[List[Doc], List[Floats2d]]:
+    """Embed tokens and encode their context, as `spacy.Tok2Vec.v2` does, with the same parameters. Between a `HashEmbed.v1` and
+    an encoder of recurrent layers, the rows of a batch stay together and are not taken apart into texts.
+
+    embed (Model[List[Doc], List[Floats2d]]): The embedding, from texts of n tokens to rows [n, any width].
+    encode (Model[List[Floats2d], List[Floats2d]]): The encoder, from these to rows [n, nO].
+    RETURNS (Model[List[Doc], List[Floats2d]]): The model, from texts of n tokens to rows [n, nO].
+    """
+    model = build_Tok2Vec_model(embed, encode)
+    model.replace_callbacks(forward, init=init)
+    return model
+
+
+def init(
+    model: Model[List[Doc], List[Floats2d]],
+    X: Optional[List[Doc]] = None,
+    Y: Optional[List[Floats2d]] = None,
+) -> None:
+    embed, encode = model.layers
+    if _takes_rows(embed, encode) and encode.layers[1].has_dim("nI") is None:
+        # It cannot be inferred from texts without tokens.
+        encode.layers[1].set_dim("nI", embed.get_dim("nO"))
+    init_chain(model, X, Y)
+
+
+def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
+    embed, encode = model.layers
+    if not _takes_rows(embed, encode):
+        return forward_chain(model, docs, is_train)
+    rows, embed_backprop = embed_rows(embed, docs, is_train)
+    lengths = rows.lengths
+    backprops = []
+    for layer in encode.layers[1:-1]:
+        rows, layer_backprop = layer(rows, is_train)
+        backprops.append(layer_backprop)
+
+    def backprop(dY: List[Floats2d]) -> List[Doc]:
+        d_rows = Ragged(model.ops.flatten(dY), lengths)
+        for layer_backprop in reversed(backprops):
+            d_rows = layer_backprop(d_rows)
+        return embed_backprop(d_rows)
+
+    return split_rows(rows), backprop
+
+
+def _takes_rows(embed: Model, encode: Model) -> bool:
+    """Tell whether the encoder only joins lists to rows, works on these, and takes them apart again."""
+    if not is_hash_embed(embed) or encode._func is not forward_chain:
+        return False
+    return encode.layers[0].name == "list2ragged_host" and encode.layers[-1].name == "ragged2list"
