@@ -7,24 +7,19 @@ Tables: ewt-pos, ewt-pos-cnn, ewt-tag, sst2, poolings, tweets, reviews. The corp
 test part is looked at once. Results go to benchmarks/results/accuracy-TABLE.json, and are printed as a table.
 """
 
-import datetime
-import os
-import platform
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, NamedTuple, Optional
 
 import spacy
 import srsly
 import typer
+from _measure import ROOT, machine
 from spacy.cli.evaluate import evaluate
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 from wasabi import table as format_table
-
-ROOT = Path(__file__).parent.parent
 
 
 class Run(NamedTuple):
@@ -195,24 +190,6 @@ def read_texts(path: Path) -> Any:
     """
     docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
     return [" ".join(token.text for token in doc) for doc in docs], [max(doc.cats, key=doc.cats.get) for doc in docs]
-
-
-def machine() -> Dict[str, Any]:
-    """Say where and with what figures are measured.
-
-    RETURNS (Dict[str, Any]): Processor, cores, thread limit, versions and date.
-    """
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("spacy-rnn", "spacy", "thinc", "numpy")},
-        "date": datetime.date.today().isoformat(),
-    }
 
 
 def main(

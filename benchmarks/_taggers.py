@@ -1,0 +1,100 @@
+"""The taggers that the benchmarks compare, and the data they are made with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import spacy
+from spacy.language import Language
+from spacy.training import Corpus, Example
+from thinc.api import fix_random_seed
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """A pipeline of one component.
+
+    name (str): What the pipeline is called.
+    factory (Optional[str]): The component's factory; None for the tokenizer alone.
+    kind (str): "ours", "torch", "spaCy" or "tokenizer".
+    width (Optional[int]): The width of embedding and encoder; the factory's own if None.
+    depth (int): The layers of the encoder.
+    """
+
+    name: str
+    factory: Optional[str]
+    kind: str
+    width: Optional[int] = None
+    depth: int = 1
+
+    def config(self) -> Dict[str, Any]:
+        """Give what differs from the factory's default settings.
+
+        RETURNS (Dict[str, Any]): The component's config.
+        """
+        if self.kind == "ours":
+            default = Language.get_factory_meta(str(self.factory)).default_config or {}
+            return {"model": _resize(default["model"], {"width": self.width, "depth": self.depth})}
+        return {"model": self._torch_model()} if self.kind == "torch" else {}
+
+    def _torch_model(self) -> Dict[str, Any]:
+        return {
+            "@architectures": "spacy.Tagger.v2",
+            "tok2vec": {
+                "@architectures": "spacy.Tok2Vec.v2",
+                "embed": {
+                    "@architectures": "spacy.MultiHashEmbed.v2",
+                    "width": self.width,
+                    "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE"],
+                    "rows": [5000, 1000, 2500, 2500],
+                    "include_static_vectors": False,
+                },
+                "encode": {
+                    "@architectures": "spacy.TorchBiLSTMEncoder.v1",
+                    "width": self.width,
+                    "depth": self.depth,
+                    "dropout": 0.0,
+                },
+            },
+        }
+
+
+TOKENIZER = Tagger("tokenizer alone", None, "tokenizer")
+CNN = Tagger("spaCy's tagger (CNN, width 96, depth 4)", "tagger", "spaCy")
+TORCH_96 = Tagger("TorchBiLSTMEncoder, width 96, depth 1", "tagger", "torch", 96, 1)
+TORCH_256 = Tagger("TorchBiLSTMEncoder, width 256, depth 2", "tagger", "torch", 256, 2)
+OURS_96 = Tagger("rnn_tagger, width 96, depth 1", "rnn_tagger", "ours", 96, 1)
+OURS_256 = Tagger("rnn_tagger, width 256, depth 2", "rnn_tagger", "ours", 256, 2)
+
+
+def build_tagger(tagger: Tagger, train: Path) -> Language:
+    """Build a pipeline, with weights that are not trained yet.
+
+    tagger (Tagger): Which one.
+    train (Path): EWT's training part, for the labels.
+    RETURNS (Language): The pipeline.
+    """
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    if tagger.factory is not None:
+        nlp.add_pipe(tagger.factory, config=tagger.config())
+        examples = read_examples(nlp, train)
+        nlp.initialize(lambda: examples)
+    return nlp
+
+
+def read_examples(nlp: Language, path: Path) -> List[Example]:
+    """Read sentences with their gold tokens, as the configs of this project do.
+
+    nlp (Language): The pipeline.
+    path (Path): A converted part of EWT.
+    RETURNS (List[Example]): The sentences.
+    """
+    return list(Corpus(path, gold_preproc=True)(nlp))
+
+
+def _resize(config: Any, sizes: Dict[str, Any]) -> Any:
+    """Replace settings wherever they stand in a config, e.g. the width of the embedding and of the encoder."""
+    if not isinstance(config, dict):
+        return config
+    return {key: sizes[key] if key in sizes else _resize(value, sizes) for key, value in config.items()}
