@@ -19,15 +19,18 @@ class RNNPipe(TrainablePipe):
 
     _rehearsal_model: Any
 
-    def predict(self, docs: Iterable[Doc]) -> Any:
-        """Predict a batch.
+    def run_model(self, docs: List[Doc]) -> Any:
+        """Run the model, and only if it fails look whether it has been initialized, which takes a walk through all its layers.
 
-        docs (Iterable[Doc]): The texts.
-        RETURNS (Any): What the component's model predicts.
+        docs (List[Doc]): The texts.
+        RETURNS (Any): What the model predicts.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
-        require_initialized(self.name, self.model)
-        return super().predict(docs)
+        try:
+            return self.model.predict(docs)
+        except Exception:
+            require_initialized(self.name, self.model)
+            raise
 
     def update(
         self,

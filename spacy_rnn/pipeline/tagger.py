@@ -1,23 +1,26 @@
 """Part-of-speech tagging: `rnn_tagger` learns `token.tag`, `rnn_pos_tagger` learns `token.pos`."""
 
-from itertools import islice
+import math
+from itertools import accumulate, islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, cast
 
 import numpy
 from spacy import util
+from spacy.attrs import IDS
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
-from spacy.parts_of_speech import NAMES as POS_NAMES
+from spacy.pipeline import TrainablePipe
 from spacy.pipeline.tagger import Tagger
 from spacy.scorer import Scorer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, SequenceCategoricalCrossentropy
-from thinc.types import Floats2d
+from thinc.api import Config, Model, Optimizer, to_numpy
+from thinc.types import Floats2d, Ints1d
 
-from .pipe import RNNPipe, learn_vocabularies
+from .gold import gold_keys, gold_strings, label_keys, targets
+from .pipe import RNNPipe, learn_vocabularies, require_initialized
 
 # The 17 tags of Universal Dependencies 2, and spaCy's SPACE; CONJ was of version 1, EOL has no use.
 UNIVERSAL_POS = [name for name in POS_IDS if name not in ("", "CONJ", "EOL")]
@@ -185,58 +188,92 @@ class RNNTagger(RNNPipe, Tagger):
         )
         self.attr = attr
 
-    def set_annotations(self, docs: Iterable[Doc], batch_tag_ids: Sequence[Any]) -> None:
+    def predict(self, docs: Iterable[Doc]) -> List[Ints1d]:
+        """Predict the labels of a batch.
+
+        docs (Iterable[Doc]): The texts.
+        RETURNS (List[Ints1d]): The numbers of the labels, on the host, [n] for each text of n tokens.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized.
+        """
+        docs = list(docs)
+        if not any(len(doc) for doc in docs):
+            require_initialized(self.name, self.model)
+            return [cast(Ints1d, numpy.zeros(0, dtype="int64")) for _ in docs]
+        scores = self.run_model(docs)
+        tag_ids = to_numpy(self.model.ops.flatten(scores).argmax(axis=1))
+        return _split(tag_ids, [len(doc_scores) for doc_scores in scores])
+
+    def set_annotations(self, docs: Iterable[Doc], batch_tag_ids: Sequence[Ints1d]) -> None:
         """Write predicted labels to the texts.
 
         docs (Iterable[Doc]): The texts.
         batch_tag_ids (Sequence[Ints1d]): The numbers of the labels, as made by `predict`.
+        RAISES (ValueError): If a text has not as many of them as tokens.
         """
         if isinstance(docs, Doc):
             docs = [docs]
-        label_ids = self._label_ids()
-        for doc, tag_ids in zip(docs, batch_tag_ids, strict=True):
-            if not len(doc):
-                continue
-            if hasattr(tag_ids, "get"):
-                tag_ids = tag_ids.get()
-            values = label_ids[tag_ids]
-            if not self.cfg["overwrite"]:
-                present = doc.to_array([self.attr])
+        filled = [(doc, to_numpy(tag_ids)) for doc, tag_ids in zip(docs, batch_tag_ids, strict=True) if len(doc)]
+        if not filled:
+            return
+        # One column of a matrix is what Doc.from_array reads fastest.
+        keys = self._label_keys()[numpy.concatenate([tag_ids for _, tag_ids in filled])].reshape(-1, 1)
+        attr = IDS[self.attr]
+        for (doc, _), values in zip(filled, _split(keys, [len(tag_ids) for _, tag_ids in filled]), strict=True):
+            if not self.cfg["overwrite"] and doc.has_annotation(attr):
+                present = doc.to_array([attr]).reshape(-1, 1)
                 values = numpy.where(present == 0, values, present)
-            doc.from_array([self.attr], values)
+            doc.from_array([attr], values)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate, where the model does not have its own.
+        sgd (Optional[Optimizer]): The optimizer; without one, gradients are only accumulated.
+        losses (Optional[Dict[str, float]]): Losses by component, which this one's is added to.
+        RETURNS (Dict[str, float]): The losses.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or what `get_loss` raises.
+        """
+        require_initialized(self.name, self.model)
+        # Tagger.update looks for NaN in the scores of one text after the other; get_loss does it for all of them at once.
+        return TrainablePipe.update(self, examples, drop=drop, sgd=sgd, losses=losses)
 
     def get_loss(self, examples: Iterable[Example], scores: List[Floats2d]) -> Tuple[float, List[Floats2d]]:
-        """Find the loss of a batch and its gradient. Tokens without annotation, or aligned to none, have no loss.
+        """Find the loss of a batch and its gradient, those of Thinc's `SequenceCategoricalCrossentropy`. Tokens without
+        annotation, or aligned to none, have no loss.
 
         examples (Iterable[Example]): The batch.
         scores (List[Floats2d]): Predicted probabilities, [n, labels] for each text of n tokens.
         RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
-        RAISES (ValueError): spaCy's E910, if the loss is not a number; or if a label is not among the component's.
+        RAISES (ValueError): If a label is not among the component's; if the scores are no probabilities, or not one for each
+            token and label; or spaCy's E910, if the loss is not a number.
         """
         validate_examples(examples, "RNNTagger.get_loss")
-        truths = [self._aligned_labels(example) for example in examples]
-        self._require_known_labels(truths)
-        negative = [
-            (i, row, self.labels.index(self._without_prefix(label)))
-            for i, truth in enumerate(truths)
-            for row, label in enumerate(truth)
-            if label and self._without_prefix(label) != label
-        ]
-        for i, row, _ in negative:
-            truths[i][row] = None
-        loss_func = SequenceCategoricalCrossentropy(
-            names=list(self.labels),
-            normalize=False,
-            label_smoothing=self.cfg["label_smoothing"],
-        )
-        d_scores, loss = loss_func(scores, cast(Any, truths))
-        # Thinc's loss cannot smooth the labels of a batch that has negative ones.
-        for i, row, column in negative:
-            d_scores[i][row, column] = scores[i][row, column]
-            loss += float(scores[i][row, column]) ** 2
-        if self.model.ops.xp.isnan(loss):
+        examples = list(examples)
+        if not examples:
+            return 0.0, []
+        gold = [gold_keys(example, self.attr) for example in examples]
+        distinct, rows = numpy.unique(numpy.concatenate(gold), return_inverse=True)
+        truth, known = self._targets(distinct.tolist(), examples)
+        self._require_shapes(scores, gold)
+        ops = self.model.ops
+        d_scores = ops.flatten(scores)
+        if d_scores.size and (d_scores.min() < 0 or d_scores.max() > 1):
+            raise ValueError(f"'{self.name}' learns from probabilities, but its model gave scores that are not between 0 and 1")
+        rows = ops.asarray1i(rows)
+        d_scores -= ops.asarray2f(truth)[rows]
+        d_scores *= ops.asarray2f(known)[rows]
+        loss = float((d_scores**2).sum())
+        if math.isnan(loss):
             raise ValueError(Errors.E910.format(name=self.name))
-        return float(loss), d_scores
+        return loss, _split(d_scores, [len(keys) for keys in gold])
 
     def initialize(
         self,
@@ -283,45 +320,47 @@ class RNNTagger(RNNPipe, Tagger):
         return super().add_label(label)
 
     def _gold_labels(self, examples: Iterable[Example]) -> List[str]:
-        found = set()
-        for example in examples:
-            for key in numpy.unique(example.y.to_array([self.attr])):
-                found.add(self._without_prefix(self._label_string(int(key))))
-        return sorted(found - {""})
+        return sorted({self._without_prefix(label) for label in gold_strings(examples, self.attr).values()} - {""})
 
     def _without_prefix(self, label: str) -> str:
         return label.removeprefix(self.cfg["neg_prefix"])
 
-    def _label_string(self, key: int) -> str:
-        if self.attr == "POS":
-            return POS_NAMES[key]
-        return self.vocab.strings[key]
-
-    def _label_ids(self) -> numpy.ndarray:
+    def _label_keys(self) -> numpy.ndarray:
         """Give the values [labels] that a Doc stores for the labels."""
-        if self.attr == "POS":
-            keys = [POS_IDS[label] for label in self.labels]
-        else:
-            keys = [self.vocab.strings.add(label) for label in self.labels]
+        keys, strings = label_keys(self.labels), self.vocab.strings
+        # A vocabulary that was loaded later may lack them; to add them whenever they are written takes longer than to look.
+        if not all(key in strings for key in keys):
+            for label in self.labels:
+                strings.add(label)
         return numpy.asarray(keys, dtype="uint64")
 
-    def _aligned_labels(self, example: Example) -> List[Optional[str]]:
-        aligned = example.get_aligned(self.attr, as_string=True)
-        return [label if label else None for label in aligned]
-
-    def _require_known_labels(self, truths: List[List[Optional[str]]]) -> None:
-        known = set(self.labels)
-        found = {label for truth in truths for label in truth if label}
-        unknown = {label for label in found if self._without_prefix(label) not in known}
+    def _targets(self, keys: List[int], examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """Give the probabilities [K, labels] of K gold values, and which of them are known [K, labels]."""
+        smoothing = self.cfg["label_smoothing"]
+        if smoothing and len(self.labels) < 2:
+            raise ValueError(f"'{self.name}' has one label only, and no wrong one to spread label_smoothing {smoothing} over")
+        truth, known, unknown = targets(keys, self.labels, self.cfg["neg_prefix"], smoothing)
         if unknown:
+            strings = gold_strings(examples, self.attr)
             raise ValueError(
-                f"'{self.name}' was given labels it had not seen when it was initialized: {', '.join(sorted(unknown))}. Its "
+                f"'{self.name}' was given labels it had not seen when it was initialized: "
+                f"{', '.join(sorted(strings[key] for key in unknown))}. Its "
                 f"labels are {', '.join(self.labels)}. Add the missing ones before initialization, by add_label or a labels "
                 f"file; if a label really begins with {self.cfg['neg_prefix']!r}, set another neg_prefix"
             )
+        return truth, known
+
+    def _require_shapes(self, scores: List[Floats2d], gold: List[numpy.ndarray]) -> None:
+        n_labels = len(self.labels)
+        for doc_scores, keys in zip(scores, gold, strict=True):
+            if doc_scores.shape != (len(keys), n_labels):
+                expected = f"{(len(keys), n_labels)}, for each token and label"
+                raise ValueError(f"'{self.name}' needs scores {expected}, but its model gave {doc_scores.shape}")
 
     def _one_hot(self, example: Example) -> Floats2d:
-        truth = self._aligned_labels(example)
-        rows = [[float(label == gold) for label in self.labels] for gold in truth]
-        array = numpy.asarray(rows, dtype="float32").reshape(-1, len(self.labels))
-        return self.model.ops.asarray2f(array)
+        keys = gold_keys(example, self.attr)
+        return self.model.ops.asarray2f((keys[:, None] == self._label_keys()).astype("float32"))
+
+
+def _split(rows: Any, lengths: Sequence[int]) -> List[Any]:
+    return [rows[end - length : end] for length, end in zip(lengths, accumulate(lengths), strict=True)]

@@ -9,7 +9,7 @@ from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
-from thinc.api import Config, Model
+from thinc.api import Config, Model, to_numpy
 from thinc.types import Floats2d
 
 from .pipe import RNNPipe, learn_vocabularies, require_initialized
@@ -124,18 +124,28 @@ class _Categorizer(RNNPipe, TextCategorizer):
         RETURNS (Floats2d): Probabilities [B, classes].
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
-        require_initialized(self.name, self.model)
         docs = list(docs)
         filled = [i for i, doc in enumerate(docs) if len(doc)]
         if self.model.has_ref("pool") and docs:
             # Not every embedding can run on no tokens at all, so texts that are all empty get company.
             company = [] if filled else [Doc(self.vocab, words=["x"])]
-            return self.model.predict(docs + company)[: len(docs)]
+            return self.run_model(docs + company)[: len(docs)]
         # Some of spaCy's models cannot pool an empty text; zeros are what its component gives to one alone.
         scores = self.model.ops.alloc2f(len(docs), len(self.labels))
         if filled:
-            scores[self.model.ops.xp.asarray(filled)] = self.model.predict([docs[i] for i in filled])
+            scores[self.model.ops.xp.asarray(filled)] = self.run_model([docs[i] for i in filled])
+        else:
+            require_initialized(self.name, self.model)
         return scores
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
+        """Write predicted class probabilities to the texts.
+
+        docs (Iterable[Doc]): B texts.
+        scores (Floats2d): Probabilities [B, classes], as made by `predict`.
+        """
+        # All at once, because spaCy reads them one by one.
+        super().set_annotations(docs, to_numpy(scores))
 
 
 class RNNTextCategorizer(_Categorizer):

@@ -104,6 +104,62 @@ def test_overwrite_decides_over_labels_that_are_there(factory, overwrite, make_n
 
 
 @both
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_each_text_of_a_batch_gets_its_own_labels(factory, overwrite, make_nlp):
+    nlp, _ = make_nlp(factory, overwrite=overwrite)
+    component = nlp.get_pipe(factory)
+    first, second = LABELS[factory]
+    n = len(component.labels)
+    # For each token the number of the label that is predicted, and the label that is there already.
+    texts = [[], [(0, "")], [(2, ""), (1, second), (n - 1, "")], [], [(1, first), (0, second)], [(n - 1, "")] * 20, []]
+    docs = [annotated(nlp, factory, ["a"] * len(text), [label for _, label in text]).y for text in texts]
+    component.set_annotations(docs, [numpy.asarray([i for i, _ in text], dtype="int64") for text in texts])
+    for doc, text in zip(docs, texts, strict=True):
+        assert labels_of(doc, factory) == [label if label and not overwrite else component.labels[i] for i, label in text]
+
+
+@both
+def test_labels_are_predicted_from_the_highest_scores(factory, make_nlp):
+    nlp, _ = make_nlp(factory, n_updates=5)
+    component = nlp.get_pipe(factory)
+    texts = [[], ["They"], ["book", "a", "small", "room"], [], ["They", "book"] * 50, []]
+    docs = [Doc(nlp.vocab, words=words) for words in texts]
+    predicted = component.predict(docs)
+    for doc, tag_ids in zip(docs, predicted, strict=True):
+        scores = component.model.predict([doc])[0] if len(doc) else numpy.zeros((0, 1))
+        assert tag_ids.tolist() == scores.argmax(axis=1).tolist() == component.predict([doc])[0].tolist()
+    for empty in ([], docs[:1], [docs[0], docs[3]]):
+        assert [tag_ids.tolist() for tag_ids in component.predict(empty)] == [[] for _ in empty]
+        component.set_annotations(empty, component.predict(empty))
+
+
+@both
+@pytest.mark.parametrize("lengths", [[2, 1], [1, 2, 1], [3], [2]], ids=str)
+def test_predictions_of_other_tokens_are_refused(factory, lengths, make_nlp):
+    nlp, _ = make_nlp(factory)
+    docs = [Doc(nlp.vocab, words=["a"]), Doc(nlp.vocab, words=["a", "book"])]
+    with pytest.raises(ValueError):
+        nlp.get_pipe(factory).set_annotations(docs, [numpy.zeros(length, dtype="int64") for length in lengths])
+
+
+def test_predictions_may_be_lists_and_of_one_text(make_nlp):
+    nlp, _ = make_nlp("rnn_tagger")
+    component = nlp.get_pipe("rnn_tagger")
+    doc = Doc(nlp.vocab, words=["a", "book"])
+    component.set_annotations(doc, [[1, 0]])
+    assert labels_of(doc, "rnn_tagger") == [component.labels[1], component.labels[0]]
+
+
+def test_labels_are_written_to_a_vocabulary_that_lacked_them(make_nlp, component_config):
+    nlp, examples = make_nlp("rnn_tagger", n_updates=40)
+    other = spacy.blank("en")
+    component = other.add_pipe("rnn_tagger", config=component_config("rnn_tagger"))
+    component.from_bytes(nlp.get_pipe("rnn_tagger").to_bytes(exclude=["vocab"]), exclude=["vocab"])
+    assert "VBP" not in other.vocab.strings
+    assert labels_of(other("They book a small room"), "rnn_tagger") == labels_of(examples[0].y, "rnn_tagger")
+
+
+@both
 def test_label_smoothing_moves_the_target(factory, make_nlp):
     first, _ = LABELS[factory]
     rows = {}
@@ -320,6 +376,10 @@ def test_it_does_not_run_before_initialization(factory, component_config):
         nlp("They book a room")
     with pytest.raises(ValueError, match="E109"):
         component.predict([nlp.make_doc("They book a room")])
+    with pytest.raises(ValueError, match="E109"):
+        component.predict([nlp.make_doc("")])
+    with pytest.raises(ValueError, match="E109"):
+        list(nlp.pipe(["They book a room"]))
     with pytest.raises(ValueError, match="E109"):
         component.update([annotated(nlp, factory, ["They"], ["X"])])
 

@@ -9,6 +9,7 @@ from spacy.training import Example
 from spacy.training.pretrain import pretrain
 from spacy.util import load_model_from_config
 from spacy.vectors import Vectors
+from thinc.api import fix_random_seed
 
 COMPONENTS = ["rnn_tagger", "rnn_pos_tagger", "rnn_textcat", "rnn_textcat_multilabel"]
 WORDS = ["They", "book", "a", "small", "room"]
@@ -290,3 +291,19 @@ def test_the_teacher_drops_nothing_in_rehearsal(name, component_config, tok2vec_
     for trained, predicted in zip(teacher.begin_update(docs)[0], teacher.predict(docs), strict=True):
         numpy.testing.assert_allclose(trained, predicted, atol=1e-6)
     assert component.model.get_ref("tok2vec").get_ref("encode").layers[1].attrs["dropout"] == 0.5
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_examples_of_another_vocabulary_are_learned(name, component_config, annotated):
+    own, other = spacy.blank("en"), spacy.blank("en")
+    losses = {}
+    for nlp, examples in ((own, annotated(own)), (other, annotated(spacy.blank("en")))):
+        fix_random_seed(0)
+        nlp.add_pipe(name, config=component_config(name))
+        losses[nlp] = learn(nlp, examples, 5)
+    assert other.get_pipe(name).labels == own.get_pipe(name).labels
+    for found, expected in zip(losses[other], losses[own], strict=True):
+        assert found[name] == pytest.approx(expected[name], rel=1e-5)
+    doc = other("They book a small room")
+    assert annotation(doc) == annotation(own("They book a small room"))
+    assert [(token.tag_, token.pos_) for token in doc]
