@@ -5,6 +5,7 @@ from .embed import build_embed, learn_vocabulary
 from .hash_embed import build_hash_embed, clear_cache, embed_rows, is_hash_embed
 from .initializers import build_orthogonal_init, orthogonal_init
 from .list2ragged import build_list2ragged
+from .ops import EngineOps, use_engine_products
 from .pool import build_pool
 from .rnn import begin_scan, build_rnn, scan
 from .split_rows import split_rows
@@ -12,6 +13,7 @@ from .summary import summary
 from .truncate import build_truncate
 
 __all__ = [
+    "EngineOps",
     "begin_scan",
     "build_dropout",
     "build_embed",
@@ -29,4 +31,5 @@ __all__ = [
     "scan",
     "split_rows",
     "summary",
+    "use_engine_products",
 ]

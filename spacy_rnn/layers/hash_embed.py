@@ -13,6 +13,7 @@ from thinc.types import Floats2d, Ints1d, Ragged
 
 from .distinct import distinct_rows
 from .embedding_network import EmbeddingNetwork, embed_keys
+from .ops import use_engine_products
 from .split_rows import split_rows
 from .sum_rows import sum_rows
 from .vector_cache import VectorCache, same_sources
@@ -113,6 +114,7 @@ def embed_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_trai
         empty list, which increments the gradients of the parameters.
     RAISES (ValueError): If the vocabulary's vectors are missing or of another width.
     """
+    use_engine_products(model)
     network = EmbeddingNetwork.of(model)
     keys, lengths = _read_keys(network, docs)
     vectors = docs[0].vocab.vectors if docs else None

@@ -93,16 +93,21 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         float *d_h0
         float *d_c0
 
-    cdef cppclass CPackedMatrix "spacy_rnn::PackedMatrix":
-        int64_t nO
-        int64_t nI
+    cdef cppclass MatrixProduct:
+        const float *A
+        const float *B
+        float *C
+        int64_t n
+        int64_t m
+        int64_t K
+        cbool transpose_A
+        cbool transpose_B
 
     cdef cppclass Kernels:
         const char *name
         cbool supported()
         void pack(const Parameters &, int, Packed &) except + nogil
-        void pack_matrix(const float *, int64_t, int64_t, CPackedMatrix &) except + nogil
-        void matmul(const CPackedMatrix &, const float *, int64_t, int64_t, const float *, float *, int64_t) except + nogil
+        void multiply(const MatrixProduct &) except + nogil
         double multiply_adds(int64_t) nogil
 
     const Kernels *const *all_kernels()
@@ -487,52 +492,30 @@ def infer(tuple weights, const float[:, :] X, const int32_t[::1] length, float[:
     return True
 
 
-cdef class PackedMatrix:
-    """A matrix of weights, packed for products with rows."""
+def multiply(const float[:, ::1] A, const float[:, ::1] B, float[:, ::1] C, bint transpose_A, bint transpose_B):
+    """Multiply two matrices.
 
-    cdef CPackedMatrix packed
-    cdef const Kernels *kernels
-    cdef const float[:, ::1] rows
-
-    def __init__(self, const float[:, ::1] rows):
-        """Pack a matrix.
-
-        rows (Floats2d): [nO, nI]. It is kept, so it must be a copy.
-        """
-        self.kernels = _kernels
-        self.rows = rows
-        cdef const float *data = _matrix(rows)
-        with nogil:
-            self.kernels.pack_matrix(data, rows.shape[0], rows.shape[1], self.packed)
-
-    def matches(self, const float[:, ::1] rows):
-        """Tell whether this is the matrix that was packed, number by number.
-
-        rows (Floats2d): A matrix.
-        RETURNS (bool): Whether it is, for the instruction set selected now.
-        """
-        if self.kernels != _kernels or rows.shape[0] != self.rows.shape[0] or rows.shape[1] != self.rows.shape[1]:
-            return False
-        cdef size_t size = rows.shape[0] * rows.shape[1] * sizeof(float)
-        return size == 0 or memcmp(&rows[0, 0], &self.rows[0, 0], size) == 0
-
-
-def matmul(PackedMatrix matrix, const float[:, :] X, const float[::1] bias, float[:, :] Y):
-    """Compute X Bᵀ + bias.
-
-    matrix (PackedMatrix): B [nO, nI].
-    X (Floats2d): [n, nI].
-    bias (Optional[Floats1d]): [nO].
-    Y (Floats2d): [n, nO], written.
+    A (Floats2d): [n, K]; [K, n] if it is transposed.
+    B (Floats2d): [K, m]; [m, K] if it is transposed.
+    C (Floats2d): [n, m], written.
+    transpose_A (bool): Whether A is transposed.
+    transpose_B (bool): Whether B is transposed; not both.
+    RAISES (ValueError): If the shapes do not fit.
     """
-    cdef const float *x = _matrix(X)
-    cdef const float *b = _vector(bias)
-    cdef float *y = _out_matrix(Y)
-    cdef int64_t x_stride = _stride(X), y_stride = _stride(Y), n = X.shape[0]
-    if n == 0 or Y.shape[1] == 0:
+    cdef MatrixProduct p
+    p.n, p.K = A.shape[0], A.shape[1]
+    if transpose_A:
+        p.n, p.K = p.K, p.n
+    p.m = B.shape[0] if transpose_B else B.shape[1]
+    if (B.shape[1] if transpose_B else B.shape[0]) != p.K or C.shape[0] != p.n or C.shape[1] != p.m or (transpose_A and transpose_B):
+        raise ValueError(f"cannot multiply {A.shape[0]} x {A.shape[1]} by {B.shape[0]} x {B.shape[1]}")
+    if p.n == 0 or p.m == 0:
         return
+    p.A, p.B, p.C = _matrix(A), _matrix(B), _out_matrix(C)
+    p.transpose_A, p.transpose_B = transpose_A, transpose_B
+    cdef const Kernels *kernels = _kernels
     with nogil:
-        matrix.kernels.matmul(matrix.packed, x, n, x_stride, b, y, y_stride)
+        kernels.multiply(p)
 
 
 select(instruction_sets()[0])

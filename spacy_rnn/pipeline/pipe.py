@@ -26,6 +26,7 @@ class RNNPipe(TrainablePipe):
         RETURNS (Any): What the model predicts.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
+        _use_engine_products(self.model)
         try:
             return self.model.predict(docs)
         except Exception:
@@ -49,8 +50,16 @@ class RNNPipe(TrainablePipe):
         RETURNS (Dict[str, float]): The losses.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if an annotation is invalid.
         """
-        require_initialized(self.name, self.model)
+        self.prepare_update()
         return super().update(examples, drop=drop, sgd=sgd, losses=losses)
+
+    def prepare_update(self) -> None:
+        """Make the model ready to learn.
+
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized.
+        """
+        require_initialized(self.name, self.model)
+        _use_engine_products(self.model)
 
     def rehearse(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
         """Learn from the model as it was, so that it is not forgotten. That model is the teacher, and drops nothing.
@@ -111,6 +120,13 @@ def require_initialized(name: str, model: Model) -> None:
         for param in node.param_names:
             if node.has_param(param) is None:
                 raise ValueError(Errors.E109.format(name=name))
+
+
+def _use_engine_products(model: Model) -> None:
+    # Imported here because importing a factory must stay cheap.
+    from ..layers import use_engine_products
+
+    use_engine_products(model)
 
 
 def _recurrent_cells(model: Model) -> List[str]:

@@ -30,14 +30,15 @@ DEFAULT_MODEL_CONFIG = """
 @architectures = "spacy.Tagger.v2"
 
 [model.tok2vec]
-@architectures = "spacy.Tok2Vec.v2"
+@architectures = "spacy_rnn.Tok2Vec.v1"
 
 [model.tok2vec.embed]
-@architectures = "spacy.MultiHashEmbed.v2"
+@architectures = "spacy_rnn.HashEmbed.v1"
 width = 96
 attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 rows = [5000, 1000, 2500, 2500]
 include_static_vectors = false
+cache_size = 100000
 
 [model.tok2vec.encode]
 @architectures = "spacy_rnn.RNNEncoder.v1"
@@ -241,7 +242,7 @@ class RNNTagger(RNNPipe, Tagger):
         RETURNS (Dict[str, float]): The losses.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized; or what `get_loss` raises.
         """
-        require_initialized(self.name, self.model)
+        self.prepare_update()
         # Tagger.update looks for NaN in the scores of one text after the other; get_loss does it for all of them at once.
         return TrainablePipe.update(self, examples, drop=drop, sgd=sgd, losses=losses)
 

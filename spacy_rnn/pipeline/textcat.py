@@ -23,14 +23,15 @@ hidden_width = 0
 dropout = 0.3
 
 [model.tok2vec]
-@architectures = "spacy.Tok2Vec.v2"
+@architectures = "spacy_rnn.Tok2Vec.v1"
 
 [model.tok2vec.embed]
-@architectures = "spacy.MultiHashEmbed.v2"
+@architectures = "spacy_rnn.HashEmbed.v1"
 width = 64
 attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 rows = [5000, 1000, 2500, 2500]
 include_static_vectors = false
+cache_size = 100000
 
 [model.tok2vec.encode]
 @architectures = "spacy_rnn.RNNEncoder.v1"

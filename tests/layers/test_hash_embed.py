@@ -68,7 +68,7 @@ def parameters(model):
 def assert_gives(model, docs, expected):
     for rows, expected_rows in zip(model.predict(docs), expected, strict=True):
         assert rows.dtype == "float32"
-        assert_allclose(rows, expected_rows, rtol=0, atol=1e-6)
+        assert_allclose(rows, expected_rows, rtol=0, atol=1e-5)
 
 
 def spacys(model, docs, static=False):
@@ -121,7 +121,7 @@ def test_training_is_that_of_spacys(pair, make_docs, attrs, static, drop):
         results.append((Y, [node.get_grad(name) for node, name in parameters(model)]))
     (Y, gradients), (our_Y, our_gradients) = results
     for rows, our_rows in zip(Y, our_Y, strict=True):
-        assert_allclose(our_rows, rows, rtol=0, atol=1e-6)
+        assert_allclose(our_rows, rows, rtol=0, atol=1e-5)
     for gradient, our_gradient in zip(gradients, our_gradients, strict=True):
         assert numpy.linalg.norm(our_gradient - gradient) <= 1e-5 * numpy.linalg.norm(gradient)
 
@@ -321,11 +321,13 @@ def test_copies_share_no_vectors(docs, duplicate):
 
 def test_kept_vectors_are_not_saved(docs, tmp_path):
     model = build(build_hash_embed, docs)
-    before, pickled = model.to_bytes(), pickle.dumps(model)
+    before = model.to_bytes()
     model.predict(docs)
     assert len(model.attrs["cache"]) > 0
     assert model.to_bytes() == before
-    assert len(pickle.dumps(model)) == len(pickled)
+    kept = len(pickle.dumps(model))
+    clear_cache(model)
+    assert len(pickle.dumps(model)) == kept
     assert not any("cache" in attrs for attrs in srsly.msgpack_loads(before)["attrs"])
 
 
@@ -357,7 +359,7 @@ def test_a_part_of_a_text_is_embedded_as_the_text(docs):
     (expected,) = model.predict([docs[5]])
     for _ in range(2):
         (rows,) = model.predict([docs[5][2:5]])
-        assert_allclose(rows, expected[2:5], atol=1e-6)
+        assert_allclose(rows, expected[2:5], atol=1e-5)
         clear_cache(model)
 
 
@@ -370,7 +372,7 @@ def test_attributes_that_are_not_of_the_word_count(vocab):
     assert not numpy.allclose(first, second)
     assert_array_equal(model.predict([noun])[0], first)
     noun[0].pos_ = "VERB"
-    assert_allclose(model.predict([noun])[0], second, atol=1e-6)
+    assert_allclose(model.predict([noun])[0], second, atol=1e-5)
 
 
 def add_vector(vocab):
@@ -420,7 +422,7 @@ def test_words_are_told_apart_by_their_static_vectors(make_docs):
     (rows,) = model.predict(docs)
     assert_gives(model, docs, theirs.predict(docs))
     assert not numpy.allclose(rows[0], rows[1])
-    assert_allclose(rows[4], rows[5], atol=1e-6)
+    assert_allclose(rows[4], rows[5], atol=1e-5)
 
 
 def test_floret_vectors_are_used(docs):

@@ -59,7 +59,7 @@ def gradients(model):
 def assert_close(arrays, others):
     for array, other in zip(arrays, others, strict=True):
         assert array.shape == other.shape
-        assert_allclose(array, other, rtol=0, atol=1e-6)
+        assert_allclose(array, other, rtol=0, atol=1e-5)
 
 
 @every_embedding

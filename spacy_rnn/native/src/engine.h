@@ -88,10 +88,13 @@ struct Backward {
     float *d_h0, *d_c0;   // [B, nH]
 };
 
-// A matrix of weights [nO, nI] in the order in which products read it, made by Kernels::pack_matrix.
-struct PackedMatrix {
-    int64_t nO = 0, nI = 0;
-    Buffer data;  // [ceil(nO / V) vector columns, nI, V]
+// C [n, m] = A B, or with transposed factors. Rows without gaps.
+struct MatrixProduct {
+    const float *A;  // [n, K]; [K, n] if it is transposed
+    const float *B;  // [K, m]; [m, K] if it is transposed, which A then is not
+    float *C;
+    int64_t n, m, K;
+    bool transpose_A, transpose_B;
 };
 
 struct Kernels {
@@ -100,9 +103,7 @@ struct Kernels {
     void (*pack)(const Parameters &, int precision, Packed &);
     void (*forward)(const Forward &);
     void (*backward)(const Backward &);
-    void (*pack_matrix)(const float *B, int64_t nO, int64_t nI, PackedMatrix &);
-    // Y [n, nO] = X [n, nI] Bᵀ + bias [nO] or null
-    void (*matmul)(const PackedMatrix &, const float *X, int64_t n, int64_t x_stride, const float *bias, float *Y, int64_t y_stride);
+    void (*multiply)(const MatrixProduct &);
     double (*multiply_adds)(int64_t rounds);  // does rounds times a fixed number of independent fused multiply-adds; returns that number
 };
 

@@ -57,6 +57,8 @@ namespace {
 
 #include "backprop.h"
 
+#include "matrix.h"
+
 #if defined(ISA_BFLOAT16)
 
 }  // namespace
@@ -76,13 +78,7 @@ void forward(const Forward &f) {
 
 void backward(const Backward &b) { ISA_BFLOAT16::kernels.backward(b); }
 
-void pack_matrix(const float *rows, int64_t nO, int64_t nI, PackedMatrix &to) {
-    ISA_BFLOAT16::kernels.pack_matrix(rows, nO, nI, to);
-}
-
-void matmul(const PackedMatrix &b, const float *X, int64_t n, int64_t x_stride, const float *bias, float *Y, int64_t y_stride) {
-    ISA_BFLOAT16::kernels.matmul(b, X, n, x_stride, bias, Y, y_stride);
-}
+void multiply(const MatrixProduct &p) { ISA_BFLOAT16::kernels.multiply(p); }
 
 double multiply_adds(int64_t rounds) { return ISA_BFLOAT16::kernels.multiply_adds(rounds); }
 
@@ -92,22 +88,11 @@ void forward(const Forward &f) { ForwardSweep<Float32>(f).run(); }
 
 void backward(const Backward &b) { BackwardSweep(b).run(); }
 
-void pack_matrix(const float *rows, int64_t nO, int64_t nI, PackedMatrix &to) {
-    to.nO = nO;
-    to.nI = nI;
-    pack_gates(rows, 1, nO, nI, Preparation{false, nullptr}, to.data);
-}
-
-void matmul(const PackedMatrix &b, const float *X, int64_t n, int64_t x_stride, const float *bias, float *Y, int64_t y_stride) {
-    Rows<const float> x(n < PIECE_ROWS ? n : PIECE_ROWS);
-    Rows<float> y(n < PIECE_ROWS ? n : PIECE_ROWS);
-    Buffer padded;
-    if (bias != nullptr) pack_units(bias, 1, b.nO, padded);
-    for (int64_t first = 0; first < n; first += PIECE_ROWS) {
-        const int64_t rows = n - first < PIECE_ROWS ? n - first : PIECE_ROWS;
-        x.fill(X + first * x_stride, x_stride, rows);
-        y.fill(Y + first * y_stride, y_stride, rows);
-        rows_product<Float32>({x.data(), b.nI, b.data.data(), padded.data(), nullptr, y.data(), b.nO, false, 0}, rows);
+void multiply(const MatrixProduct &p) {
+    if (p.transpose_A) {
+        multiply_transposed(p);
+    } else {
+        multiply_rows(p);
     }
 }
 
@@ -135,7 +120,7 @@ bool supported() { return ISA_SUPPORTED; }
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {ISA_NAME, supported, pack, forward, backward, pack_matrix, matmul, multiply_adds};
+const Kernels kernels = {ISA_NAME, supported, pack, forward, backward, multiply, multiply_adds};
 
 }  // namespace ISA
 }  // namespace spacy_rnn
