@@ -50,13 +50,24 @@ class Table(NamedTuple):
     runs: List[Run]
 
 
-def lstm_and_gru(config: str) -> List[Run]:
-    """Put two cells side by side.
+CELLS = {
+    "LSTM": "lstm",
+    "LSTM with peepholes": "lstm_peephole",
+    "GRU": "gru",
+    "GRU, reset before": "gru_reset_before",
+    "Elman, tanh": "elman_tanh",
+    "Elman, rectifier": "elman_relu",
+}
+
+
+def by_cell(config: str, *names: str) -> List[Run]:
+    """Put cells side by side.
 
     config (str): The config's path.
+    *names (str): Their names in the table; all if there are none.
     RETURNS (List[Run]): A row for each cell.
     """
-    return [Run(name, config, {"vars.cell": name.lower()}) for name in ("LSTM", "GRU")]
+    return [Run(name, config, {"vars.cell": CELLS[name]}) for name in names or CELLS]
 
 
 ACCURACY = {"accuracy": "cats_micro_f", "macro recall": "cats_macro_r"}
@@ -68,7 +79,7 @@ TABLES = {
         "ewt",
         {"accuracy": "pos_acc"},
         True,
-        lstm_and_gru("configs/tagger_pos.cfg"),
+        by_cell("configs/tagger_pos.cfg"),
     ),
     "ewt-pos-cnn": Table(
         "ewt", {"accuracy": "pos_acc"}, True, [Run("spaCy's CNN, default settings", "benchmarks/configs/tagger_pos_cnn.cfg", {})]
@@ -77,20 +88,25 @@ TABLES = {
         "ewt",
         {"accuracy": "tag_acc"},
         True,
-        lstm_and_gru("configs/tagger_tag.cfg"),
+        by_cell("configs/tagger_tag.cfg", "LSTM", "GRU"),
     ),
     "sst2": Table(
         "sst2",
         ACCURACY,
         False,
-        [*lstm_and_gru("configs/textcat.cfg"), BAG_OF_WORDS],
+        [*by_cell("configs/textcat.cfg", "LSTM", "GRU"), BAG_OF_WORDS],
     ),
     "poolings": Table(
         "sst2",
         ACCURACY,
         False,
         [
-            Run(" + ".join(pooling), "configs/textcat.cfg", {"components.rnn_textcat.model.pooling": pooling})
+            Run(
+                f"{name}: {' + '.join(pooling)}",
+                "configs/textcat.cfg",
+                {"vars.cell": cell, "components.rnn_textcat.model.pooling": pooling},
+            )
+            for name, cell in CELLS.items()
             for pooling in POOLINGS
         ],
     ),

@@ -7,6 +7,7 @@ from .initializers import build_orthogonal_init, orthogonal_init
 from .list2ragged import build_list2ragged
 from .ops import EngineOps, use_engine_products
 from .pool import build_pool
+from .precision import set_precision
 from .rnn import begin_scan, build_rnn, scan
 from .split_rows import split_rows
 from .summary import summary
@@ -29,6 +30,7 @@ __all__ = [
     "learn_vocabulary",
     "orthogonal_init",
     "scan",
+    "set_precision",
     "split_rows",
     "summary",
     "use_engine_products",

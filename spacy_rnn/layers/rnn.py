@@ -12,6 +12,7 @@ from .direction import Init, add_gradients, build_direction, get_params, prepare
 from .dropout import check_rate
 from .initializers import orthogonal_init
 from .list2ragged import host_lengths
+from .precision import as_precision
 
 State = Dict[str, Floats3d]
 
@@ -28,6 +29,7 @@ def build_rnn(
     residual: bool = False,
     train_initial_state: bool = False,
     forget_bias: float = 1.0,
+    precision: str = "float32",
     init_W: Optional[Init] = None,
     init_R: Optional[Init] = None,
 ) -> Model[Ragged, Ragged]:
@@ -45,6 +47,8 @@ def build_rnn(
     residual (bool): Whether a layer's input is added to its output, in the layers where the two are equally wide.
     train_initial_state (bool): Whether the state before the first row is learned; it is zero otherwise.
     forget_bias (float): What the bias of an LSTM's forget gate starts with (Jozefowicz et al. 2015).
+    precision (str): "bfloat16" to round the factors of products when nothing is learned, on a CPU. About twice as fast where the
+        processor has instructions for it (AVX-512 BF16), slower than "float32" elsewhere.
     init_W (Optional[Callable]): Initializer of each gate's input matrix; Glorot uniform if None.
     init_R (Optional[Callable]): Initializer of each gate's recurrent matrix; orthogonal if None.
     RETURNS (Model[Ragged, Ragged]): The layer, from rows [N, nI] to rows [N, nO].
@@ -81,6 +85,7 @@ def build_rnn(
             "depth": depth,
             "dropout": dropout,
             "residual": residual,
+            "precision": as_precision(precision),
         },
     )
     _check_widths(model)
@@ -155,10 +160,10 @@ def _infer(model: Model[Ragged, Ragged], X: Ragged) -> Ragged:
     """Run without states, for which the engines have a quicker way."""
     rows, lengths = _checked(model, X)
     n_dirs = _n_directions(model)
-    cell = get_cell(model.attrs["cell"])
+    cell, precision = get_cell(model.attrs["cell"]), model.attrs["precision"].value
     for i in range(0, len(model.layers), n_dirs):
         params = [get_params(direction, cell) for direction in model.layers[i : i + n_dirs]]
-        Y = cast(Floats2d, infer_outputs(cell, params, rows, lengths))
+        Y = cast(Floats2d, infer_outputs(cell, params, rows, lengths, precision=precision))
         rows = rows + Y if _is_residual(model, rows) else Y
     return Ragged(rows, X.lengths)
 
@@ -185,7 +190,7 @@ def _run(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State], is_tra
         for k, columns in enumerate(_columns(Y, n_dirs), i):
             initial = None if state is None else {s: a[k] for s, a in state.items()}
             sweeps.append(prepare(model.layers[k], dropped, batch, initial, columns, is_train))
-        results, backprop = run_sweeps(sweeps, is_train)
+        results, backprop = run_sweeps(sweeps, is_train, precision=model.attrs["precision"].value)
         finals.extend(result.final for result in results)
         residual = _is_residual(model, rows)
         rows = rows + Y if residual else Y

@@ -18,6 +18,7 @@ def build_rnn_encoder(
     residual: bool = False,
     train_initial_state: bool = False,
     forget_bias: float = 1.0,
+    precision: str = "float32",
     init_W: Optional[Callable] = None,
     init_R: Optional[Callable] = None,
 ) -> Model[List[Floats2d], List[Floats2d]]:
@@ -32,6 +33,8 @@ def build_rnn_encoder(
     residual (bool): Whether a layer's input is added to its output, in the layers where the two are equally wide.
     train_initial_state (bool): Whether the state before the first token is learned.
     forget_bias (float): What the bias of an LSTM's forget gate starts with.
+    precision (str): "bfloat16" to round the factors of products when nothing is learned, on a CPU: about twice as fast where the
+        processor has instructions for it (AVX-512 BF16), slower than "float32" elsewhere.
     init_W (Optional[Callable]): Initializer of each gate's input matrix; Glorot uniform if None.
     init_R (Optional[Callable]): Initializer of each gate's recurrent matrix; orthogonal if None.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, from rows [n, any width] to rows [n, width].
@@ -47,6 +50,7 @@ def build_rnn_encoder(
         residual=residual,
         train_initial_state=train_initial_state,
         forget_bias=forget_bias,
+        precision=precision,
         init_W=init_W,
         init_R=init_R,
     )

@@ -4,13 +4,9 @@
 // has to be sequential, then the products over all rows of the piece.
 
 constexpr int64_t BACK_PIECE_ROWS = 192;
-constexpr int64_t CACHE_LINE = 16;  // floats
 
 inline void copy_rows_padded(const float *const *from, int64_t n, int64_t width, int64_t padded, float *to) {
-    for (int64_t i = 0; i < n; i++) {
-        std::memcpy(to + i * padded, from[i], static_cast<size_t>(width) * sizeof(float));
-        std::memset(to + i * padded + width, 0, static_cast<size_t>(padded - width) * sizeof(float));
-    }
+    for (int64_t i = 0; i < n; i++) copy_padded(from[i], width, to + i * padded);
 }
 
 class BackwardSweep {
@@ -175,7 +171,7 @@ class BackwardSweep {
         const float *du = cell_ == GRU || cell_ == GRU_RESET_BEFORE ? s.du : s.dz;
         d_rows_.fill(du, u_width_, n);
         to_rows_.fill(d_h_.data(), width_, n);
-        if (t > 0) prefetch_step(on_tape - group.running(t - 1, group.size), on_tape);
+        if (t > 0) prefetch_step(group, t - 1, on_tape);
         const bool adds = cell_ == GRU || cell_ == GRU_RESET_BEFORE;
         rows_product<Float32>({d_rows_.data(), u_width_, R_.data(), nullptr, s.mask, to_rows_.data(), width_, adds, 0}, n);
     }
@@ -196,14 +192,17 @@ class BackwardSweep {
         back_rows<GruGatesBack>(s, n);
     }
 
-    // Asks for what the next step reads of the tape, which is more than a cache holds, while this one's product is computed.
-    void prefetch_step(int64_t first, int64_t last) const {
-        const float *gates = b_.tape->gates.data(), *extra = b_.tape->extra.data();
+    // Asks for what the step before reads, while this one's product is computed: of the tape, which is more than a cache holds, and
+    // of the rows, which stand far from each other.
+    void prefetch_step(const Group &group, int64_t t, int64_t tape_end) const {
+        const int64_t n = group.running(t, group.size), first = tape_end - n;
         if (nG_ > 1) {
-            for (int64_t i = first * z_width_; i < last * z_width_; i += CACHE_LINE) SPACY_RNN_PREFETCH(gates + i);
+            prefetch(b_.tape->gates.data() + first * z_width_, n * z_width_);
+            prefetch(b_.tape->extra.data() + first * width_, n * width_);
         }
-        if (nG_ > 1) {
-            for (int64_t i = first * width_; i < last * width_; i += CACHE_LINE) SPACY_RNN_PREFETCH(extra + i);
+        for (int64_t i = 0; i < n; i++) {
+            prefetch(b_.dY + group.row(i, t) * b_.dy_stride, nH_);
+            if (t > 0) prefetch(b_.Y + group.row(i, t - 1) * b_.y_stride, nH_);
         }
     }
 

@@ -21,8 +21,10 @@ class Buffer {
     const float *data() const { return data_; }
 
   private:
+    void clear();
+
     float *data_;
-    int64_t size_;
+    size_t bytes_;
 };
 
 }  // namespace spacy_rnn

@@ -41,14 +41,28 @@ class Rows {
     Buffer buffer_;
 };
 
+constexpr int64_t CACHE_LINE = 16;  // floats
+
+SPACY_RNN_INLINE void prefetch(const float *from, int64_t n) {
+    for (int64_t i = 0; i < n; i += CACHE_LINE) SPACY_RNN_PREFETCH(from + i);
+}
+
+// Copies a row of n floats, and zeros behind it.
+SPACY_RNN_INLINE void copy_padded(const float *from, int64_t n, float *to) {
+    int64_t i = 0;
+    for (; i + V <= n; i += V) store(to + i, load(from + i));
+    if (i < n) store(to + i, load_first(from + i, n - i));
+}
+
 // Copies the vectors [nH] of a group out of the batch, padded; zeros if there are none.
 inline void take_units(const Group &group, const float *from, int64_t stride, int64_t nH, float *to) {
     const int64_t width = vectors(nH) * V;
-    for (int64_t i = 0; i < group.size; i++) {
-        float *row = to + i * width;
-        if (from != nullptr) std::memcpy(row, from + group.sequence(i) * stride, static_cast<size_t>(nH) * sizeof(float));
-        const int64_t filled = from == nullptr ? 0 : nH;
-        std::memset(row + filled, 0, static_cast<size_t>(width - filled) * sizeof(float));
+    for (int64_t i = 0; i < group.size; i++, to += width) {
+        if (from == nullptr) {
+            std::memset(to, 0, static_cast<size_t>(width) * sizeof(float));
+        } else {
+            copy_padded(from + group.sequence(i) * stride, nH, to);
+        }
     }
 }
 
@@ -229,7 +243,9 @@ class ForwardSweep {
                 running = group.running(++end, running);
             }
             float *z = project(rows);
+            const int64_t piece = end - t;
             for (; t < end; t++) {
+                prefetch_inputs(group, t + piece, n);
                 run_step_at(group, t, z, n);
                 z += n * z_width_;
                 const int64_t left = group.running(t + 1, n);
@@ -246,6 +262,12 @@ class ForwardSweep {
         z_rows_.fill(z, z_width_, rows);
         rows_product<Factors>({x_.data(), x_width_, w_.W.data(), w_.b.data(), nullptr, z_rows_.data(), z_width_, false, 0}, rows);
         return z;
+    }
+
+    // Asks for the rows of a time step of the next piece: they stand far from each other, where no processor expects them.
+    void prefetch_inputs(const Group &group, int64_t t, int64_t n) const {
+        if (f_.batch.n_sequences == 1) return;
+        for (int64_t i = 0; i < n && group.length(i) > t; i++) prefetch(f_.X + group.row(i, t) * f_.x_stride, w_.nI);
     }
 
     void run_step_at(const Group &group, int64_t t, float *z, int64_t n) {

@@ -1,0 +1,41 @@
+"""Inference of a recurrent layer takes its input, its output and a fixed working set."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LIMIT = 64  # MB
+# In a process of its own: what a process has once used at most, it does not forget.
+MEASURE = """
+import re, sys
+import numpy
+from thinc.api import Ragged
+from spacy_rnn.layers import build_rnn
+
+def megabytes(key):
+    return int(re.search(key + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+
+lengths = numpy.full(int(sys.argv[1]), 1_000_000 // int(sys.argv[1]), dtype="int32")
+model = build_rnn(16, 8, cell=sys.argv[2], bidirectional=True)
+model.initialize()
+rows = numpy.ones((1_000_000, 8), dtype="float32")
+model.predict(Ragged(rows[:10], numpy.asarray([10], dtype="int32")))
+open("/proc/self/clear_refs", "w").write("5")
+before = megabytes("VmRSS")
+output = model.predict(Ragged(rows, lengths)).data
+print(megabytes("VmHWM") - before - output.nbytes / 2**20)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux to say what a process has used at most")
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("n_sequences", [1, 40_000])
+def test_a_million_rows_fit_into_a_fixed_working_set(n_sequences, cell):
+    from spacy_rnn.native import library
+
+    if library is None:
+        pytest.skip("the reference engine keeps a second copy of the output")
+    command = [sys.executable, "-c", MEASURE, str(n_sequences), cell]
+    assert float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) < LIMIT
