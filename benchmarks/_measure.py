@@ -59,7 +59,7 @@ def engine() -> Dict[str, Optional[str]]:
     from spacy_rnn.native import library
     from spacy_rnn.recurrence import select_engine
 
-    chosen = select_engine(numpy.zeros((1, 1), dtype="float32")).__module__
+    chosen = select_engine(numpy.zeros((1, 1), dtype="float32")).__name__
     return {"engine": chosen, "instruction set": library.selected() if library is not None else None}
 
 

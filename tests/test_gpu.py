@@ -58,11 +58,11 @@ def test_a_pooling_layer_gives_the_same_on_both(pooling):
         numpy.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("embed", ["spacy.MultiHashEmbed.v2", "spacy_rnn.Embed.v1"])
+@pytest.mark.parametrize("embed", ["spacy.MultiHashEmbed.v2", "spacy_rnn.HashEmbed.v1", "spacy_rnn.Embed.v1"])
 @pytest.mark.parametrize("factory", ["rnn_textcat", "rnn_textcat_multilabel"])
 def test_a_categorizer_learns_on_the_gpu(factory, embed):
     arguments = {"width": 16}
-    if embed == "spacy.MultiHashEmbed.v2":
+    if "HashEmbed" in embed:
         arguments.update(attrs=["NORM"], rows=[100], include_static_vectors=False)
     encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 16, "recurrent_dropout": 0.1, "dropout": 0.1, "depth": 2}
     tok2vec = {

@@ -21,8 +21,10 @@ class EngineOps(NumpyOps):
         trans2 (bool): Whether y is transposed.
         RETURNS (Floats2d): The product [n, m].
         """
-        if (trans1 and trans2) or x.dtype != numpy.float32 or y.dtype != numpy.float32:
+        if x.dtype != numpy.float32 or y.dtype != numpy.float32:
             return Ops.gemm(self, x, y, out=out, trans1=trans1, trans2=trans2)
+        if trans1 and trans2:
+            y, trans2 = y.T, False
         product = out
         if product is None or not product.flags.c_contiguous or product.dtype != numpy.float32:
             product = numpy.empty((x.shape[1 if trans1 else 0], y.shape[0 if trans2 else 1]), "float32")
