@@ -8,7 +8,7 @@ from thinc.types import Floats2d, Floats3d, FloatsXd, Ragged
 from thinc.util import get_width
 
 from ..recurrence import Backprop, Batch, get_cell, infer_outputs, run_sweeps
-from .direction import Init, add_gradients, build_direction, get_params, prepare
+from .direction import DirectionState, Init, add_gradients, build_direction, get_params, prepare
 from .dropout import check_rate
 from .initializers import orthogonal_init
 from .list2ragged import host_lengths
@@ -104,8 +104,8 @@ def scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] = None)
         only in layers of one direction.
     RAISES (ValueError): If a width or the shape of the state is wrong.
     """
-    Y, final, _ = _run(model, X, state, is_train=False)
-    return Y, final
+    Y, finals, _ = _run(model, X, state, is_train=False)
+    return Y, _stacked(model, finals)
 
 
 def begin_scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] = None) -> Tuple[Tuple[Ragged, State], Callable]:
@@ -118,8 +118,13 @@ def begin_scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] =
         of the final state or None) -> (dX, gradient of the initial state) that increments the gradients of the parameters.
     RAISES (ValueError): If a width or the shape of the state is wrong.
     """
-    Y, final, backprop = _run(model, X, state, is_train=True)
-    return (Y, final), backprop
+    Y, finals, run_backprop = _run(model, X, state, is_train=True)
+
+    def backprop(dY: Ragged, d_final: Optional[State]) -> Tuple[Ragged, State]:
+        dX, d_initials = run_backprop(dY, d_final)
+        return dX, _stacked(model, d_initials)
+
+    return (Y, _stacked(model, finals)), backprop
 
 
 def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
@@ -172,14 +177,16 @@ def _no_backprop(dY: Ragged) -> Ragged:
     raise ValueError("inference keeps nothing to backpropagate with: run the layer with is_train=True")
 
 
-def _run(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State], is_train: bool) -> Tuple[Ragged, State, Callable]:
+def _run(
+    model: Model[Ragged, Ragged], X: Ragged, state: Optional[State], is_train: bool
+) -> Tuple[Ragged, List[DirectionState], Callable]:
     rows, lengths = _checked(model, X)
     batch = Batch(lengths, rows.shape[0])
     if state is not None:
         _check_state(model, state, len(batch))
     n_dirs = _n_directions(model)
     layers: List[_Layer] = []
-    finals: List[Dict[str, Floats2d]] = []
+    finals: List[DirectionState] = []
     for i in range(0, len(model.layers), n_dirs):
         mask = None
         if i > 0 and is_train and model.attrs["dropout"] > 0:
@@ -195,21 +202,20 @@ def _run(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State], is_tra
         residual = _is_residual(model, rows)
         rows = rows + Y if residual else Y
         layers.append(_Layer(backprop, mask, residual))
-    final = {s: model.ops.xp.stack([f[s] for f in finals]) for s in finals[0]}
 
-    def run_backprop(dY: Ragged, d_final: Optional[State]) -> Tuple[Ragged, State]:
+    def run_backprop(dY: Ragged, d_final: Optional[State]) -> Tuple[Ragged, List[DirectionState]]:
         return _backprop(model, layers, dY, d_final, learned=state is None)
 
-    return Ragged(rows, X.lengths), final, run_backprop
+    return Ragged(rows, X.lengths), finals, run_backprop
 
 
 def _backprop(
     model: Model[Ragged, Ragged], layers: List[_Layer], dY: Ragged, d_final: Optional[State], learned: bool
-) -> Tuple[Ragged, State]:
+) -> Tuple[Ragged, List[DirectionState]]:
     n_dirs = _n_directions(model)
     # The gradient of a batch without rows may have lost its width.
     d_rows = cast(Floats2d, dY.dataXd) if dY.data.size else model.ops.alloc2f(0, model.get_dim("nO"))
-    d_initials: List[Dict[str, Floats2d]] = []
+    d_initials: List[DirectionState] = []
     for i, layer in reversed(list(enumerate(layers))):
         assert layer.backprop is not None
         own = range(i * n_dirs, (i + 1) * n_dirs)
@@ -221,8 +227,12 @@ def _backprop(
         if layer.mask is not None:
             d_sweep = d_sweep * layer.mask
         d_rows = d_rows + d_sweep if layer.residual else d_sweep
-    d_initial = {s: model.ops.xp.stack([d[s] for d in d_initials]) for s in d_initials[0]}
-    return Ragged(d_rows, dY.lengths), d_initial
+    return Ragged(d_rows, dY.lengths), d_initials
+
+
+def _stacked(model: Model[Ragged, Ragged], states: List[DirectionState]) -> State:
+    """Give the states of all directions as one array for each name."""
+    return {name: model.ops.xp.stack([state[name] for state in states]) for name in states[0]}
 
 
 def _checked(model: Model[Ragged, Ragged], X: Ragged) -> Tuple[Floats2d, numpy.ndarray]:

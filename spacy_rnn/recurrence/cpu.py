@@ -1,7 +1,6 @@
 """The CPU engine: recurrent sweeps in compiled code, for NumPy and float32."""
 
 import weakref
-from threading import Lock
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
@@ -46,17 +45,15 @@ def run(sweeps: Sequence[Sweep], is_train: bool, bfloat16: bool, threads: int) -
         return results, None
 
     def backprop(dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
-        backwards, grads, d_initials = [], [], []
+        grads = [{name: numpy.empty(param.shape, "float32") for name, param in sweep.params.items()} for sweep in sweeps]
+        d_initials = [{name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states} for sweep in sweeps]
         dXs: List[Array] = []
-        for i, sweep in enumerate(sweeps):
-            adds = i > 0 and not side_by_side
-            dX = dXs[0] if adds else numpy.empty(sweep.X.shape, "float32")
-            d_params = {name: numpy.empty(param.shape, "float32") for name, param in sweep.params.items()}
-            d_initial = {name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states}
-            backwards.append(_backward(sweep, forwards[i], dYs[i], d_finals[i], dX, adds, d_params, d_initial))
-            grads.append(d_params)
-            d_initials.append(d_initial)
-            dXs.append(dX)
+        backwards = []
+        # The last direction first: what it has kept may still be in the cache.
+        for i in reversed(range(len(sweeps))):
+            adds = bool(dXs) and not side_by_side
+            dXs.append(dXs[0] if adds else numpy.empty(sweeps[i].X.shape, "float32"))
+            backwards.append(_backward(sweeps[i], forwards[i], dYs[i], d_finals[i], dXs[-1], adds, grads[i], d_initials[i]))
         library.backward(backwards, side_by_side)
         return sum(dXs[1:], dXs[0]) if side_by_side else dXs[0], grads, d_initials
 
@@ -82,7 +79,7 @@ def infer(cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray
     X = _rows(X)
     Y = numpy.empty((X.shape[0], len(params) * nH), "float32")
     side_by_side = threads > 1 and len(params) > 1 and X.shape[0] * params[0]["R"].size >= MIN_WORK_OF_A_THREAD
-    kept = tuple([_packed.peek(each, bfloat16) for each in params])
+    kept = tuple([_packed.peek(cell, each, bfloat16) for each in params])
     if None in kept or not library.infer(kept, X, lengths, Y, side_by_side):
         library.infer(tuple([_packed.get(cell, each, bfloat16) for each in params]), X, lengths, Y, side_by_side)
     return Y
@@ -93,31 +90,27 @@ class _PackedWeights:
     compared number by number before they are used: a copy is never stale, however the parameters were changed."""
 
     def __init__(self) -> None:
-        self._kept: Dict[Tuple[int, bool], Tuple[Tuple[weakref.ref, ...], Any]] = {}
-        self._lock = Lock()
+        self._kept: Dict[Tuple, Tuple[List[weakref.ref], Any]] = {}
 
-    def peek(self, params: Params, bfloat16: bool) -> Any:
+    def peek(self, cell: Cell, params: Params, bfloat16: bool) -> Any:
         """Give what is kept for these arrays, or None. Whether they have been written to since is yet to be found out."""
-        found = self._kept.get((id(params["R"]), bfloat16))
-        if found is not None and all(ref() is array for ref, array in zip(found[0], params.values(), strict=False)):
-            return found[1]
-        return None
+        found = self._kept.get((cell.name, bfloat16, *map(id, params.values())))
+        return None if found is None else found[1]
 
     def get(self, cell: Cell, params: Params, bfloat16: bool) -> Any:
         """Give the packed parameters."""
         in_order = {name: params[name] for name in cell.parameters}
-        found = self.peek(in_order, bfloat16)
-        if found is not None and found.cell == cell.name and found.unchanged():
+        found = self.peek(cell, in_order, bfloat16)
+        if found is not None and found.unchanged():
             return found
         arrays = [numpy.ascontiguousarray(array) for array in in_order.values()]
         are_originals = all(kept is array for kept, array in zip(arrays, in_order.values(), strict=True))
         weights = library.Weights(cell.name, arrays, bfloat16, are_originals)
         if are_originals:
-            key = (id(params["R"]), bfloat16)
-            refs = [weakref.ref(array) for array in arrays]
-            refs[1] = weakref.ref(arrays[1], lambda _: self._kept.pop(key, None))
-            with self._lock:
-                self._kept[key] = (tuple(refs), weights)
+            key = (cell.name, bfloat16, *map(id, arrays))
+            # As soon as one of the arrays is gone, its identity may become that of another.
+            refs = [weakref.ref(array, lambda _: self._kept.pop(key, None)) for array in arrays]
+            self._kept[key] = (refs, weights)
         return weights
 
 

@@ -27,19 +27,19 @@ SPACY_RNN_INLINE Fraction tanh_fraction(Vec x) {
     return {x * p, q};
 }
 
-// The fraction (Q + x P) / 2 Q at x / 2, with the powers of two inside the coefficients.
+// The fraction (Q + x P) / 2 Q at x / 2, halved, with the powers of two inside the coefficients.
 SPACY_RNN_INLINE Fraction sigmoid_fraction(Vec x) {
     x = maximum(broadcast(-2 * TANH_LIMIT), minimum(broadcast(2 * TANH_LIMIT), x));
     const Vec y = x * x;
-    Vec p = fma(y, broadcast(TANH_P[4] / 512), broadcast(TANH_P[3] / 128));
-    Vec q = fma(y, broadcast(TANH_Q[4] / 128), broadcast(TANH_Q[3] / 32));
-    p = fma(y, p, broadcast(TANH_P[2] / 32));
-    q = fma(y, q, broadcast(TANH_Q[2] / 8));
-    p = fma(y, p, broadcast(TANH_P[1] / 8));
-    q = fma(y, q, broadcast(TANH_Q[1] / 2));
-    p = fma(y, p, broadcast(TANH_P[0] / 2));
-    q = fma(y, q, broadcast(TANH_Q[0] * 2));
-    return {fma(x, p, q * broadcast(0.5f)), q};
+    Vec p = fma(y, broadcast(TANH_P[4] / 1024), broadcast(TANH_P[3] / 256));
+    Vec q = fma(y, broadcast(TANH_Q[4] / 512), broadcast(TANH_Q[3] / 128));
+    p = fma(y, p, broadcast(TANH_P[2] / 64));
+    q = fma(y, q, broadcast(TANH_Q[2] / 32));
+    p = fma(y, p, broadcast(TANH_P[1] / 16));
+    q = fma(y, q, broadcast(TANH_Q[1] / 8));
+    p = fma(y, p, broadcast(TANH_P[0] / 4));
+    q = fma(y, q, broadcast(TANH_Q[0] / 2));
+    return {fma(x, p, q), q + q};
 }
 
 SPACY_RNN_INLINE Vec divided(Fraction f) { return f.p * reciprocal(f.q); }

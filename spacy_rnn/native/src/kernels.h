@@ -32,7 +32,7 @@
 #endif
 
 #if defined(__GNUC__)
-#define SPACY_RNN_PREFETCH(address) __builtin_prefetch(address)
+#define SPACY_RNN_PREFETCH(address) __builtin_prefetch(address, 0, 2)
 #else
 #define SPACY_RNN_PREFETCH(address) (void)(address)
 #endif

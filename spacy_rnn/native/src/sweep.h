@@ -278,7 +278,10 @@ class ForwardSweep {
         }
         in_.fill(h_in, width_, n);
         prepare(in_, n, w_.nH, prepared_h_.data());
-        for (int64_t i = 0; i < n; i++) y_[i] = f_.Y + group.row(i, t) * f_.y_stride;
+        for (int64_t i = 0; i < n; i++) {
+            y_[i] = f_.Y + group.row(i, t) * f_.y_stride;
+            prefetch(y_[i], w_.nH);
+        }
         float *extra = f_.tape == nullptr ? nullptr : f_.tape->extra.data() + visited_ * width_;
         const Step s{w_.nH, nHv_, w_.R.data(), h_width_, in_.data(), z, h_in, h_now_, h_next_, c_.data(), extra, reset_h_.data(),
                      w_.bR.data(), w_.p.data(), y_.data(), sums_.data(), t % 2 == 1};
