@@ -2,6 +2,9 @@
 
 import numpy
 import pytest
+from hypothesis import settings
+
+settings.register_profile("thorough", max_examples=20_000)
 
 
 @pytest.fixture

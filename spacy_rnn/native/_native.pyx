@@ -458,8 +458,11 @@ def infer(tuple weights, const float[:, :] X, const int32_t[::1] length, float[:
     cdef int d, n = len(weights)
     cdef int64_t i, row = 0, nH = Y.shape[1] // n
     for d in range(n):
-        if not (<Weights?>weights[d])._unchanged():
+        each = weights[d]
+        if not each._unchanged():
             return False
+        if each.packed.nI != X.shape[1] or n * each.packed.nH != Y.shape[1]:
+            raise ValueError(f"direction {d} is {each.packed.nI} x {each.packed.nH}, the layer {X.shape[1]} x {nH}")
     cdef int64_t n_sequences = length.shape[0]
     cdef vector[int64_t] start = vector[int64_t](n_sequences)
     cdef vector[int32_t] order = vector[int32_t](n_sequences)

@@ -7,6 +7,7 @@ import numpy
 
 from ..native import library
 from .cells import Array, Cell, Grads, Params, State
+from .checks import check_parameters
 from .interface import Backprop, Result, Sweep
 from .packing import Batch
 
@@ -73,14 +74,16 @@ def infer(cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray
     RETURNS (Array): [N, directions · nH].
     RAISES (ValueError): If the lengths do not add up to the rows, or if the rows are not as wide as W.
     """
+    kept = tuple([_packed.peek(cell, each, bfloat16) for each in params])
+    if None in kept:
+        kept = tuple([_packed.get(cell, each, bfloat16) for each in params])
     nI, nH = params[0]["W"].shape[1], params[0]["R"].shape[1]
     if X.ndim != 2 or X.shape[1] != nI:
         raise ValueError(f"the rows of a batch: expected shape [N, {nI}], got {X.shape}")
     X = _rows(X)
     Y = numpy.empty((X.shape[0], len(params) * nH), "float32")
     side_by_side = threads > 1 and len(params) > 1 and X.shape[0] * params[0]["R"].size >= MIN_WORK_OF_A_THREAD
-    kept = tuple([_packed.peek(cell, each, bfloat16) for each in params])
-    if None in kept or not library.infer(kept, X, lengths, Y, side_by_side):
+    if not library.infer(kept, X, lengths, Y, side_by_side):
         library.infer(tuple([_packed.get(cell, each, bfloat16) for each in params]), X, lengths, Y, side_by_side)
     return Y
 
@@ -98,7 +101,11 @@ class _PackedWeights:
         return None if found is None else found[1]
 
     def get(self, cell: Cell, params: Params, bfloat16: bool) -> Any:
-        """Give the packed parameters."""
+        """Give the packed parameters.
+
+        RAISES (ValueError): If they do not fit the cell.
+        """
+        check_parameters(cell, params)
         in_order = {name: params[name] for name in cell.parameters}
         found = self.peek(cell, in_order, bfloat16)
         if found is not None and found.unchanged():

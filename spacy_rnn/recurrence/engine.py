@@ -4,13 +4,14 @@ import os
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from thinc.util import get_array_module
 
 from ..native import problem
 from . import cpu, reference
 from .cells import Array, Cell, Grads, Params, State
+from .checks import check_gradients, check_sweep
 from .interface import Backprop, Result, Sweep
 from .packing import Batch
 
@@ -119,13 +120,22 @@ def run_sweeps(sweeps: Sequence[Sweep], is_train: bool, *, precision: str = "flo
     RAISES (ValueError): If a shape does not fit, or if the engine cannot do the precision.
     """
     for each in sweeps:
-        _check_shapes(each)
+        check_sweep(each)
     X, params = sweeps[0].X, sweeps[0].params
     engine = select_engine(X, params)
     if engine is cpu:
-        return cpu.run(sweeps, is_train, precision == "bfloat16", _n_threads())
-    _refuse_bfloat16(precision, is_train)
-    return reference.run(get_array_module(X), sweeps, is_train)
+        results, run_backprop = cpu.run(sweeps, is_train, precision == "bfloat16", _n_threads())
+    else:
+        _refuse_bfloat16(precision, is_train)
+        results, run_backprop = reference.run(get_array_module(X), sweeps, is_train)
+    if run_backprop is None:
+        return results, None
+
+    def backprop(dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
+        check_gradients(sweeps, dYs, d_finals)
+        return run_backprop(dYs, d_finals)
+
+    return results, backprop
 
 
 def infer_outputs(cell: Cell, params: Sequence[Params], X: Array, lengths: Any, *, precision: str = "float32") -> Array:
@@ -164,8 +174,15 @@ def _positive(n: int) -> int:
     return n
 
 
+def _threads_of(setting: str) -> int:
+    try:
+        return _positive(int(setting))
+    except ValueError as error:
+        raise ValueError(f"{THREADS_VARIABLE} is a number of threads, at least 1, got {setting!r}") from error
+
+
 _default_engine = _known_engine(os.environ.get(ENGINE_VARIABLE) or "auto")
-_default_threads = _positive(int(os.environ.get(THREADS_VARIABLE) or 1))
+_default_threads = _threads_of(os.environ.get(THREADS_VARIABLE) or "1")
 
 
 def _refuse_bfloat16(precision: str, is_train: bool) -> None:
@@ -188,36 +205,3 @@ def _warn_of_missing_engine() -> None:
             RuntimeWarning,
             stacklevel=2,
         )
-
-
-def _check_shapes(sweep: Sweep) -> None:
-    cell, params, X, batch, initial, mask = sweep[:6]
-    if X.ndim != 2:
-        raise ValueError(f"the rows of a batch are a matrix [N, nI], got shape {tuple(X.shape)}")
-    if X.dtype.char not in "fd":
-        raise ValueError(f"the rows of a batch are float32 or float64, got {X.dtype}")
-    if "R" not in params or params["R"].ndim != 2:
-        raise ValueError(f"the parameters of {cell.name} need a matrix R")
-    nH = params["R"].shape[1]
-    shapes = cell.parameter_shapes(X.shape[1], nH)
-    _refuse_unknown(f"parameters of {cell.name}", params, shapes)
-    for name, shape in shapes.items():
-        _check_shape(f"parameter {name} of {cell.name}", params.get(name), shape)
-    if initial is not None:
-        _refuse_unknown(f"initial states of {cell.name}", initial, cell.states)
-        for name in cell.states:
-            _check_shape(f"initial state {name} of {cell.name}", initial.get(name), (len(batch), nH))
-    if mask is not None:
-        _check_shape("recurrent dropout mask", mask, (len(batch), nH))
-
-
-def _check_shape(what: str, array: Optional[Array], expected: Tuple[int, ...]) -> None:
-    found = None if array is None else array.shape
-    if found != expected:
-        raise ValueError(f"{what}: expected shape {expected}, got {found}")
-
-
-def _refuse_unknown(what: str, arrays: Iterable[str], known: Iterable[str]) -> None:
-    unknown = sorted(set(arrays) - set(known))
-    if unknown:
-        raise ValueError(f"{what}: expected {', '.join(known)}, got also {', '.join(unknown)}")

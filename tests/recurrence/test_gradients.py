@@ -13,6 +13,8 @@ LENGTHS = {
 }
 # A central difference of the rectifier is exact only if no step of 1e-6 crosses its kink.
 DISTANCE_FROM_KINK = 1e-4
+# float64 is for the reference, float32 for the compiled engine where it has been built.
+both_dtypes = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
 def smallest_preactivation(params, X, lengths, initial, mask, reverse, Y):
@@ -68,10 +70,11 @@ def test_gradients_match_central_differences(make_problem, difference_error, nam
         assert difference_error(loss, array, gradient) < 1e-6, key
 
 
+@both_dtypes
 @pytest.mark.parametrize("name", CELLS)
-def test_no_gradient_of_the_final_state_is_a_gradient_of_zero(make_problem, name):
+def test_no_gradient_of_the_final_state_is_a_gradient_of_zero(make_problem, name, dtype):
     lengths = LENGTHS["ragged"]
-    cell, params, X, initial, mask, dY, d_final = make_problem(name, lengths, with_mask=True)
+    cell, params, X, initial, mask, dY, d_final = make_problem(name, lengths, with_mask=True, dtype=dtype)
     _, _, backprop = sweep(cell, params, X, lengths, initial=initial, mask=mask, is_train=True)
     dX, grads, d_initial = backprop(dY, None)
     zeros = {s: numpy.zeros_like(array) for s, array in d_final.items()}
@@ -83,11 +86,12 @@ def test_no_gradient_of_the_final_state_is_a_gradient_of_zero(make_problem, name
         numpy.testing.assert_array_equal(d_initial[s], d_initial_zeros[s], err_msg=s)
 
 
+@both_dtypes
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0, 0]], ids=["no sequences", "one empty", "all empty"])
 @pytest.mark.parametrize("name", CELLS)
-def test_batches_without_rows_have_gradients_of_the_right_shape(make_problem, name, lengths, reverse):
-    cell, params, X, initial, _, dY, d_final = make_problem(name, lengths)
+def test_batches_without_rows_have_gradients_of_the_right_shape(make_problem, name, lengths, reverse, dtype):
+    cell, params, X, initial, _, dY, d_final = make_problem(name, lengths, dtype=dtype)
     Y, final, backprop = sweep(cell, params, X, lengths, initial=initial, reverse=reverse, is_train=True)
     dX, grads, d_initial = backprop(dY, d_final)
     assert Y.shape == dY.shape

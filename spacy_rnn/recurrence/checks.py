@@ -1,0 +1,73 @@
+"""What the shapes of the arrays of a sweep have to be."""
+
+from typing import Iterable, Optional, Sequence, Tuple
+
+from .cells import Array, Cell, Params, State
+from .interface import Sweep
+
+
+def check_parameters(cell: Cell, params: Params, nI: Optional[int] = None) -> None:
+    """Refuse parameters that do not fit a cell, or each other.
+
+    cell (Cell): The cell.
+    params (Mapping[str, Array]): The parameters by name.
+    nI (Optional[int]): The input width; that of W if None.
+    RAISES (ValueError): If a parameter is missing, unknown or of another shape.
+    """
+    for name in ("W", "R"):
+        if name not in params or params[name].ndim != 2:
+            raise ValueError(f"the parameters of {cell.name} need a matrix {name}")
+    shapes = cell.parameter_shapes(params["W"].shape[1] if nI is None else nI, params["R"].shape[1])
+    _refuse_unknown(f"parameters of {cell.name}", params, shapes)
+    for name, shape in shapes.items():
+        _check_shape(f"parameter {name} of {cell.name}", params.get(name), shape)
+
+
+def check_sweep(sweep: Sweep) -> None:
+    """Refuse a sweep whose arrays do not fit.
+
+    sweep (Sweep): The sweep.
+    RAISES (ValueError): If a shape or the type of the rows is wrong.
+    """
+    cell, params, X, batch, initial, mask = sweep[:6]
+    if X.ndim != 2:
+        raise ValueError(f"the rows of a batch are a matrix [N, nI], got shape {tuple(X.shape)}")
+    if X.dtype.char not in "fd":
+        raise ValueError(f"the rows of a batch are float32 or float64, got {X.dtype}")
+    check_parameters(cell, params, X.shape[1])
+    shape = (len(batch), params["R"].shape[1])
+    if initial is not None:
+        _refuse_unknown(f"initial states of {cell.name}", initial, cell.states)
+        for name in cell.states:
+            _check_shape(f"initial state {name} of {cell.name}", initial.get(name), shape)
+    if mask is not None:
+        _check_shape("recurrent dropout mask", mask, shape)
+
+
+def check_gradients(sweeps: Sequence[Sweep], dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> None:
+    """Refuse gradients that are not those of what sweeps have given back.
+
+    sweeps (Sequence[Sweep]): The sweeps.
+    dYs (Sequence[Array]): The gradient of each one's output.
+    d_finals (Sequence[Optional[Mapping[str, Array]]]): That of each one's final state.
+    RAISES (ValueError): If a shape is wrong.
+    """
+    for (cell, params, X, batch, *_), dY, d_final in zip(sweeps, dYs, d_finals, strict=True):
+        nH = params["R"].shape[1]
+        _check_shape(f"gradient of the output of {cell.name}", dY, (X.shape[0], nH))
+        if d_final is not None:
+            _refuse_unknown(f"gradients of the final states of {cell.name}", d_final, cell.states)
+            for name in cell.states:
+                _check_shape(f"gradient of the final state {name} of {cell.name}", d_final.get(name), (len(batch), nH))
+
+
+def _check_shape(what: str, array: Optional[Array], expected: Tuple[int, ...]) -> None:
+    found = None if array is None else array.shape
+    if found != expected:
+        raise ValueError(f"{what}: expected shape {expected}, got {found}")
+
+
+def _refuse_unknown(what: str, arrays: Iterable[str], known: Iterable[str]) -> None:
+    unknown = sorted(set(arrays) - set(known))
+    if unknown:
+        raise ValueError(f"{what}: expected {', '.join(known)}, got also {', '.join(unknown)}")

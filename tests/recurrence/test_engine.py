@@ -1,0 +1,158 @@
+"""Which engine executes a sweep, and who decides it."""
+
+import os
+import subprocess
+import sys
+
+import numpy
+import pytest
+from numpy.testing import assert_array_equal
+
+from spacy_rnn.native import library
+from spacy_rnn.recurrence import CELLS, cpu, infer_outputs, reference, select_engine, sweep, use_engine, use_threads
+
+needs_the_compiled_engine = pytest.mark.skipif(library is None, reason="the compiled engine is not built")
+
+# A sweep of float32, whose warnings and engine are printed.
+PROGRAM = """
+import sys, warnings, numpy
+{before}
+from spacy_rnn.native import library
+from spacy_rnn.recurrence import CELLS, infer_outputs, select_engine, sweep
+params = {{key: numpy.full(shape, 0.1, "float32") for key, shape in CELLS["gru"].parameter_shapes(3, 4).items()}}
+X = numpy.linspace(-1, 1, 15, dtype="float32").reshape(5, 3)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for _ in range(2):
+        Y = sweep(CELLS["gru"], params, X, [3, 2])[0]
+        assert numpy.array_equal(infer_outputs(CELLS["gru"], [params], X, numpy.asarray([3, 2], "int32")), Y)
+print(select_engine(X, params).__name__.split(".")[-1], library and library.selected())
+print(Y.tolist())
+for warning in caught:
+    print(warning.category.__name__, warning.message)
+"""
+WITHOUT_THE_EXTENSION = "sys.modules['spacy_rnn.native._native'] = None"
+
+
+def run_program(before="", **variables):
+    """Run the program in a process of its own; give back what it printed, or the end of the error."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SPACY_RNN_")}
+    program = PROGRAM.format(before=before)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**environment, **variables}, capture_output=True, text=True, encoding="utf8"
+    )
+    return done.stdout.splitlines() if done.returncode == 0 else done.stderr.splitlines()[-1]
+
+
+def draw(dtype="float32"):
+    params = {key: numpy.full(shape, 0.1, dtype) for key, shape in CELLS["gru"].parameter_shapes(3, 4).items()}
+    return params, numpy.linspace(-1, 1, 15, dtype=dtype).reshape(5, 3)
+
+
+@needs_the_compiled_engine
+def test_float32_of_numpy_goes_to_the_compiled_engine():
+    params, X = draw()
+    assert select_engine(X, params) is cpu
+
+
+class Subclass(numpy.ndarray):
+    pass
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [lambda a: a.astype("float64"), lambda a: a.astype(">f4"), lambda a: a.view(Subclass)],
+    ids=["float64", ">f4", "subclass"],
+)
+@pytest.mark.parametrize("what", ["rows", "parameters"])
+def test_other_arrays_go_to_the_reference(what, convert):
+    params, X = draw()
+    Y = sweep(CELLS["gru"], params, X, [3, 2])[0]
+    if what == "rows":
+        X = convert(X)
+    else:
+        params["b"] = convert(params["b"])
+    assert select_engine(X, params) is reference
+    numpy.testing.assert_allclose(sweep(CELLS["gru"], params, X, [3, 2])[0], Y, rtol=0, atol=1e-6)
+    lengths = numpy.asarray([3, 2], dtype="int32")
+    numpy.testing.assert_allclose(infer_outputs(CELLS["gru"], [params], X, lengths), Y, rtol=0, atol=1e-6)
+
+
+def test_float64_keeps_its_precision():
+    params, X = draw("float64")
+    Y, final, _ = sweep(CELLS["gru"], params, X, [3, 2])
+    assert Y.dtype == final["h"].dtype == "float64"
+
+
+def test_engine_of_a_block_ends_with_it():
+    params, X = draw()
+    before = select_engine(X, params)
+    with use_engine("reference"):
+        assert select_engine(X, params) is reference
+        with use_engine("auto"):
+            assert select_engine(X, params) is (reference if library is None else cpu)
+        assert select_engine(X, params) is reference
+        Y = sweep(CELLS["gru"], params, X, [3, 2])[0]
+    assert select_engine(X, params) is before
+    with pytest.raises(RuntimeError, match="inside"), use_engine("reference"):
+        raise RuntimeError("inside")
+    assert select_engine(X, params) is before
+    numpy.testing.assert_allclose(sweep(CELLS["gru"], params, X, [3, 2])[0], Y, rtol=0, atol=1e-6)
+
+
+def test_unknown_engine_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="'fast'.*auto, reference"), use_engine("fast"):
+        pass
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_no_threads_are_refused(n):
+    with pytest.raises(ValueError, match=f"at least 1.*{n}"), use_threads(n):
+        pass
+
+
+@needs_the_compiled_engine
+def test_unknown_instruction_set_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="'sse9'.*portable"):
+        library.select("sse9")
+
+
+@needs_the_compiled_engine
+def test_environment_variables_choose_engine_and_instruction_set():
+    engine, *rest = run_program(SPACY_RNN_ISA="portable", SPACY_RNN_THREADS="2", SPACY_RNN_ENGINE="auto")
+    assert engine == "cpu portable"
+    assert len(rest) == 1
+    assert run_program(SPACY_RNN_ENGINE="reference")[0].startswith("reference ")
+
+
+@pytest.mark.parametrize(
+    "variable, value, expected",
+    [
+        ("SPACY_RNN_ENGINE", "fast", "auto, reference"),
+        ("SPACY_RNN_THREADS", "0", "at least 1"),
+        ("SPACY_RNN_THREADS", "two", "SPACY_RNN_THREADS"),
+        pytest.param("SPACY_RNN_ISA", "sse9", "portable", marks=needs_the_compiled_engine),
+    ],
+)
+def test_environment_variables_that_make_no_sense_are_refused(variable, value, expected):
+    error = run_program(**{variable: value})
+    assert error.startswith("ValueError: ")
+    assert value in error and expected in error
+
+
+def test_without_the_extension_the_reference_takes_over_and_says_so_once():
+    engine, Y, *warnings = run_program(WITHOUT_THE_EXTENSION)
+    assert engine == "reference None"
+    assert len(warnings) == 1
+    assert warnings[0].startswith("RuntimeWarning ")
+    for word in ("slower", "_native", "compiler", "SPACY_RNN_ENGINE=reference"):
+        assert word in warnings[0]
+    params, X = draw()
+    with use_engine("reference"):
+        assert_array_equal(numpy.asarray(eval(Y), "float32"), sweep(CELLS["gru"], params, X, [3, 2])[0])
+
+
+def test_who_asks_for_the_reference_is_not_warned_of_the_missing_extension():
+    engine, _, *warnings = run_program(WITHOUT_THE_EXTENSION, SPACY_RNN_ENGINE="reference", SPACY_RNN_ISA="avx2")
+    assert engine == "reference None"
+    assert warnings == []
