@@ -123,7 +123,7 @@ def slices(lengths):
 
 
 def assert_close(found, expected, tolerance=1e-5):
-    """Every number, relative to the largest one of its array. Gradients of parameters are sums over rows, which may cancel out."""
+    """Every number, relative to the largest one of its array. Gradients of parameters are sums over rows, which may cancel."""
     assert set(found) <= set(expected)
     for key, array in found.items():
         assert array.dtype == "float32" and array.shape == expected[key].shape, key
