@@ -462,7 +462,7 @@ def infer(tuple weights, const float[:, :] X, const int32_t[::1] length, float[:
         if not each._unchanged():
             return False
         if each.packed.nI != X.shape[1] or n * each.packed.nH != Y.shape[1]:
-            raise ValueError(f"direction {d} is {each.packed.nI} x {each.packed.nH}, the layer {X.shape[1]} x {nH}")
+            raise ValueError(f"direction {d}: expected width {X.shape[1]} and {nH} units, got {each.packed.nI} and {each.packed.nH}")
     cdef int64_t n_sequences = length.shape[0]
     cdef vector[int64_t] start = vector[int64_t](n_sequences)
     cdef vector[int32_t] order = vector[int32_t](n_sequences)

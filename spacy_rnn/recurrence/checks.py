@@ -23,6 +23,16 @@ def check_parameters(cell: Cell, params: Params, nI: Optional[int] = None) -> No
         _check_shape(f"parameter {name} of {cell.name}", params.get(name), shape)
 
 
+def check_directions(params: Sequence[Params]) -> None:
+    """Refuse directions that cannot be those of one layer.
+
+    params (Sequence[Mapping[str, Array]]): The parameters of each direction.
+    RAISES (ValueError): If their matrices R differ in shape.
+    """
+    for d, each in enumerate(params[1:], 1):
+        _check_shape(f"parameter R of direction {d}", each.get("R"), params[0]["R"].shape)
+
+
 def check_sweep(sweep: Sweep) -> None:
     """Refuse a sweep whose arrays do not fit.
 

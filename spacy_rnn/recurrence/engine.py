@@ -11,7 +11,7 @@ from thinc.util import get_array_module
 from ..native import problem
 from . import cpu, reference
 from .cells import Array, Cell, Grads, Params, State
-from .checks import check_gradients, check_sweep
+from .checks import check_directions, check_gradients, check_sweep
 from .interface import Backprop, Result, Sweep
 from .packing import Batch
 
@@ -155,6 +155,7 @@ def infer_outputs(cell: Cell, params: Sequence[Params], X: Array, lengths: Any, 
     batch = Batch(lengths, X.shape[0])
     sweeps = [Sweep(cell, each, X, batch, reverse=i == 1) for i, each in enumerate(params)]
     results, _ = run_sweeps(sweeps, is_train=False, precision=precision)
+    check_directions(params)
     return get_array_module(X).concatenate([result.Y for result in results], axis=1)
 
 
