@@ -24,7 +24,7 @@ CC=gcc CXX=g++ SPACY_RNN_CXXFLAGS="$switches -fno-sanitize-recover=all -O0 -g1" 
 export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libstdc++.so)"
 export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 export PYTHONPATH="$folder/installed"
-cd "$folder"
+cd "$checkout/tests"
 "$python" -c "import spacy_rnn.native as n; assert n.problem is None and n.__file__.startswith('$folder'), (n.problem, n.__file__)"
-"$python" -m pytest --capture=sys -p no:cacheprovider \
-    "$checkout/tests/recurrence/test_cpu.py" "$checkout/tests/recurrence/test_packed_weights.py" "$@"
+"$python" -m pytest --capture=sys -p no:cacheprovider recurrence/test_cpu.py recurrence/test_packed_weights.py layers/test_ops.py \
+    layers/test_precision.py "$@"

@@ -1,6 +1,7 @@
 """The compiled engine: what runs the hot loops on a CPU. It knows arrays of floats, nothing of recurrence layers or Thinc."""
 
 import os
+from importlib import import_module
 from typing import Any, Optional
 
 # Instruction set to use instead of the best one the processor has, e.g. to compare them.
@@ -8,12 +9,12 @@ ISA_VARIABLE = "SPACY_RNN_ISA"
 
 
 def _load() -> Any:
-    from . import _native  # type: ignore[attr-defined]
-
+    # Of the ways to import, this one says in every case which module is missing.
+    native = import_module("._native", __name__)
     wanted = os.environ.get(ISA_VARIABLE)
     if wanted:
-        _native.select(wanted)
-    return _native
+        native.select(wanted)
+    return native
 
 
 library: Any = None
