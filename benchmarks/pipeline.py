@@ -236,11 +236,14 @@ def measure(ewt: Path, seconds: float, at_least: int, n_texts: int) -> Dict[str,
     texts, seen = sentence_texts(ewt / "dev.spacy")[:n_texts], sentence_texts(train)[:n_texts]
     pipelines = {tagger.name: build_tagger(tagger, train) for tagger in TAGGERS}
     trained = {name: nlp for name, nlp in pipelines.items() if nlp.pipe_names}
+    typer.echo("nlp.update", err=True)
     times = {"update": time_updates(trained, train, seconds, at_least)}
     with TemporaryDirectory() as folder:
         paths = save_pipelines(pipelines, Path(folder))
-        times["cold"] = time_first_passes(paths, texts, [], at_least)
-        times["warm"] = time_first_passes(paths, texts, seen, at_least)
+        for name, before in (("cold", []), ("warm", seen)):
+            typer.echo(f"raw text, {name}", err=True)
+            times[name] = time_first_passes(paths, texts, before, at_least)
+        typer.echo("raw text, repeated", err=True)
         times["repeated"] = time_repeated_passes(paths, texts, seconds, at_least)
     return times
 

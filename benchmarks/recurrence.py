@@ -67,6 +67,7 @@ RAGGED = [
 QUICK = 2
 # thinc's LSTM is about ten times slower than torch's: a few shapes say enough.
 THINC = [(1, 96, 64), (32, 96, 64), (32, 128, 128)]
+SECONDS_OF_PEAK = 0.005
 PEERS = {
     "torch": ("torch, time first", "torch, batch first", "torch, packed"),
     "torch padded": ("torch, time first", "torch, batch first"),
@@ -294,13 +295,14 @@ def check_agreement(case: Case, calls: Calls) -> None:
             raise ValueError(f"{case.cell}, {case.batch.name}: the output of {name} differs by {worst:.1e}")
 
 
-def time_case(case: Case, seconds: float, at_least: int) -> Dict[str, Times]:
-    """Time the contenders of a case.
+def time_case(case: Case, seconds: float, at_least: int) -> Tuple[Dict[str, Times], Optional[Times]]:
+    """Time the contenders of a case, and what one thread reaches in multiplying and adding.
 
     case (Case): The case.
     seconds (float): How long.
     at_least (int): How many calls of each, however long they take.
-    RETURNS (Dict[str, Times]): By contender.
+    RETURNS (Tuple[Dict[str, Times], Optional[Times]]): By contender; and how long 10^9 floating point operations take at least,
+        None where the engine is not compiled.
     """
     rng = numpy.random.default_rng(0)
     n_rows = sum(case.batch.lengths)
@@ -309,10 +311,15 @@ def time_case(case: Case, seconds: float, at_least: int) -> Dict[str, Times]:
     model = build_rnn(nO=2 * case.batch.nH, nI=case.batch.nI, cell=case.cell, bidirectional=True)
     model.initialize()
     calls = {**our_calls(case, model, X, dY), **torch_calls(case, model, X, dY), **thinc_calls(case, X, dY)}
+    seconds_a_gigaflop: List[float] = []
     with torch.inference_mode(not case.training):
         if not case.training:
             check_agreement(case, calls)
-        return take_turns(calls, seconds, turn=min(0.05, seconds / 20), at_least=at_least)
+        if library is not None:
+            calls["peak"] = lambda: seconds_a_gigaflop.append(1 / library.fma_peak(SECONDS_OF_PEAK))
+        times = take_turns(calls, seconds, turn=min(0.05, seconds / 20), at_least=at_least)
+    times.pop("peak", None)
+    return times, Times.of(seconds_a_gigaflop) if seconds_a_gigaflop else None
 
 
 def make_row(case: Case, times: Dict[str, Times]) -> Row:
@@ -353,29 +360,18 @@ def make_row(case: Case, times: Dict[str, Times]) -> Row:
     }
 
 
-def measure_peak(seconds: float) -> Optional[float]:
-    """Measure what one thread reaches in multiplying and adding, at most.
-
-    seconds (float): How long.
-    RETURNS (Optional[float]): GFLOP/s; None where the engine is not compiled.
-    """
-    return None if library is None else float(library.fma_peak(seconds))
-
-
-def add_shares(rows: List[Row], peak: float) -> None:
+def add_shares(row: Row, peak: Times) -> None:
     """Add the share of the peak to every contender, and the sweep's to the ratios.
 
-    rows (List[Row]): The rows.
-    peak (float): GFLOP/s.
+    row (Row): What was measured.
+    peak (Times): How long 10^9 floating point operations take at least, measured in turns with the contenders: the clock changes.
     """
-    for row in rows:
-        for found in row["contenders"].values():
-            found["share of peak"] = round(found["GFLOP/s"] / peak, 3)
-        sweep_found = row["contenders"]["sweep"]
-        row["ratios"]["FMA peak (sweep)"] = {
-            "minima": sweep_found["share of peak"],
-            "medians": round(sweep_found["median GFLOP/s"] / peak, 3),
-        }
+    row["peak GFLOP/s"] = round(1 / peak.minimum, 1)
+    for found in row["contenders"].values():
+        found["share of peak"] = round(found["GFLOP/s"] * peak.minimum, 3)
+        found["median share of peak"] = round(found["median GFLOP/s"] * peak.median, 3)
+    found = row["contenders"]["sweep"]
+    row["ratios"]["FMA peak (sweep)"] = {"minima": found["share of peak"], "medians": found["median share of peak"]}
 
 
 def measure(cases: List[Case], seconds: float, at_least: int) -> Dict[str, Any]:
@@ -387,18 +383,18 @@ def measure(cases: List[Case], seconds: float, at_least: int) -> Dict[str, Any]:
     RETURNS (Dict[str, Any]): Engine, peak, rows and goals.
     """
     torch.set_num_threads(1)
-    rows, peaks = [], []
+    rows: List[Row] = []
+    peaks: List[float] = []
     for case in cases:
-        # The clock changes while this runs: the highest peak is the one that nothing can exceed.
-        peaks.append(measure_peak(min(0.2, seconds / 10)))
-        row = make_row(case, time_case(case, seconds, at_least))
+        times, peak = time_case(case, seconds, at_least)
+        row = make_row(case, times)
+        if peak is not None:
+            add_shares(row, peak)
+            peaks.append(row["peak GFLOP/s"])
         rows.append(row)
         ratios = ", ".join(f"{peer} {ratio['minima']:.2f}" for peer, ratio in row["ratios"].items())
         typer.echo(f"{row['cell']} {row['mode']}, {row['name']}: {row['contenders']['layer']['minimum ms']:.3f} ms; {ratios}")
-    peak = max((found for found in peaks if found is not None), default=None)
-    if peak is not None:
-        add_shares(rows, peak)
-    return {"engine": engine(), "peak GFLOP/s": peak, "rows": rows, "goals": check_goals(rows)}
+    return {"engine": engine(), "peak GFLOP/s": max(peaks, default=None), "rows": rows, "goals": check_goals(rows)}
 
 
 def equal(row: Row, nH: range) -> bool:
