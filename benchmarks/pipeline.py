@@ -251,7 +251,7 @@ def measure(ewt: Path, seconds: float, at_least: int, n_texts: int) -> Dict[str,
 def main(
     output: Annotated[Path, typer.Option(help="Where the figures go")] = RESULTS / "pipeline.json",
     ewt: Annotated[Path, typer.Option(help="The folder of the converted corpus")] = ROOT / "corpus" / "ewt",
-    seconds: Annotated[float, typer.Option(help="How long training is measured, and how long repeated passes")] = 90.0,
+    seconds: Annotated[float, typer.Option(help="How long training is measured, and how long repeated passes")] = 60.0,
     quick: Annotated[bool, typer.Option(help="See whether it works: few texts, a moment each")] = False,
 ) -> None:
     """Measure taggers from raw text to tags and in training, and keep the figures."""

@@ -446,7 +446,7 @@ def check_goals(rows: List[Row]) -> List[Dict[str, Any]]:
 def main(
     output: Annotated[Path, typer.Option(help="Where the figures go")] = RESULTS / "recurrence.json",
     ewt: Annotated[Path, typer.Option(help="The folder of the converted corpus")] = ROOT / "corpus" / "ewt",
-    seconds: Annotated[float, typer.Option(help="How long each case is measured")] = 8.0,
+    seconds: Annotated[float, typer.Option(help="How long each case is measured")] = 2.0,
     avx2: Annotated[bool, typer.Option(help="Whether to measure again with AVX2 alone")] = True,
     quick: Annotated[bool, typer.Option(help="See whether it works: a few shapes, a moment each")] = False,
 ) -> None:

@@ -1,9 +1,9 @@
-"""Show what the benchmarks of speed have measured: the tables of the README, and its plot.
+"""Show what the benchmarks of speed have measured: a page of tables, and the README's plot.
 
     python benchmarks/report.py
 
-Reads recurrence.json, pipeline.json and scaling.json in benchmarks/results, as far as they are there. Prints tables in Markdown,
-and draws docs/images/speed.svg. Ratios are those of the shortest times, in brackets those of the median times; above 1 this
+Reads recurrence.json, pipeline.json and scaling.json in benchmarks/results, as far as they are there. Writes docs/speed.md, and
+draws docs/images/speed.svg. Ratios are those of the shortest times, in brackets those of the median times; above 1 this
 package is the faster.
 """
 
@@ -16,6 +16,12 @@ from _measure import RESULTS, ROOT
 
 Result = Dict[str, Any]
 
+PAGE = """# Speed
+
+Written by `python benchmarks/report.py` from what the commands below have measured; what exactly is timed stands at the top of each
+file. Ratios say how many times as long a peer took as this package: the ratio of the shortest times, and in brackets that of the
+median times. I is the width of the input, H the units of each of two directions, B the sequences of a batch, T their length, or EWT
+where lengths are those of sentences in UD English EWT."""
 MODES = ("inference", "training")
 PADDED = {"marker": "o", "color": "#1f77b4"}
 MARKERS = {"torch": PADDED, "torch padded": PADDED, "torch packed": {"marker": "D", "color": "#d95f02"}}
@@ -276,17 +282,20 @@ def draw_row(panel: Any, y: float, ratios: Mapping[str, float]) -> None:
 
 def main(
     results: Annotated[Path, typer.Option(help="Where the figures are")] = RESULTS,
+    page: Annotated[Path, typer.Option(help="Where the tables go")] = ROOT / "docs" / "speed.md",
     plot: Annotated[Path, typer.Option(help="Where the plot goes")] = ROOT / "docs" / "images" / "speed.svg",
 ) -> None:
-    """Print the tables of the README, and draw its plot."""
-    for name, report in (
-        ("recurrence", report_recurrence),
-        ("pipeline", report_pipeline),
-        ("scaling", report_scaling),
+    """Write the page of tables, and draw the plot."""
+    parts = [PAGE]
+    for name, title, report in (
+        ("recurrence", "One recurrent layer", report_recurrence),
+        ("pipeline", "Taggers in pipelines", report_pipeline),
+        ("scaling", "Time and memory", report_scaling),
     ):
         path = results / f"{name}.json"
         if path.exists():
-            typer.echo("\n\n".join([f"### {name}", *report(srsly.read_json(path)), ""]))
+            parts += [f"## {title}", *report(srsly.read_json(path))]
+    page.write_text("\n\n".join(parts) + "\n", encoding="utf8")
     if (results / "recurrence.json").exists():
         draw(srsly.read_json(results / "recurrence.json"), plot)
 
