@@ -18,10 +18,10 @@ Result = Dict[str, Any]
 
 PAGE = """# Speed
 
-Written by `python benchmarks/report.py` from what the commands below have measured; what exactly is timed stands at the top of each
-file. Ratios say how many times as long a peer took as this package: the ratio of the shortest times, and in brackets that of the
-median times. I is the width of the input, H the units of each of two directions, B the sequences of a batch, T their length, or EWT
-where lengths are those of sentences in UD English EWT."""
+Written by `python benchmarks/report.py` from what the commands below have measured; what exactly is timed stands at the top of
+each file. Ratios say how many times as long a peer took as this package: the ratio of the shortest times, and in brackets that of
+the median times. I is the width of the input, H the units of each of two directions, B the sequences of a batch, T their length,
+or EWT where lengths are those of sentences in UD English EWT."""
 MODES = ("inference", "training")
 PADDED = {"marker": "o", "color": "#1f77b4"}
 MARKERS = {"torch": PADDED, "torch padded": PADDED, "torch packed": {"marker": "D", "color": "#d95f02"}}

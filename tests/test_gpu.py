@@ -3,12 +3,15 @@
 import numpy
 import pytest
 import spacy
+from problems import assert_close, draw, run_reference, slices
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import CupyOps, NumpyOps, Ragged, fix_random_seed, use_ops
 
+from spacy_rnn.cuda import find_problem, require_gpu
 from spacy_rnn.layers import build_pool, build_rnn
-from spacy_rnn.recurrence import CELLS
+from spacy_rnn.recurrence import CELLS, Batch, Sweep, run_sweeps, select_engine, sweep, use_engine
+from spacy_rnn.recurrence import cuda as engine
 
 cupy = pytest.importorskip("cupy", reason="needs CuPy")
 
@@ -23,6 +26,113 @@ def has_device():
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not has_device(), reason="needs a CUDA device")]
 
 LENGTHS = numpy.asarray([5, 0, 1, 9, 3], dtype="int32")
+
+# Lengths, input width, hidden units. 128 units and more are shared out among blocks, 600 do not stay on chip.
+SHAPES = {
+    "no sequences": ([], 3, 4),
+    "no rows": ([0, 0], 3, 4),
+    "one unit": ([3, 0, 5, 1], 1, 1),
+    "48 units": ([30, 1, 12, 0, 12], 33, 48),
+    "64 units": ([6] * 40, 96, 64),
+    "100 units": ([9, 2, 9], 64, 100),
+    "128 units": ([25] * 32 + [3, 0, 60], 128, 128),
+    "256 units": ([20, 7, 3] * 20, 256, 256),
+    "512 units": ([12, 5] * 40, 64, 512),
+    "600 units": ([12, 5, 1], 64, 600),
+    "a long sequence": ([3000], 16, 64),
+    "many sequences": ([i % 5 for i in range(1431)], 6, 128),
+}
+PRECISIONS = {"float32": 1e-5, "tf32": 3e-3, "bfloat16": 3e-2}
+
+
+def run_on_gpu(p, precision="float32"):
+    """Execute a sweep on the device and go back; give all results by name, as NumPy arrays."""
+    p = p.mapped(lambda array: cupy.asarray(array))
+    one = Sweep(p.cell, p.params, p.X, Batch(p.lengths, len(p.X)), p.initial, p.mask, p.reverse)
+    assert select_engine(p.X, p.params) is engine
+    ((Y, final),), backprop = run_sweeps([one], True, precision=precision)
+    dX, (grads,), (d_initial,) = backprop([p.dY], [p.d_final])
+    results = {"Y": Y, "dX": dX}
+    for prefix, arrays in (("final", final), ("gradient", grads), ("gradient of initial", d_initial)):
+        results.update({f"{prefix} {key}": array for key, array in arrays.items()})
+    return {key: cupy.asnumpy(array) for key, array in results.items()}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_sweeps_are_those_of_the_reference(shape, name, reverse, precision):
+    if precision == "bfloat16" and int(cupy.cuda.Device().compute_capability) < 80:
+        pytest.skip("needs compute capability 8.0")
+    p = draw(name, *SHAPES[shape], reverse)
+    # Long sums of rounded numbers wander further.
+    tolerance = PRECISIONS[precision] * max(1, len(p.X) / 1000) ** 0.5
+    assert_close(run_on_gpu(p, precision), run_reference(p), tolerance)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_sequence_does_not_depend_on_its_batch(name):
+    lengths = [9, 1, 30, 0, 4, 200, 2] + [5, 1, 0, 3, 8, 2] * 18
+    p = draw(name, lengths, 21, 130).mapped(lambda array: cupy.asarray(array))
+    whole, _, _ = sweep(p.cell, p.params, p.X, lengths, initial=p.initial, mask=p.mask)
+    for i, rows in list(enumerate(slices(lengths)))[:10]:
+        initial = {s: array[i : i + 1] for s, array in p.initial.items()}
+        alone, _, _ = sweep(p.cell, p.params, p.X[rows], [lengths[i]], initial=initial, mask=p.mask[i : i + 1])
+        cupy.testing.assert_allclose(alone, whole[rows], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_same_again_to_the_last_bit(name):
+    p = draw(name, [25] * 32 + [3, 0, 60], 128, 128)
+    for one, other in zip(run_on_gpu(p).values(), run_on_gpu(p).values(), strict=True):
+        numpy.testing.assert_array_equal(one, other)
+
+
+def test_the_same_weights_after_a_hundred_steps_to_the_last_bit():
+    words, pos = ["They", "book", "a", "room"], ["PRON", "VERB", "DET", "NOUN"]
+
+    def train():
+        with use_ops("cupy"):
+            fix_random_seed(0)
+            nlp = spacy.blank("en")
+            nlp.add_pipe("rnn_pos_tagger")
+            examples = [Example(Doc(nlp.vocab, words=words[i:]), Doc(nlp.vocab, words=words[i:], pos=pos[i:])) for i in range(3)]
+            optimizer = nlp.initialize(lambda: examples)
+            for _ in range(100):
+                nlp.update(examples, sgd=optimizer, drop=0.2)
+            return nlp.get_pipe("rnn_pos_tagger").model.to_bytes()
+
+    assert train() == train()
+
+
+def test_the_reference_can_be_asked_for():
+    p = draw("lstm", [3, 0, 5], 6, 8).mapped(lambda array: cupy.asarray(array))
+    with use_engine("reference"):
+        assert select_engine(p.X, p.params) is not engine
+        expected, _, _ = sweep(p.cell, p.params, p.X, p.lengths)
+    cupy.testing.assert_allclose(sweep(p.cell, p.params, p.X, p.lengths)[0], expected, atol=1e-5)
+
+
+def test_memory_that_runs_out_names_the_batch_and_the_process_goes_on():
+    p = draw("lstm", [40] * 50, 64, 64).mapped(lambda array: cupy.asarray(array))
+    expected, _, _ = sweep(p.cell, p.params, p.X, p.lengths)
+    pool = cupy.get_default_memory_pool()
+    pool.free_all_blocks()
+    pool.set_limit(size=pool.used_bytes() + 2**20)
+    try:
+        with pytest.raises(MemoryError, match="2000 rows in 50 sequences"):
+            sweep(p.cell, p.params, p.X, p.lengths)
+    finally:
+        pool.set_limit(size=0)
+    found, _, _ = sweep(p.cell, p.params, p.X, p.lengths)
+    cupy.testing.assert_array_equal(found, expected)
+
+
+def test_there_is_no_problem():
+    assert find_problem() is None
+    with use_ops("numpy"):
+        require_gpu()
 
 
 def run(ops, build):

@@ -1,4 +1,4 @@
-"""How exactly recurrent layers compute when nothing is learned."""
+"""How exactly recurrent layers compute."""
 
 from enum import Enum
 
@@ -6,20 +6,22 @@ from thinc.api import Model
 
 
 class Precision(Enum):
-    """The numbers whose products a recurrent layer sums. The sums are always float32, and so is all of training.
+    """The numbers whose products a recurrent layer sums. The sums, the weights and the states are always float32; so is all of
+    training on a CPU.
 
     Thinc does not save an attribute that is no plain data, so what a config says holds also for weights that were saved under
     another precision.
     """
 
     FLOAT32 = "float32"
+    TF32 = "tf32"
     BFLOAT16 = "bfloat16"
 
 
 def as_precision(name: str) -> Precision:
     """Look a precision up by its name.
 
-    name (str): "float32" or "bfloat16".
+    name (str): "float32", "tf32" or "bfloat16".
     RETURNS (Precision): The precision.
     RAISES (ValueError): If there is no such precision.
     """
@@ -33,7 +35,7 @@ def set_precision(model: Model, name: str) -> None:
     """Set the precision of the recurrent layers of a model, e.g. of one that has been loaded.
 
     model (Model): Any model, e.g. that of a component.
-    name (str): "float32" or "bfloat16".
+    name (str): "float32", "tf32" or "bfloat16".
     RAISES (ValueError): If there is no such precision.
     """
     precision = as_precision(name)

@@ -9,9 +9,9 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from thinc.util import get_array_module
 
 from ..native import problem
-from . import cpu, reference
+from . import cpu, cuda, reference
 from .cells import Array, Cell, Grads, Params, State
-from .checks import check_directions, check_gradients, check_sweep
+from .checks import check_directions, check_gradients, check_parameters, check_sweep
 from .interface import Backprop, Result, Sweep
 from .packing import Batch
 
@@ -61,10 +61,13 @@ def select_engine(X: Array, params: Optional[Params] = None) -> Any:
     params (Optional[Mapping[str, Array]]): The parameters.
     RETURNS (Any): The engine's module.
     """
-    if (_engine.get() or _default_engine) == "auto" and cpu.supports(X, params or {}):
-        if cpu.library is not None:
-            return cpu
-        _warn_of_missing_engine()
+    if (_engine.get() or _default_engine) == "auto":
+        if cuda.supports(X, params or {}):
+            return cuda
+        if cpu.supports(X, params or {}):
+            if cpu.library is not None:
+                return cpu
+            _warn_of_missing_engine()
     return reference
 
 
@@ -113,7 +116,7 @@ def run_sweeps(sweeps: Sequence[Sweep], is_train: bool, *, precision: str = "flo
 
     sweeps (Sequence[Sweep]): At least one, over the same rows and batch.
     is_train (bool): Whether to keep what backpropagation needs. X and the outputs must then stay as they are until it.
-    precision (str): "bfloat16" to round the factors of products in inference.
+    precision (str): "bfloat16" to round the factors of products, on the CPU in inference alone; or "tf32" to do it on a GPU.
     RETURNS (Tuple[List[Result], Optional[Backprop]]): The result of each sweep; and, if is_train, a function (the dY [N, nH]
         of each sweep, the gradient of the final state or None of each) -> (dX [N, nI], for each sweep the gradients of its
         parameters and those of its initial state by name).
@@ -125,6 +128,8 @@ def run_sweeps(sweeps: Sequence[Sweep], is_train: bool, *, precision: str = "flo
     engine = select_engine(X, params)
     if engine is cpu:
         results, run_backprop = cpu.run(sweeps, is_train, precision == "bfloat16", _n_threads())
+    elif engine is cuda:
+        results, run_backprop = cuda.run(sweeps, is_train, precision)
     else:
         _refuse_bfloat16(precision, is_train)
         results, run_backprop = reference.run(get_array_module(X), sweeps, is_train)
@@ -146,17 +151,21 @@ def infer_outputs(cell: Cell, params: Sequence[Params], X: Array, lengths: Any, 
     params (Sequence[Mapping[str, Array]]): The parameters of the forward direction, and of the backward one if there is one.
     X (Array): [N, nI], the rows of all sequences.
     lengths (numpy.ndarray): int32 [B], the number of rows of each sequence, on the host.
-    precision (str): "bfloat16" to round the factors of products.
+    precision (str): "bfloat16" to round the factors of products; or "tf32" to do it on a GPU.
     RETURNS (Array): [N, directions · nH], the hidden states of the directions side by side.
     RAISES (ValueError): If a shape does not fit, or if the engine cannot do the precision.
     """
     if select_engine(X, params[0]) is cpu:
         return cpu.infer(cell, params, X, lengths, precision == "bfloat16", _n_threads())
-    batch = Batch(lengths, X.shape[0])
-    sweeps = [Sweep(cell, each, X, batch, reverse=i == 1) for i, each in enumerate(params)]
-    results, _ = run_sweeps(sweeps, is_train=False, precision=precision)
+    for each in params:
+        check_parameters(cell, each)
     check_directions(params)
-    return get_array_module(X).concatenate([result.Y for result in results], axis=1)
+    batch, nH = Batch(lengths, X.shape[0]), params[0]["R"].shape[1]
+    Y = get_array_module(X).empty((X.shape[0], len(params) * nH), dtype=X.dtype)
+    columns = [Y[:, d * nH : (d + 1) * nH] for d in range(len(params))]
+    sweeps = [Sweep(cell, each, X, batch, reverse=d == 1, out=columns[d]) for d, each in enumerate(params)]
+    run_sweeps(sweeps, is_train=False, precision=precision)
+    return Y
 
 
 def _n_threads() -> int:
@@ -189,7 +198,7 @@ _default_threads = _threads_of(os.environ.get(THREADS_VARIABLE) or "1")
 def _refuse_bfloat16(precision: str, is_train: bool) -> None:
     if precision == "bfloat16" and not is_train:
         raise ValueError(
-            "precision 'bfloat16' needs the compiled CPU engine and float32 arrays of NumPy's; use 'float32', the default"
+            "precision 'bfloat16' needs float32 arrays, and the compiled CPU engine or a GPU; use 'float32', the default"
         )
 
 

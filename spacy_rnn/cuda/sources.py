@@ -1,0 +1,53 @@
+"""The sources of the kernels."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Dict, List
+
+FOLDER = Path(__file__).parent / "src"
+
+# The file and the class of each cell.
+CELLS: Dict[str, tuple] = {
+    "elman_tanh": ("elman.cu", "ElmanTanh"),
+    "elman_relu": ("elman.cu", "ElmanRelu"),
+    "gru": ("gru.cu", "Gru"),
+    "gru_reset_before": ("gru.cu", "GruResetBefore"),
+    "lstm": ("lstm.cu", "Lstm"),
+    "lstm_peephole": ("lstm.cu", "LstmPeephole"),
+}
+# The classes of their formats.
+PRECISIONS = {"float32": "float", "tf32": "Tf32", "bfloat16": "Bfloat16"}
+_INCLUDE = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
+
+
+@cache
+def read_source(cell: str) -> str:
+    """Give the source of a cell's kernels in one piece, so that a compiler needs no folder, and its cache sees every change.
+
+    cell (str): The name of the cell.
+    RETURNS (str): CUDA C++.
+    """
+    return _read(CELLS[cell][0], [])
+
+
+def kernel_name(cell: str, backward: bool, precision: str, lanes: int, resident: bool) -> str:
+    """Give the name of a kernel.
+
+    cell (str): The name of the cell.
+    backward (bool): Whether it goes back.
+    precision (str): The numbers whose products the sweep sums, one of PRECISIONS.
+    lanes (int): The threads that share a row of the recurrent matrix.
+    resident (bool): Whether the recurrent weights stay on chip.
+    RETURNS (str): An expression in C++.
+    """
+    product = f"Exact<{lanes}>" if precision == "float32" else f"Rounded<{PRECISIONS[precision]}, {lanes}>"
+    return f"{'backward' if backward else 'forward'}<{CELLS[cell][1]}, {product}, {str(resident).lower()}>"
+
+
+def _read(name: str, seen: List[str]) -> str:
+    if name in seen:
+        return ""
+    seen.append(name)
+    text = (FOLDER / name).read_text(encoding="utf8").replace("#pragma once\n", "")
+    return _INCLUDE.sub(lambda found: _read(found.group(1), seen), text)

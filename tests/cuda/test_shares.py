@@ -1,0 +1,72 @@
+"""How the work of a sweep is shared out among blocks."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spacy_rnn.cuda.shares import LANES, MAX_CHUNK, THREADS, TILE_COLUMNS, TILE_ROWS, Kernel, plan_launch
+
+H200 = {"processors": 132, "memory": 227 * 1024}
+T4 = {"processors": 40, "memory": 64 * 1024}
+LSTM = Kernel(gates=4, parts=1, backward=False)
+
+kernels = st.builds(Kernel, st.integers(1, 4), st.just(1), st.booleans()) | st.builds(
+    Kernel, st.just(3), st.just(2), st.booleans()
+)
+
+
+@given(
+    kernels,
+    st.integers(1, 1500),
+    st.integers(1, 5000),
+    st.integers(1, 2),
+    st.integers(2, 200),
+    st.sampled_from([64 * 1024, 227 * 1024]),
+)
+def test_everything_is_done_and_fits(kernel, nH, n_sequences, directions, processors, memory):
+    try:
+        launch = plan_launch(kernel, nH, n_sequences, directions, processors, memory)
+    except ValueError as error:
+        assert "too wide" in str(error)
+        return
+    assert launch.groups * directions * launch.slices <= processors
+    assert 1 <= launch.chunk <= MAX_CHUNK
+    assert 1 <= launch.groups <= n_sequences
+    assert 0 < launch.memory <= memory
+    # Every unit has a slice, and no slice is empty.
+    assert (launch.slices - 1) * launch.units < nH <= launch.slices * launch.units
+    assert launch.lanes in LANES
+    if launch.resident:
+        width = -(-launch.units // 4) * 4
+        rows, columns = (nH, kernel.gates * width) if kernel.backward else (kernel.gates * width, nH)
+        assert columns <= TILE_COLUMNS * launch.lanes and rows <= TILE_ROWS * THREADS // launch.lanes
+        assert kernel.parts == 1
+
+
+@pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
+@pytest.mark.parametrize("gates", [3, 4])
+@pytest.mark.parametrize("nH", [32, 64, 128, 256, 512])
+def test_weights_of_lstm_and_gru_stay_on_a_chip_that_can_hold_them(nH, gates, backward):
+    assert plan_launch(Kernel(gates, 1, backward), nH, 32, 2, **H200).resident
+
+
+def test_a_block_that_can_hold_all_weights_meets_no_other():
+    assert plan_launch(LSTM, 64, 32, 2, **H200).slices == 1
+    assert plan_launch(LSTM, 128, 32, 2, **H200).slices == 2
+
+
+def test_a_wide_layer_on_a_small_chip_reads_its_weights_again():
+    launch = plan_launch(LSTM, 512, 32, 2, **T4)
+    assert not launch.resident
+    assert launch.slices == 20
+
+
+def test_a_large_batch_uses_the_whole_chip():
+    launch = plan_launch(LSTM, 128, 256, 2, **H200)
+    assert launch.groups * launch.slices * 2 > 120
+    assert launch.chunk == 8
+
+
+def test_a_layer_that_is_too_wide_is_refused():
+    with pytest.raises(ValueError, match="use a smaller width"):
+        plan_launch(LSTM, 100_000, 1, 2, **T4)

@@ -1,0 +1,195 @@
+"""The CUDA engine on an emulated device: what is decided on the host, and the kernels, executed thread by thread."""
+
+import numpy
+import pytest
+from emulated_cuda import COMPILER, EmulatedDevice
+from numpy.testing import assert_array_equal
+from problems import assert_close, assert_equal, draw, run_reference
+from thinc.api import Ragged, fix_random_seed
+
+from spacy_rnn.layers import begin_scan, build_rnn
+from spacy_rnn.recurrence import CELLS, Batch, Sweep, cuda
+
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
+
+# Lengths, input width, hidden units, multiprocessors: the fewer there are, the fewer blocks share the units.
+SHAPES = {
+    "no rows": ([0, 0], 3, 4, 8),
+    "one unit": ([3, 0, 5, 1], 1, 1, 8),
+    "a block has all units": ([3, 0, 5, 1, 0, 2], 7, 5, 8),
+    "several sequences side by side": ([4, 2, 6, 1, 3, 3, 5], 6, 20, 2),
+    "chunk after chunk": ([2, 1, 3] * 25, 3, 6, 2),
+    "blocks share the units": ([5, 3, 1, 0, 5], 7, 130, 8),
+    "weights do not stay on chip": ([3, 2], 5, 130, 2),
+}
+every_cell = pytest.mark.parametrize("name", CELLS)
+
+
+def run_directions(problems, device, is_train=True, precision="float32"):
+    """Execute the directions of a layer and go back; give the results of each by name."""
+    X, batch = problems[0].X, Batch(problems[0].lengths, len(problems[0].X))
+    sweeps = [Sweep(p.cell, p.params, X, batch, p.initial, p.mask, p.reverse) for p in problems]
+    results, backprop = cuda.run(sweeps, is_train, precision, device)
+    found = [{"Y": Y, **{f"final {s}": array for s, array in final.items()}} for Y, final in results]
+    if not is_train:
+        return found, None
+    dX, grads, d_initials = backprop([p.dY for p in problems], [p.d_final for p in problems])
+    for each, arrays, d_initial in zip(found, grads, d_initials, strict=True):
+        each.update({f"gradient {key}": array for key, array in arrays.items()})
+        each.update({f"gradient of initial {s}": array for s, array in d_initial.items()})
+    return found, dX
+
+
+@every_cell
+@pytest.mark.parametrize("shape", SHAPES)
+def test_both_directions_are_those_of_the_reference(shape, name):
+    *sizes, processors = SHAPES[shape]
+    problems = [draw(name, *sizes, reverse, seed=int(reverse)) for reverse in (False, True)]
+    problems[1] = problems[1]._replace(X=problems[0].X)
+    found, dX = run_directions(problems, EmulatedDevice(processors))
+    expected = [run_reference(p) for p in problems]
+    assert_close({"dX": dX}, {"dX": sum(each["dX"] for each in expected), "Y": expected[0]["Y"]})
+    for one, other in zip(found, expected, strict=True):
+        assert_close(one, other)
+    inferred, _ = run_directions(problems, EmulatedDevice(processors), is_train=False)
+    for one, other in zip(inferred, found, strict=True):
+        assert_equal(one, {key: other[key] for key in one})
+
+
+@every_cell
+def test_without_states_and_mask(name):
+    p = draw(name, [3, 0, 5, 1], 7, 5)._replace(initial=None, mask=None, d_final=None)
+    (found,), dX = run_directions([p], EmulatedDevice())
+    assert_close({**found, "dX": dX}, run_reference(p))
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
+@every_cell
+def test_pieces_of_a_large_batch_are_the_whole(name, reverse, monkeypatch):
+    p = draw(name, [3, 0, 17, 1, 0, 2, 2, 9], 4, 5, reverse)
+    (whole,), _ = run_directions([p], EmulatedDevice(), is_train=False)
+    monkeypatch.setattr(cuda, "MAX_PROJECTIONS", 4 * len(p.params["b"]))
+    (pieces,), _ = run_directions([p], EmulatedDevice(), is_train=False)
+    assert_close(pieces, whole)
+
+
+@every_cell
+def test_a_sequence_does_not_depend_on_those_beside_it(name):
+    p = draw(name, [4, 2, 6, 1, 3, 3, 5], 6, 20)
+    (whole,), _ = run_directions([p], EmulatedDevice(1), is_train=False)
+    X = p.X.copy()
+    X[4 + 2 : 4 + 2 + 6] = numpy.nan
+    (found,), _ = run_directions([p._replace(X=X)], EmulatedDevice(1), is_train=False)
+    others = numpy.ones(len(X), dtype=bool)
+    others[6:12] = False
+    assert_array_equal(found["Y"][others], whole["Y"][others])
+    assert numpy.isnan(found["Y"][6:12]).all()
+
+
+@every_cell
+def test_backpropagation_can_be_repeated(name):
+    p = draw(name, [5, 0, 3, 1], 6, 9)
+    batch = Batch(p.lengths, len(p.X))
+    _, backprop = cuda.run([Sweep(p.cell, p.params, p.X, batch, p.initial, p.mask, False)], True, device=EmulatedDevice())
+    (dX_one, (grads_one,), (d_one,)), (dX_two, (grads_two,), (d_two,)) = (backprop([p.dY], [p.d_final]) for _ in range(2))
+    assert_array_equal(dX_one, dX_two)
+    assert_equal(grads_one, grads_two)
+    assert_equal(d_one, d_two)
+
+
+def test_the_output_goes_where_it_is_asked_for():
+    p = draw("lstm", [3, 2], 4, 5)
+    wide = numpy.zeros((5, 12), "float32")
+    batch = Batch(p.lengths, len(p.X))
+    cuda.run([Sweep(p.cell, p.params, p.X, batch, p.initial, p.mask, False, wide[:, 3:8])], False, device=EmulatedDevice())
+    assert_close({"Y": wide[:, 3:8]}, run_reference(p))
+    assert not wide[:, :3].any() and not wide[:, 8:].any()
+
+
+ROUNDED = {"tf32": 1e-3, "bfloat16": 1e-2}
+
+
+@pytest.mark.parametrize("precision", ROUNDED)
+@pytest.mark.parametrize("shape", ["several sequences side by side", "blocks share the units", "weights do not stay on chip"])
+def test_rounded_factors_give_nearly_the_same(shape, precision):
+    *sizes, processors = SHAPES[shape]
+    p = draw("gru", *sizes)
+    (found,), dX = run_directions([p], EmulatedDevice(processors), precision=precision)
+    expected = run_reference(p)
+    assert_close({**found, "dX": dX}, expected, tolerance=ROUNDED[precision])
+    assert numpy.abs(found["Y"] - expected["Y"]).max() > 1e-6
+
+
+@pytest.mark.parametrize("precision", ROUNDED)
+@pytest.mark.parametrize("name", ["elman_tanh", "gru_reset_before", "lstm"])
+@pytest.mark.parametrize("nH, processors", [(20, 8), (50, 8), (130, 8), (140, 1), (270, 8)])
+def test_factors_that_are_round_already_give_the_same(nH, processors, name, precision):
+    """One step from states that have few bits, as the weights have: nothing is lost by rounding."""
+    p = draw(name, [1, 1, 0, 1], 9, nH)
+    states = {s: numpy.sign(array) for s, array in p.initial.items()}
+    p = p.mapped(lambda array: numpy.round(array * 8) / numpy.float32(8))._replace(initial=states, mask=None)
+    if name == "gru_reset_before":
+        # The reset gate enters a product, so it has to be round, too.
+        for key in ("W", "R", "b"):
+            p.params[key][:nH] = 0
+    one, _ = run_directions([p], EmulatedDevice(processors), is_train=False, precision=precision)
+    other, _ = run_directions([p], EmulatedDevice(processors), is_train=False)
+    assert_close(one[0], other[0], tolerance=1e-6)
+
+
+@pytest.fixture
+def cuda_for_numpy(monkeypatch):
+    """Let the emulated device execute what is float32, instead of the CPU engine."""
+    device = EmulatedDevice()
+    monkeypatch.setattr(cuda, "find_device", lambda: device)
+    monkeypatch.setattr(cuda, "supports", lambda X, params: X.dtype == "float32")
+    return device
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_layers_run_on_it(name, cuda_for_numpy, monkeypatch):
+    """Deep ones, with states, residuals, and outputs side by side."""
+    lengths = numpy.asarray([3, 0, 5, 1], dtype="int32")
+    X = numpy.random.default_rng(0).standard_normal((9, 6), "float32")
+
+    def run():
+        fix_random_seed(0)
+        model = build_rnn(nO=6, nI=6, cell=name, bidirectional=True, depth=2, residual=True, train_initial_state=True)
+        model.initialize()
+        (Y, states), backprop = begin_scan(model, Ragged(X, lengths))
+        dX, d_initial = backprop(Ragged(X, lengths), states)
+        grads = {f"{i} {key}": node.get_grad(key) for i, node in enumerate(model.walk()) for key in node.param_names}
+        predicted = build_rnn(nO=6, nI=6, cell=name, bidirectional=True)
+        predicted.initialize()
+        alone = predicted.predict(Ragged(X, lengths)).data
+        return {"Y": Y.data, "dX": dX.data, "alone": alone, **grads, **states, **{f"d {s}": d for s, d in d_initial.items()}}
+
+    found = run()
+    assert len(cuda_for_numpy.launched) == 5
+    monkeypatch.undo()
+    assert_close(found, run())
+
+
+def test_a_device_without_tensor_cores_computes_in_float32_or_says_so():
+    p = draw("lstm", [3, 2], 4, 5)
+    device = EmulatedDevice()
+    device.rounds = False
+    exact, _ = run_directions([p], device)
+    allowed, _ = run_directions([p], device, precision="tf32")
+    assert_equal(allowed[0], exact[0])
+    with pytest.raises(ValueError, match=r"compute capability 8\.0"):
+        run_directions([p], device, precision="bfloat16")
+
+
+def test_memory_that_runs_out_names_the_batch(monkeypatch):
+    p = draw("lstm", [3, 2], 4, 5)
+
+    def run_out(*args, **kwargs):
+        raise MemoryError("full")
+
+    device = EmulatedDevice()
+    monkeypatch.setattr(device, "product", run_out)
+    with pytest.raises(MemoryError, match="5 rows in 2 sequences"):
+        run_directions([p], device)
+    monkeypatch.undo()
+    assert_close(run_directions([p], device)[0][0], run_reference(p))

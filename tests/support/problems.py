@@ -1,0 +1,99 @@
+"""Sweeps with everything that belongs to them, for the tests of the engines."""
+
+from typing import Any, Dict, List, NamedTuple, Optional
+
+import numpy
+from numpy.testing import assert_array_equal
+
+from spacy_rnn.recurrence import CELLS, Cell, sweep
+
+
+class Problem(NamedTuple):
+    """The arguments of a sweep, and of the way back."""
+
+    cell: Cell
+    params: Dict[str, Any]
+    X: Any
+    lengths: List[int]
+    initial: Optional[Dict[str, Any]]
+    mask: Optional[Any]
+    reverse: bool
+    dY: Any
+    d_final: Optional[Dict[str, Any]]
+
+    def mapped(self, function):
+        """Replace all arrays."""
+
+        def replaced(value):
+            if isinstance(value, dict):
+                return {key: function(array) for key, array in value.items()}
+            return function(value) if isinstance(value, numpy.ndarray) else value
+
+        return Problem(*map(replaced, self))
+
+
+def draw(name, lengths, nI, nH, reverse=False, seed=0):
+    """Draw a problem whose states do not grow."""
+    rng = numpy.random.default_rng(seed)
+    cell, B, N = CELLS[name], len(lengths), sum(lengths)
+
+    def normal(*shape):
+        return rng.standard_normal(shape, "float32")
+
+    def weights(*shape):
+        return (rng.uniform(-1, 1, shape) / shape[-1] ** 0.5).astype("float32")
+
+    return Problem(
+        cell=cell,
+        params={key: weights(*shape) for key, shape in cell.parameter_shapes(nI, nH).items()},
+        X=normal(N, nI),
+        lengths=lengths,
+        initial={s: normal(B, nH) for s in cell.states},
+        mask=numpy.where(rng.random((B, nH)) < 0.7, 0.9, 0).astype("float32"),
+        reverse=reverse,
+        dY=normal(N, nH),
+        d_final={s: normal(B, nH) for s in cell.states},
+    )
+
+
+def run(p):
+    """Execute a sweep and go back; give all results by name."""
+    arguments = {"initial": p.initial, "mask": p.mask, "reverse": p.reverse}
+    Y, final, backprop = sweep(p.cell, p.params, p.X, p.lengths, is_train=True, **arguments)
+    dX, grads, d_initial = backprop(p.dY, p.d_final)
+    results = {"Y": Y, "dX": dX}
+    for prefix, arrays in (("final", final), ("gradient", grads), ("gradient of initial", d_initial)):
+        results.update({f"{prefix} {key}": array for key, array in arrays.items()})
+    return results
+
+
+def run_reference(p):
+    return run(p.mapped(lambda array: array.astype("float64")))
+
+
+def infer(p):
+    Y, final, _ = sweep(p.cell, p.params, p.X, p.lengths, initial=p.initial, mask=p.mask, reverse=p.reverse)
+    return {"Y": Y, **{f"final {key}": array for key, array in final.items()}}
+
+
+def slices(lengths):
+    ends = numpy.cumsum(lengths, dtype="int64")
+    return [slice(end - n, end) for n, end in zip(lengths, ends, strict=True)]
+
+
+def assert_close(found, expected, tolerance=1e-5):
+    """Every number, relative to the largest one of its array. Gradients of parameters are sums over rows, which may cancel."""
+    assert set(found) <= set(expected)
+    for key, array in found.items():
+        assert array.dtype == "float32" and array.shape == expected[key].shape, key
+        if array.size:
+            smallest = len(expected["Y"]) ** 0.5 if key.startswith("gradient") else 0.1
+            limit = tolerance * max(smallest, numpy.abs(expected[key]).max())
+            assert numpy.abs(array - expected[key]).max() <= limit, key
+
+
+def assert_equal(found, expected):
+    """Every bit."""
+    assert set(found) == set(expected)
+    for key, array in found.items():
+        assert_array_equal(array, expected[key], err_msg=key)
