@@ -18,7 +18,7 @@ import time
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Dict, List
+from typing import Annotated, Any, Callable, Dict, List
 
 import spacy
 import srsly
@@ -132,16 +132,18 @@ class Training:
         random.Random(0).shuffle(examples)
         self.batches: List[List[Example]] = list(resolved["batcher"](examples))
 
-    def time_update(self, step: int) -> float:
+    def time_update(self, step: int, wait: Callable[[], Any] = lambda: None) -> float:
         """Update the pipeline with one batch.
 
         step (int): Which one.
+        wait (Callable): Waits until everything is done.
         RETURNS (float): Seconds a word.
         """
         batch = self.batches[step % len(self.batches)]
         examples = [Example(example.predicted.copy(), example.reference) for example in batch]
         start = time.perf_counter()
         self.nlp.update(examples, drop=self.dropout, sgd=self.optimizer)
+        wait()
         return (time.perf_counter() - start) / sum(len(example.predicted) for example in examples)
 
 
