@@ -48,7 +48,9 @@ class Device:
         memory (int): What the threads of a block share, bytes.
         sweep (numpy.ndarray): What the kernel is given, a SWEEP.
         """
-        self._kernel(kernel, cell)((blocks,), (THREADS,), (sweep,), shared_mem=memory)
+        # Not by enable_cooperative_groups of the module, which would link a library of CUDA's that is not always there.
+        launch = self._kernel(kernel, cell).kernel
+        launch((blocks,), (THREADS,), (sweep,), shared_mem=memory, enable_cooperative_groups=True)
 
     def product(
         self,
@@ -98,9 +100,7 @@ class Device:
 
     def _kernel(self, name: str, cell: str) -> Any:
         if name not in self._kernels:
-            module = self.xp.RawModule(
-                code=read_source(cell), options=("-std=c++17",), name_expressions=(name,), enable_cooperative_groups=True
-            )
+            module = self.xp.RawModule(code=read_source(cell), options=("-std=c++17",), name_expressions=(name,))
             self._kernels[name] = module.get_function(name)
             self._kernels[name].max_dynamic_shared_size_bytes = self.memory
         return self._kernels[name]

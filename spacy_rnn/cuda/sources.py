@@ -3,12 +3,12 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 FOLDER = Path(__file__).parent / "src"
 
 # The file and the class of each cell.
-CELLS: Dict[str, tuple] = {
+CELLS: Dict[str, Tuple[str, str]] = {
     "elman_tanh": ("elman.cu", "ElmanTanh"),
     "elman_relu": ("elman.cu", "ElmanRelu"),
     "gru": ("gru.cu", "Gru"),
@@ -16,8 +16,9 @@ CELLS: Dict[str, tuple] = {
     "lstm": ("lstm.cu", "Lstm"),
     "lstm_peephole": ("lstm.cu", "LstmPeephole"),
 }
-# The classes of their formats.
-PRECISIONS = {"float32": "float", "tf32": "Tf32", "bfloat16": "Bfloat16"}
+# The classes of the formats that tensor cores multiply.
+FORMATS = {"tf32": "Tf32", "bfloat16": "Bfloat16"}
+PRECISIONS = ("float32", *FORMATS)
 _INCLUDE = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
 
 
@@ -41,7 +42,7 @@ def kernel_name(cell: str, backward: bool, precision: str, lanes: int, resident:
     resident (bool): Whether the recurrent weights stay on chip.
     RETURNS (str): An expression in C++.
     """
-    product = f"Exact<{lanes}>" if precision == "float32" else f"Rounded<{PRECISIONS[precision]}, {lanes}>"
+    product = f"Rounded<{FORMATS[precision]}, {lanes}>" if precision in FORMATS else f"Exact<{lanes}>"
     return f"{'backward' if backward else 'forward'}<{CELLS[cell][1]}, {product}, {str(resident).lower()}>"
 
 
