@@ -56,6 +56,18 @@ def test_both_directions_are_those_of_the_reference(shape, name):
         assert_equal(one, {key: other[key] for key in one})
 
 
+@pytest.mark.parametrize("name, nH, precision, tolerance", [("lstm", 512, "float32", 1e-5), ("gru", 256, "tf32", 3e-3)])
+def test_a_large_chip_keeps_wide_layers_on_it(name, nH, precision, tolerance):
+    """As many blocks as an H200 runs, in teams of as many."""
+    problems = [draw(name, [3, 2], 5, nH, reverse, seed=int(reverse)) for reverse in (False, True)]
+    problems[1] = problems[1]._replace(X=problems[0].X)
+    device = EmulatedDevice(132, 227 * 1024)
+    found, _ = run_directions(problems, device, precision=precision)
+    for one, p in zip(found, problems, strict=True):
+        assert_close(one, run_reference(p), tolerance)
+    assert all(kernel.endswith("true>") and blocks > 20 for kernel, blocks in device.launched)
+
+
 @every_cell
 def test_without_states_and_mask(name):
     p = draw(name, [3, 0, 5, 1], 7, 5)._replace(initial=None, mask=None, d_final=None)
