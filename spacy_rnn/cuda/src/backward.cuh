@@ -29,16 +29,12 @@ SPACY_RNN_DEVICE BackwardMemory share_out_backward(const Shares &shares, float *
 }
 
 template <class Cell, class Product, bool RESIDENT>
-class BackwardBlock {
+class BackwardBlock : Block {
   public:
     SPACY_RNN_MEMBER explicit BackwardBlock(const Sweep &sweep)
-        : shares_(sweep.shares),
-          place_(find_place(sweep.shares)),
-          d_(place_.direction == 0 ? sweep.directions[0] : sweep.directions[1]),
-          sequences_(sweep.sequences),
+        : Block(sweep),
           partial_(sweep.partial),
           m_(share_out_backward<Cell, Product>(sweep.shares, block_memory())),
-          meeting_(sweep.counts + place_.team, sweep.shares.slices),
           products_(0) {}
 
     SPACY_RNN_MEMBER void run() {
@@ -46,8 +42,7 @@ class BackwardBlock {
         fill_with_zeros(m_.d_sums, m_.size);
         if (RESIDENT) Product::load(tile, 0, 0, weights<0>());
         __syncthreads();
-        for (int number = place_.group; number * shares_.chunk < shares_.n_sequences; number += place_.groups) {
-            const Chunk chunk = find_chunk(sequences_, shares_, number, d_.reverse != 0);
+        for_chunks([&](const Chunk &chunk) {
             for (int step = chunk.steps() - 1; step >= 0; --step) {
                 const int n = chunk.running(step);
                 if (step < chunk.steps() - 1) meeting_.wait();
@@ -60,7 +55,7 @@ class BackwardBlock {
             if (chunk.steps() > 0) meeting_.wait();
             end(chunk);
             __syncthreads();
-        }
+        });
     }
 
   private:
@@ -87,15 +82,6 @@ class BackwardBlock {
     template <int PART>
     SPACY_RNN_MEMBER Weights<PART> weights() const {
         return {d_.R, shares_.nH, place_.first_unit, place_.units, m_.width};
-    }
-
-    template <class Body>
-    SPACY_RNN_MEMBER void for_units(int n, Body body) const {
-        for (int item = threadIdx.x; item < n * place_.units; item += THREADS) body(item / place_.units, item % place_.units);
-    }
-
-    SPACY_RNN_MEMBER long long state_at(const Chunk &chunk, int s, int column) const {
-        return static_cast<long long>(chunk.order[s]) * shares_.nH + column;
     }
 
     // Where a slice puts its part of a product, two products in turns: what one of the team still reads, none writes over.
@@ -184,13 +170,8 @@ class BackwardBlock {
         });
     }
 
-    const Shares shares_;
-    const Place place_;
-    const Direction d_;
-    const Sequences sequences_;
     float *const partial_;
     const BackwardMemory m_;
-    Meeting meeting_;
     int products_;  // how many this block has taken part in
 };
 

@@ -23,23 +23,17 @@ SPACY_RNN_DEVICE ForwardMemory share_out_forward(const Shares &shares, float *me
 }
 
 template <class Cell, class Product, bool RESIDENT>
-class ForwardBlock {
+class ForwardBlock : Block {
   public:
     SPACY_RNN_MEMBER explicit ForwardBlock(const Sweep &sweep)
-        : shares_(sweep.shares),
-          place_(find_place(sweep.shares)),
-          d_(place_.direction == 0 ? sweep.directions[0] : sweep.directions[1]),
-          sequences_(sweep.sequences),
-          m_(share_out_forward<Cell, Product>(sweep.shares, block_memory())),
-          meeting_(sweep.counts + place_.team, sweep.shares.slices) {}
+        : Block(sweep), m_(share_out_forward<Cell, Product>(sweep.shares, block_memory())) {}
 
     SPACY_RNN_MEMBER void run() {
         typename Product::Tile tile;
         fill_with_zeros(m_.in, m_.size);
         if (RESIDENT) Product::load(tile, 0, 0, weights<0>());
         __syncthreads();
-        for (int number = place_.group; number * shares_.chunk < shares_.n_sequences; number += place_.groups) {
-            const Chunk chunk = find_chunk(sequences_, shares_, number, d_.reverse != 0);
+        for_chunks([&](const Chunk &chunk) {
             begin(chunk);
             for (int step = 0; step < chunk.steps(); ++step) {
                 const int n = chunk.running(step);
@@ -54,7 +48,7 @@ class ForwardBlock {
                 }
             }
             __syncthreads();
-        }
+        });
     }
 
   private:
@@ -75,16 +69,6 @@ class ForwardBlock {
     template <int PART>
     SPACY_RNN_MEMBER Weights<PART> weights() const {
         return {d_.R, shares_.nH, place_.first_unit, place_.units, m_.width};
-    }
-
-    // Calls body(sequence, unit of the slice) for each of n sequences.
-    template <class Body>
-    SPACY_RNN_MEMBER void for_units(int n, Body body) const {
-        for (int item = threadIdx.x; item < n * place_.units; item += THREADS) body(item / place_.units, item % place_.units);
-    }
-
-    SPACY_RNN_MEMBER long long state_at(const Chunk &chunk, int s, int column) const {
-        return static_cast<long long>(chunk.order[s]) * shares_.nH + column;
     }
 
     // The states before the first step; of a sequence with no rows they are those after the last as well.
@@ -186,12 +170,7 @@ class ForwardBlock {
         if (!ends) d_.H_in[chunk.row(s, step + 1) * nH + column] = h_in;
     }
 
-    const Shares shares_;
-    const Place place_;
-    const Direction d_;
-    const Sequences sequences_;
     const ForwardMemory m_;
-    Meeting meeting_;
 };
 
 template <class Cell, class Product, bool RESIDENT>

@@ -76,3 +76,39 @@ SPACY_RNN_DEVICE int padded_units(const Shares &shares) { return (shares.units +
 SPACY_RNN_DEVICE void fill_with_zeros(float *memory, int n) {
     for (int i = threadIdx.x; i < n; i += THREADS) memory[i] = 0.0f;
 }
+
+// What blocks have in common, whichever way a sweep goes.
+class Block {
+  public:
+    SPACY_RNN_MEMBER explicit Block(const Sweep &sweep)
+        : shares_(sweep.shares),
+          place_(find_place(sweep.shares)),
+          d_(place_.direction == 0 ? sweep.directions[0] : sweep.directions[1]),
+          sequences_(sweep.sequences),
+          meeting_(sweep.counts + place_.team, sweep.shares.slices) {}
+
+  protected:
+    // Calls body(chunk) for each chunk of the team.
+    template <class Body>
+    SPACY_RNN_MEMBER void for_chunks(Body body) const {
+        for (int number = place_.group; number * shares_.chunk < shares_.n_sequences; number += place_.groups) {
+            body(find_chunk(sequences_, shares_, number, d_.reverse != 0));
+        }
+    }
+
+    // Calls body(sequence, unit of the slice) for each of n sequences.
+    template <class Body>
+    SPACY_RNN_MEMBER void for_units(int n, Body body) const {
+        for (int item = threadIdx.x; item < n * place_.units; item += THREADS) body(item / place_.units, item % place_.units);
+    }
+
+    SPACY_RNN_MEMBER long long state_at(const Chunk &chunk, int s, int column) const {
+        return static_cast<long long>(chunk.order[s]) * shares_.nH + column;
+    }
+
+    const Shares shares_;
+    const Place place_;
+    const Direction d_;
+    const Sequences sequences_;
+    Meeting meeting_;
+};
