@@ -6,6 +6,8 @@ import numpy
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from ..recurrence.packing import whole_lengths
+
 
 def build_list2ragged() -> Model[List[Floats2d], Ragged]:
     """Join sequences to a ragged array whose lengths stay on the host, so that no later layer waits for a GPU to give them
@@ -21,11 +23,12 @@ def host_lengths(X: Ragged) -> numpy.ndarray:
 
     X (Ragged): The batch.
     RETURNS (numpy.ndarray): int32 [B].
+    RAISES (ValueError): If a length is no whole number, or too large a one.
     """
     lengths = X.lengths
     if hasattr(lengths, "get"):
         lengths = lengths.get()
-    return numpy.asarray(lengths, dtype="int32")
+    return whole_lengths(lengths)
 
 
 def forward(model: Model[List[Floats2d], Ragged], Xs: List[Floats2d], is_train: bool) -> Tuple[Ragged, Callable]:

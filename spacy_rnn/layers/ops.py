@@ -7,6 +7,8 @@ from thinc.api import Model, NumpyOps, Ops
 
 from ..native import library
 
+_SUMMED_ROWS = 4096
+
 
 class EngineOps(NumpyOps):
     """`NumpyOps`, but `gemm` does not depend on a BLAS library."""
@@ -28,11 +30,29 @@ class EngineOps(NumpyOps):
         product = out
         if product is None or not product.flags.c_contiguous or product.dtype != numpy.float32:
             product = numpy.empty((x.shape[1 if trans1 else 0], y.shape[0 if trans2 else 1]), "float32")
-        library.multiply(numpy.ascontiguousarray(x), numpy.ascontiguousarray(y), product, trans1, trans2)
+        _multiply(_whole(x), _whole(y), product, trans1, trans2)
         if out is not None and product is not out:
             out[...] = product
             return out
         return product
+
+
+def _multiply(x: numpy.ndarray, y: numpy.ndarray, product: numpy.ndarray, trans1: bool, trans2: bool) -> None:
+    """Multiply; a sum over very many rows, such as a gradient's, in parts: float32 loses what is small beside the sum so far."""
+    if not trans1 or x.shape[0] <= _SUMMED_ROWS:
+        library.multiply(x, y, product, trans1, trans2)
+        return
+    product.fill(0)
+    part = numpy.empty_like(product)
+    for start in range(0, x.shape[0], _SUMMED_ROWS):
+        rows = slice(start, start + _SUMMED_ROWS)
+        library.multiply(x[rows], y[rows], part, trans1, trans2)
+        product += part
+
+
+def _whole(array: Any) -> numpy.ndarray:
+    """Give an array in one piece, where a processor may read its numbers."""
+    return numpy.require(array, requirements=["C", "A"])
 
 
 def use_engine_products(model: Model) -> None:

@@ -13,7 +13,10 @@ def _load() -> Any:
     native = import_module("._native", __name__)
     wanted = os.environ.get(ISA_VARIABLE)
     if wanted:
-        native.select(wanted)
+        try:
+            native.select(wanted)
+        except ValueError as error:
+            raise ValueError(f"{ISA_VARIABLE}: {error}") from error
     return native
 
 

@@ -307,6 +307,14 @@ cdef enum:
     MAX_SWEEPS = 2
 
 
+cdef int _n_directions(object directions) except -1:
+    """Count what arrays of MAX_SWEEPS hold."""
+    cdef Py_ssize_t n = len(directions)
+    if not 1 <= n <= MAX_SWEEPS:
+        raise ValueError(f"a layer has one or two directions, got {n}")
+    return n
+
+
 cdef class ForwardSweep:
     """A sweep, ready to be executed."""
 
@@ -418,7 +426,7 @@ def forward(list sweeps, bint threads):
     threads (bool): Whether the second has a thread of its own.
     """
     cdef const Forward *pointers[MAX_SWEEPS]
-    cdef int i, n = len(sweeps)
+    cdef int i, n = _n_directions(sweeps)
     for i in range(n):
         pointers[i] = &(<ForwardSweep?>sweeps[i]).sweep
     cdef const Kernels *kernels = (<ForwardSweep>sweeps[0]).weights.kernels
@@ -433,7 +441,7 @@ def backward(list sweeps, bint threads):
     threads (bool): Whether the second has a thread of its own.
     """
     cdef const Backward *pointers[MAX_SWEEPS]
-    cdef int i, n = len(sweeps)
+    cdef int i, n = _n_directions(sweeps)
     for i in range(n):
         pointers[i] = &(<BackwardSweep?>sweeps[i]).sweep
     cdef const Kernels *kernels = (<BackwardSweep>sweeps[0]).forward.weights.kernels
@@ -455,7 +463,7 @@ def infer(tuple weights, const float[:, :] X, const int32_t[::1] length, float[:
     cdef Forward sweeps[MAX_SWEEPS]
     cdef const Forward *pointers[MAX_SWEEPS]
     cdef Weights each
-    cdef int d, n = len(weights)
+    cdef int d, n = _n_directions(weights)
     cdef int64_t i, row = 0, nH = Y.shape[1] // n
     for d in range(n):
         each = weights[d]

@@ -17,6 +17,8 @@ def check_parameters(cell: Cell, params: Params, nI: Optional[int] = None) -> No
     for name in ("W", "R"):
         if name not in params or params[name].ndim != 2:
             raise ValueError(f"the parameters of {cell.name} need a matrix {name}")
+    if not params["R"].shape[1]:
+        raise ValueError(f"{cell.name} needs one hidden unit at least")
     shapes = cell.parameter_shapes(params["W"].shape[1] if nI is None else nI, params["R"].shape[1])
     _refuse_unknown(f"parameters of {cell.name}", params, shapes)
     for name, shape in shapes.items():
@@ -39,11 +41,13 @@ def check_sweep(sweep: Sweep) -> None:
     sweep (Sweep): The sweep.
     RAISES (ValueError): If a shape or the type of the rows is wrong.
     """
-    cell, params, X, batch, initial, mask = sweep[:6]
+    cell, params, X, batch, initial, mask, _, out = sweep
     if X.ndim != 2:
         raise ValueError(f"the rows of a batch are a matrix [N, nI], got shape {tuple(X.shape)}")
     if X.dtype.char not in "fd":
         raise ValueError(f"the rows of a batch are float32 or float64, got {X.dtype}")
+    if X.shape[0] != batch.n_rows:
+        raise ValueError(f"the batch was made for {batch.n_rows} rows, but there are {X.shape[0]}")
     check_parameters(cell, params, X.shape[1])
     shape = (len(batch), params["R"].shape[1])
     if initial is not None:
@@ -52,6 +56,24 @@ def check_sweep(sweep: Sweep) -> None:
             _check_shape(f"initial state {name} of {cell.name}", initial.get(name), shape)
     if mask is not None:
         _check_shape("recurrent dropout mask", mask, shape)
+    if out is not None:
+        _check_output(out, X, shape[1])
+
+
+def check_sweeps(sweeps: Sequence[Sweep]) -> None:
+    """Refuse sweeps that cannot be the directions of one layer, or whose arrays do not fit.
+
+    sweeps (Sequence[Sweep]): The sweeps.
+    RAISES (ValueError): If there is not one or two, if they do not read the same rows, or as `check_sweep` and
+        `check_directions` say.
+    """
+    if not 1 <= len(sweeps) <= 2:
+        raise ValueError(f"a layer has one or two directions, got {len(sweeps)}")
+    if any(each.X is not sweeps[0].X or each.batch is not sweeps[0].batch for each in sweeps):
+        raise ValueError("the directions of a layer read the same rows: give them the same X and the same batch")
+    for each in sweeps:
+        check_sweep(each)
+    check_directions([each.params for each in sweeps])
 
 
 def check_gradients(sweeps: Sequence[Sweep], dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> None:
@@ -75,6 +97,16 @@ def _check_shape(what: str, array: Optional[Array], expected: Tuple[int, ...]) -
     found = None if array is None else array.shape
     if found != expected:
         raise ValueError(f"{what}: expected shape {expected}, got {found}")
+
+
+def _check_output(out: Array, X: Array, nH: int) -> None:
+    """Refuse an array that an engine cannot write rows into."""
+    _check_shape("output", out, (X.shape[0], nH))
+    if out.dtype != X.dtype:
+        raise ValueError(f"the output has the type of the rows, {X.dtype}, got {out.dtype}")
+    side_by_side = not out.size or nH == 1 or out.strides[1] == out.itemsize
+    if not (side_by_side and getattr(out.flags, "writeable", True) and getattr(out.flags, "aligned", True)):
+        raise ValueError("the output is an array that can be written to, with the numbers of a row side by side")
 
 
 def _refuse_unknown(what: str, arrays: Iterable[str], known: Iterable[str]) -> None:

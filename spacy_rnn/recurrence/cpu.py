@@ -82,7 +82,8 @@ def infer(cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray
         raise ValueError(f"the rows of a batch: expected shape [N, {nI}], got {X.shape}")
     X = _rows(X)
     Y = numpy.empty((X.shape[0], len(params) * nH), "float32")
-    side_by_side = threads > 1 and len(params) > 1 and X.shape[0] * params[0]["R"].size >= MIN_WORK_OF_A_THREAD
+    work = X.shape[0] * (params[0]["W"].size + params[0]["R"].size)
+    side_by_side = threads > 1 and len(params) > 1 and work >= MIN_WORK_OF_A_THREAD
     if not library.infer(kept, X, lengths, Y, side_by_side):
         library.infer(tuple([_packed.get(cell, each, bfloat16) for each in params]), X, lengths, Y, side_by_side)
     return Y
@@ -110,7 +111,7 @@ class _PackedWeights:
         found = self.peek(cell, in_order, bfloat16)
         if found is not None and found.unchanged():
             return found
-        arrays = [numpy.ascontiguousarray(array) for array in in_order.values()]
+        arrays = [_whole(array) for array in in_order.values()]
         are_originals = all(kept is array for kept, array in zip(arrays, in_order.values(), strict=True))
         weights = library.Weights(cell.name, arrays, bfloat16, are_originals)
         if are_originals:
@@ -126,7 +127,7 @@ _packed = _PackedWeights()
 
 def _forward(sweep: Sweep, weights: Any, is_train: bool) -> Tuple[Any, Result]:
     first = {} if sweep.initial is None else {name: _rows(sweep.initial[name]) for name in sweep.cell.states}
-    mask = None if sweep.mask is None else numpy.ascontiguousarray(sweep.mask, "float32")
+    mask = None if sweep.mask is None else _whole(sweep.mask)
     Y = numpy.empty((sweep.X.shape[0], _state_shape(sweep)[1]), "float32") if sweep.out is None else sweep.out
     final = {name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states}
     forward = library.ForwardSweep(
@@ -155,7 +156,7 @@ def _backward(
     grads: Grads,
     d_initial: Dict[str, Array],
 ) -> Any:
-    ends = {} if d_final is None else {name: numpy.ascontiguousarray(d_final[name], "float32") for name in sweep.cell.states}
+    ends = {} if d_final is None else {name: _whole(d_final[name]) for name in sweep.cell.states}
     return library.BackwardSweep(
         forward,
         _rows(dY),
@@ -199,4 +200,9 @@ def _rows(array: numpy.ndarray) -> numpy.ndarray:
     """Give rows whose numbers stand side by side; how far the rows are apart does not matter."""
     if array.dtype == numpy.float32 and array.strides[1] == 4 and array.strides[0] % 4 == 0 and array.flags.aligned:
         return array
-    return numpy.ascontiguousarray(array, "float32")
+    return _whole(array)
+
+
+def _whole(array: numpy.ndarray) -> numpy.ndarray:
+    """Give an array in one piece, where a processor may read its numbers."""
+    return numpy.require(array, "float32", ["C", "A"])

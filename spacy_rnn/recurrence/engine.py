@@ -11,13 +11,15 @@ from thinc.util import get_array_module
 from ..native import problem
 from . import cpu, cuda, reference
 from .cells import Array, Cell, Grads, Params, State
-from .checks import check_directions, check_gradients, check_parameters, check_sweep
+from .checks import check_directions, check_gradients, check_parameters, check_sweeps
 from .interface import Backprop, Result, Sweep
 from .packing import Batch
 
 # "auto" takes the fastest engine that can execute a sweep, "reference" the one that is written to be read.
 ENGINES = ("auto", "reference")
 ENGINE_VARIABLE = "SPACY_RNN_ENGINE"
+
+PRECISIONS = ("float32", "tf32", "bfloat16")
 
 THREADS_VARIABLE = "SPACY_RNN_THREADS"
 
@@ -27,7 +29,8 @@ _threads: ContextVar[Optional[int]] = ContextVar("spacy_rnn_threads", default=No
 
 @contextmanager
 def use_engine(name: str) -> Iterator[None]:
-    """Execute sweeps on an engine inside a `with` block, whatever the environment variable SPACY_RNN_ENGINE says.
+    """Execute sweeps on an engine inside a `with` block, whatever the environment variable SPACY_RNN_ENGINE says. It holds for
+    the thread that enters it, not for those that this one starts.
 
     name (str): "auto" for the fastest engine that can execute a sweep, or "reference".
     RAISES (ValueError): If there is no such engine.
@@ -42,7 +45,7 @@ def use_engine(name: str) -> Iterator[None]:
 @contextmanager
 def use_threads(n: int) -> Iterator[None]:
     """Allow sweeps some threads inside a `with` block, whatever the environment variable SPACY_RNN_THREADS says. With two, the
-    directions of a bidirectional layer run side by side where the batch is large enough.
+    directions of a bidirectional layer run side by side where the batch is large enough. It holds for the thread that enters it.
 
     n (int): The number of threads.
     RAISES (ValueError): If it is less than 1.
@@ -120,10 +123,11 @@ def run_sweeps(sweeps: Sequence[Sweep], is_train: bool, *, precision: str = "flo
     RETURNS (Tuple[List[Result], Optional[Backprop]]): The result of each sweep; and, if is_train, a function (the dY [N, nH]
         of each sweep, the gradient of the final state or None of each) -> (dX [N, nI], for each sweep the gradients of its
         parameters and those of its initial state by name).
-    RAISES (ValueError): If a shape does not fit, or if the engine cannot do the precision.
+    RAISES (ValueError): If a shape does not fit, if the sweeps are not those of one layer, or if the engine cannot do the
+        precision.
     """
-    for each in sweeps:
-        check_sweep(each)
+    check_sweeps(sweeps)
+    _check_precision(precision)
     X, params = sweeps[0].X, sweeps[0].params
     engine = select_engine(X, params)
     if engine is cpu:
@@ -155,6 +159,7 @@ def infer_outputs(cell: Cell, params: Sequence[Params], X: Array, lengths: Any, 
     RETURNS (Array): [N, directions · nH], the hidden states of the directions side by side.
     RAISES (ValueError): If a shape does not fit, or if the engine cannot do the precision.
     """
+    _check_precision(precision)
     if select_engine(X, params[0]) is cpu:
         return cpu.infer(cell, params, X, lengths, precision == "bfloat16", _n_threads())
     for each in params:
@@ -178,9 +183,21 @@ def _known_engine(name: str) -> str:
     return name
 
 
+def _engine_of(setting: str) -> str:
+    try:
+        return _known_engine(setting)
+    except ValueError as error:
+        raise ValueError(f"{ENGINE_VARIABLE}: {error}") from error
+
+
+def _check_precision(precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise ValueError(f"unknown precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+
+
 def _positive(n: int) -> int:
-    if n < 1:
-        raise ValueError(f"the number of threads must be at least 1, got {n}")
+    if not isinstance(n, int) or n < 1:
+        raise ValueError(f"the number of threads must be a whole number, at least 1, got {n!r}")
     return n
 
 
@@ -191,7 +208,7 @@ def _threads_of(setting: str) -> int:
         raise ValueError(f"{THREADS_VARIABLE} is a number of threads, at least 1, got {setting!r}") from error
 
 
-_default_engine = _known_engine(os.environ.get(ENGINE_VARIABLE) or "auto")
+_default_engine = _engine_of(os.environ.get(ENGINE_VARIABLE) or "auto")
 _default_threads = _threads_of(os.environ.get(THREADS_VARIABLE) or "1")
 
 

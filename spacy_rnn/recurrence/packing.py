@@ -47,18 +47,34 @@ class Batch:
         return len(self.lengths)
 
 
+def whole_lengths(lengths: Any) -> numpy.ndarray:
+    """Give lengths as the engines take them.
+
+    lengths (Sequence[int]): The number of rows of each sequence, on the host.
+    RETURNS (numpy.ndarray): int32 [B]; the array itself if it is one.
+    RAISES (ValueError): If a length is no whole number, or too large a one.
+    """
+    lengths = numpy.asarray(lengths)
+    if lengths.ndim != 1 or (lengths.size and lengths.dtype.kind not in "iu"):
+        raise ValueError(f"lengths are whole numbers [B], got {lengths.dtype} of shape {lengths.shape}")
+    if lengths.dtype == numpy.int32:
+        return lengths
+    limits = numpy.iinfo("int32")
+    if lengths.size and not (limits.min <= lengths.min() and lengths.max() <= limits.max):
+        raise ValueError(f"a length is at most {limits.max}, got {int(lengths.max())}")
+    return lengths.astype("int32")
+
+
 def as_lengths(lengths: Any, n_rows: int) -> numpy.ndarray:
     """Check the lengths of a ragged batch.
 
     lengths (Sequence[int]): The number of rows of each sequence, on the host.
     n_rows (int): The number of rows of the batch.
     RETURNS (numpy.ndarray): int32 [B].
-    RAISES (ValueError): If a length is negative or no whole number, or if the lengths do not add up to the rows.
+    RAISES (ValueError): As `whole_lengths`, or if the lengths do not add up to the rows.
     """
-    lengths = numpy.asarray(lengths)
-    if lengths.ndim != 1 or (lengths.size and lengths.dtype.kind not in "iu"):
-        raise ValueError(f"lengths are whole numbers [B], got {lengths.dtype} of shape {lengths.shape}")
-    lengths = lengths.astype("int32")
+    # A copy: what was checked is not to change.
+    lengths = whole_lengths(lengths).copy()
     if lengths.size and lengths.min() < 0:
         raise ValueError(f"lengths must not be negative, got {int(lengths.min())}")
     total = int(lengths.sum(dtype="int64"))

@@ -95,3 +95,10 @@ def test_operations_of_another_kind_are_left_alone():
     model.ops = OtherOps()
     use_engine_products(model)
     assert type(model.ops) is OtherOps
+
+
+def test_a_sum_over_a_million_rows_is_as_exact_as_one_over_few():
+    rng = numpy.random.default_rng(0)
+    x, y = rng.uniform(0, 1, (1_000_000, 2)).astype("float32"), rng.uniform(0, 1, (1_000_000, 3)).astype("float32")
+    expected = x.T.astype("float64") @ y
+    numpy.testing.assert_allclose(EngineOps().gemm(x, y, trans1=True), expected, rtol=2e-5)

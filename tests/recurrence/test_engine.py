@@ -7,9 +7,23 @@ import sys
 import numpy
 import pytest
 from numpy.testing import assert_array_equal
+from thinc.api import Ragged
 
+from spacy_rnn.layers import build_rnn
 from spacy_rnn.native import library
-from spacy_rnn.recurrence import CELLS, cpu, infer_outputs, reference, select_engine, sweep, use_engine, use_threads
+from spacy_rnn.recurrence import (
+    CELLS,
+    Batch,
+    Sweep,
+    cpu,
+    infer_outputs,
+    reference,
+    run_sweeps,
+    select_engine,
+    sweep,
+    use_engine,
+    use_threads,
+)
 
 needs_the_compiled_engine = pytest.mark.skipif(library is None, reason="the compiled engine is not built")
 
@@ -134,10 +148,10 @@ def test_environment_variables_choose_engine_and_instruction_set():
 @pytest.mark.parametrize(
     "variable, value, expected",
     [
-        ("SPACY_RNN_ENGINE", "fast", "auto, reference"),
+        ("SPACY_RNN_ENGINE", "fast", "SPACY_RNN_ENGINE: unknown engine 'fast': expected one of auto, reference"),
         ("SPACY_RNN_THREADS", "0", "at least 1"),
         ("SPACY_RNN_THREADS", "two", "SPACY_RNN_THREADS"),
-        pytest.param("SPACY_RNN_ISA", "sse9", "portable", marks=needs_the_compiled_engine),
+        pytest.param("SPACY_RNN_ISA", "sse9", "SPACY_RNN_ISA: instruction set 'sse9'", marks=needs_the_compiled_engine),
     ],
 )
 def test_environment_variables_that_make_no_sense_are_refused(variable, value, expected):
@@ -162,3 +176,72 @@ def test_who_asks_for_the_reference_is_not_warned_of_the_missing_extension():
     engine, _, *warnings = run_program(WITHOUT_THE_EXTENSION, SPACY_RNN_ENGINE="reference", SPACY_RNN_ISA="avx2")
     assert engine == "reference None"
     assert warnings == []
+
+
+class TestWhatIsRefused:
+    """Nothing that an engine is given may make it read or write where there is nothing."""
+
+    X = numpy.zeros((10, 5), "float32")
+
+    def make(self, nH=7, **changes):
+        cell = CELLS["lstm"]
+        params = {key: numpy.zeros(shape, "float32") for key, shape in cell.parameter_shapes(5, nH).items()}
+        return Sweep(cell, params, self.X, Batch([10], 10))._replace(**changes)
+
+    def test_a_batch_of_other_rows(self):
+        with pytest.raises(ValueError, match="made for 2000 rows, but there are 10"):
+            run_sweeps([self.make(batch=Batch([2000], 2000))], False)
+
+    @pytest.mark.parametrize(
+        "out",
+        [
+            numpy.zeros((9, 7), "float32"),
+            numpy.zeros((10, 6), "float32"),
+            numpy.zeros((10, 7), "float64"),
+            numpy.zeros((10, 14), "float32")[:, ::2],
+            numpy.zeros((7, 10), "float32").T,
+            numpy.broadcast_to(numpy.zeros(7, "float32"), (10, 7)),
+        ],
+    )
+    def test_an_output_that_cannot_be_written(self, out):
+        with pytest.raises(ValueError, match="output"):
+            run_sweeps([self.make(out=out)], False)
+
+    @pytest.mark.parametrize("n", [0, 3, 40])
+    def test_another_number_of_directions(self, n):
+        with pytest.raises(ValueError, match=f"one or two directions, got {n}"):
+            run_sweeps([self.make()] * n, False)
+
+    def test_directions_over_other_rows(self):
+        one = self.make()
+        for other in (one._replace(X=one.X.copy()), one._replace(batch=Batch([10], 10))):
+            with pytest.raises(ValueError, match="read the same rows"):
+                run_sweeps([one, other], True)
+
+    def test_directions_of_other_widths(self):
+        one = self.make()
+        with pytest.raises(ValueError, match="R of direction 1"):
+            run_sweeps([one, self.make(nH=6, batch=one.batch)], False)
+
+    def test_a_layer_without_units(self):
+        with pytest.raises(ValueError, match="one hidden unit"):
+            run_sweeps([self.make(nH=0)], False)
+
+    def test_an_unknown_precision(self):
+        with pytest.raises(ValueError, match="unknown precision 'bf16'"):
+            run_sweeps([self.make()], False, precision="bf16")
+
+    @pytest.mark.parametrize("n", [0, 1.5, "2"])
+    def test_a_number_of_threads_that_is_none(self, n):
+        with pytest.raises(ValueError, match="whole number"), use_threads(n):
+            pass
+
+    @pytest.mark.parametrize("lengths", [[4.0, 6.0], numpy.asarray([2**32 + 4, 6]), [True] * 10])
+    def test_lengths_that_are_no_lengths(self, lengths):
+        one = self.make()
+        with pytest.raises(ValueError, match="length"):
+            sweep(one.cell, one.params, self.X, lengths)
+        model = build_rnn(nO=4, nI=5)
+        model.initialize()
+        with pytest.raises(ValueError, match="length"):
+            model.predict(Ragged(self.X, numpy.asarray(lengths)))

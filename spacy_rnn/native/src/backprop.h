@@ -146,12 +146,12 @@ class BackwardSweep {
         }
         copy_h_in(n, at);
         const float *extra = b_.tape->extra.data(), *extra_prev = first_c_.data();
-        if (t > 0) extra_prev = extra + (on_tape - group.running(t - 1, group.size)) * width_;
+        if (t > 0) extra_prev = at_or_null(extra, (on_tape - group.running(t - 1, group.size)) * width_);
         BackStep s{};
         s.nH = nH_;
         s.nHv = nHv_;
-        s.gates = b_.tape->gates.data() + on_tape * z_width_;
-        s.extra = extra + on_tape * width_;
+        s.gates = at_or_null(b_.tape->gates.data(), on_tape * z_width_);
+        s.extra = at_or_null(extra, on_tape * width_);
         s.extra_prev = extra_prev;
         s.h_prev = h_prev_.data() + at;
         s.y = y_.data();

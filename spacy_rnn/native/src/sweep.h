@@ -6,6 +6,12 @@
 constexpr int64_t GROUP_SEQUENCES = 96;  // sequences side by side: their states stay in the cache
 constexpr int64_t PIECE_ROWS = 192;      // rows projected at a time, if one time step has no more
 
+// What some cells do not keep has no place.
+template <class T>
+SPACY_RNN_INLINE T *at_or_null(T *from, int64_t n) {
+    return from == nullptr ? nullptr : from + n;
+}
+
 // Sequences that are visited together, and the number of those still running at each of their time steps.
 struct Group {
     const Batch &batch;
@@ -282,7 +288,7 @@ class ForwardSweep {
             y_[i] = f_.Y + group.row(i, t) * f_.y_stride;
             prefetch(y_[i], w_.nH);
         }
-        float *extra = f_.tape == nullptr ? nullptr : f_.tape->extra.data() + visited_ * width_;
+        float *extra = f_.tape == nullptr ? nullptr : at_or_null(f_.tape->extra.data(), visited_ * width_);
         const Step s{w_.nH, nHv_, w_.R.data(), h_width_, in_.data(), z, h_in, h_now_, h_next_, c_.data(), extra, reset_h_.data(),
                      w_.bR.data(), w_.p.data(), y_.data(), sums_.data(), t % 2 == 1};
         if (w_.cell == GRU_RESET_BEFORE) {
