@@ -1,6 +1,6 @@
 """How often a trained tagger gives other tags when it predicts in bfloat16, and how much faster it is.
 
-    python benchmarks/precision.py training/ewt/model-best corpus/ewt/test.spacy
+    python benchmarks/precision.py training/ewt_pos_lstm/model-best corpus/ewt/test.spacy
 
 Timed is the model alone, from texts whose words it has seen to tags, the two precisions in turns. The figures go to
 benchmarks/results/precision.json.

@@ -22,6 +22,8 @@ Written by `python benchmarks/report.py` from what the commands below have measu
 each file. Ratios say how many times as long a peer took as this package: the ratio of the shortest times, and in brackets that of
 the median times. I is the width of the input, H the units of each of two directions, B the sequences of a batch, T their length,
 or EWT where lengths are those of sentences in UD English EWT."""
+PROCESSES = """With two processes spaCy starts new ones for each call of `nlp.pipe`, sends them the pipeline, and gets texts back
+as bytes. That takes seconds, whatever the pipeline: it pays where there is more to do than here, or where tagging is slow."""
 MODES = ("inference", "training")
 PADDED = {"marker": "o", "color": "#1f77b4"}
 MARKERS = {"torch": PADDED, "torch padded": PADDED, "torch packed": {"marker": "D", "color": "#d95f02"}}
@@ -171,12 +173,13 @@ def report_scaling(result: Result) -> List[str]:
     parts = [measured(result, "python benchmarks/scaling.py")]
     for mode in MODES:
         points = [row for row in result["layer"] if row["mode"] == mode]
-        lines = [(f"{row['tokens']:,}", *(f"{row[name]:,}" for name in columns[1:])) for row in points]
+        lines = [(f"{row['tokens']:,}", *(f"{round(row[name], 1):,}" for name in columns[1:])) for row in points]
         parts.append(markdown((f"{mode}, tokens", *columns[1:]), lines))
     if goal["most MB"] is not None:
         parts.append(f"{goal['what']}: goal at most {goal['limit MB']} MB, measured {goal['most MB']} MB.")
     for title, key in (("batch size", "batch_size"), ("document length", "documents"), ("processes", "n_process")):
         parts.append(scaling_table(title, key, result[title]))
+    parts.append(PROCESSES)
     saved = [(row["name"], f"{row['MB']:.1f}", f"{row['load median s']:.2f}") for row in result["saved"]]
     return [*parts, markdown(("saved pipeline", "MB", "load, s"), saved)]
 
@@ -193,11 +196,19 @@ def scaling_table(title: str, key: str, rows: List[Result]) -> str:
     points: Dict[int, Dict[str, Result]] = {}
     for row in rows:
         points.setdefault(row["words"] // row[key] if key == "documents" else row[key], {})[row["name"]] = row
-    lines = [
-        (f"{point:,}", *(f"{found[name]['words a second']:,} ({found[name]['peak MB']:.0f} MB)" for name in names))
-        for point, found in points.items()
-    ]
+    lines = [(f"{point:,}", *(speed_and_memory(found[name], key) for name in names)) for point, found in points.items()]
     return markdown((title, *names), lines)
+
+
+def speed_and_memory(row: Result, key: str) -> str:
+    """Show a point.
+
+    row (Result): The point.
+    key (str): What grows.
+    RETURNS (str): Words a second, and the peak of memory in brackets, if it is that of all processes.
+    """
+    speed = f"{row['words a second']:,}"
+    return speed if key == "n_process" else f"{speed} ({row['peak MB']:.0f} MB)"
 
 
 def draw(result: Result, path: Path) -> None:

@@ -32,7 +32,8 @@ def build_hash_embed(
     """Embed tokens as `spacy.MultiHashEmbed.v2` does, with the same parameters, initial weights, outputs, gradients and dropout,
     but compute each distinct combination of attributes once in a batch, and when nothing is learned keep its vector for the
     batches to come. The vectors are forgotten when a parameter changes. After writing into the array of a parameter or into that
-    of the static vectors, as `Vocab.set_vector` does for a word that has one, call `clear_cache`.
+    of the static vectors, as `Vocab.set_vector` does for a word that has one, or giving a word another row of them
+    (`Vectors.add(word, row=…)`, `Vectors.key2row`), call `clear_cache`.
 
     width (int): The width of the vectors and of the embedding tables.
     attrs (List[Union[str, int]]): The token attributes, e.g. ["NORM", "PREFIX", "SUFFIX", "SHAPE"].

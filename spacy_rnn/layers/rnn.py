@@ -47,9 +47,9 @@ def build_rnn(
     residual (bool): Whether a layer's input is added to its output, in the layers where the two are equally wide.
     train_initial_state (bool): Whether the state before the first row is learned; it is zero otherwise.
     forget_bias (float): What the bias of an LSTM's forget gate starts with (Jozefowicz et al. 2015).
-    precision (str): The numbers whose products are summed. "bfloat16": on a CPU only when nothing is learned, and about twice as
-        fast where the processor has instructions for it (AVX-512 BF16), slower than "float32" elsewhere; on a GPU of compute
-        capability 8.0 or more also in training. "tf32": on such a GPU; elsewhere it is "float32".
+    precision (str): The numbers whose products are summed. "bfloat16": on a CPU only when nothing is learned, and faster where
+        the processor has instructions for it (AVX-512 BF16), slower than "float32" elsewhere; on a GPU of compute capability
+        8.0 or more also in training. "tf32": on such a GPU; elsewhere it is "float32".
     init_W (Optional[Callable]): Initializer of each gate's input matrix; Glorot uniform if None.
     init_R (Optional[Callable]): Initializer of each gate's recurrent matrix; orthogonal if None.
     RETURNS (Model[Ragged, Ragged]): The layer, from rows [N, nI] to rows [N, nO].
