@@ -176,7 +176,7 @@ def report_scaling(result: Result) -> List[str]:
         lines = [(f"{row['tokens']:,}", *(f"{round(row[name], 1):,}" for name in columns[1:])) for row in points]
         parts.append(markdown((f"{mode}, tokens", *columns[1:]), lines))
     if goal["most MB"] is not None:
-        parts.append(f"{goal['what']}: goal at most {goal['limit MB']} MB, measured {goal['most MB']} MB.")
+        parts.append(f"{goal['what']}: goal at most {goal['limit MB']} MB, measured {goal['most MB']:.1f} MB.")
     for title, key in (("batch size", "batch_size"), ("document length", "documents"), ("processes", "n_process")):
         parts.append(scaling_table(title, key, result[title]))
     parts.append(PROCESSES)
