@@ -1,32 +1,40 @@
 """Thinc layers."""
 
-from .dropout import build_dropout
+from .char_embed import build_char_embed
+from .dropout import build_dropout, check_rate
 from .embed import build_embed, learn_vocabulary
-from .hash_embed import build_hash_embed, clear_cache, embed_rows, is_hash_embed
+from .embed_rows import embed_rows
+from .hash_embed import build_hash_embed, clear_cache
+from .highway import build_highway
 from .initializers import build_orthogonal_init, orthogonal_init
 from .list2ragged import build_list2ragged
 from .ops import EngineOps, use_engine_products
 from .pool import build_pool
 from .precision import set_precision
 from .rnn import begin_scan, build_rnn, scan
+from .sequence_dropout import build_sequence_dropout
 from .split_rows import split_rows
 from .summary import summary
 from .truncate import build_truncate
+from .with_rows import with_rows
 
 __all__ = [
     "EngineOps",
     "begin_scan",
+    "build_char_embed",
     "build_dropout",
     "build_embed",
     "build_hash_embed",
+    "build_highway",
     "build_list2ragged",
     "build_orthogonal_init",
     "build_pool",
     "build_rnn",
+    "build_sequence_dropout",
     "build_truncate",
+    "check_rate",
     "clear_cache",
     "embed_rows",
-    "is_hash_embed",
     "learn_vocabulary",
     "orthogonal_init",
     "scan",
@@ -34,4 +42,5 @@ __all__ = [
     "split_rows",
     "summary",
     "use_engine_products",
+    "with_rows",
 ]

@@ -6,14 +6,20 @@ import numpy
 from spacy.attrs import intify_attr
 from spacy.tokens import Doc
 from thinc.api import Model, uniform_init
-from thinc.types import Floats2d, Ints1d
+from thinc.types import Floats2d, Ints1d, Ragged
 
-from .vocabulary import N_SPECIAL, Vocabulary, count_words
+from .dropout import check_rate
+from .embed_rows import gives_rows
+from .split_rows import split_rows
+from .sum_rows import sum_rows
+from .vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, count_words
 
 NAME = "rnn_embed"
 
 
-def build_embed(width: int, *, size: int = 10000, attr: str = "LOWER", min_count: int = 1) -> Model[List[Doc], List[Floats2d]]:
+def build_embed(
+    width: int, *, size: int = 10000, attr: str = "LOWER", min_count: int = 1, word_dropout: float = 0.0
+) -> Model[List[Doc], List[Floats2d]]:
     """Embed words with a table that has one row for each of the most frequent words of the training data: a one-hot vector times
     a matrix. The vocabulary is learned when the model is initialized; spaCy's hash embeddings need none.
 
@@ -22,8 +28,11 @@ def build_embed(width: int, *, size: int = 10000, attr: str = "LOWER", min_count
     attr (str): The token attribute that counts as the word: "ORTH", "LOWER", "NORM", "LEMMA", …
     min_count (int): How often a word occurs at least that has a row of its own. With 2 the row of unknown words learns from the
         words that occur once, so that it means something when the model is used.
+    word_dropout (float): The share of tokens that count as unknown words in training, at a rate that belongs to the architecture
+        (Iyyer et al. 2015, section 2.3, where they have no vector at all).
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer, from texts of n tokens to rows [n, width].
-    RAISES (ValueError): If the attribute is unknown, the width or min_count is below 1, or the size leaves no room for a word.
+    RAISES (ValueError): If the attribute is unknown, the width or min_count is below 1, the size leaves no room for a word, or
+        word_dropout is not in [0, 1).
     """
     if not intify_attr(attr):
         raise ValueError(f"attr must be a token attribute such as LOWER, got {attr!r}")
@@ -31,6 +40,7 @@ def build_embed(width: int, *, size: int = 10000, attr: str = "LOWER", min_count
         raise ValueError(f"width must be at least 1, got {width}")
     if min_count < 1:
         raise ValueError(f"min_count must be at least 1, got {min_count}")
+    check_rate("word_dropout", word_dropout)
     if size <= N_SPECIAL:
         raise ValueError(f"size counts {N_SPECIAL} special entries, so it must be at least {N_SPECIAL + 1}, got {size}")
     return Model(
@@ -39,7 +49,7 @@ def build_embed(width: int, *, size: int = 10000, attr: str = "LOWER", min_count
         init=init,
         dims={"nO": width, "nV": size},
         params={"E": None},
-        attrs={"attr": attr, "min_count": min_count, "vocabulary": Vocabulary()},
+        attrs={"attr": attr, "min_count": min_count, "word_dropout": word_dropout, "vocabulary": Vocabulary()},
     )
 
 
@@ -71,21 +81,29 @@ def init(
 
 
 def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
-    E = model.get_param("E")
-    attr, vocabulary = model.attrs["attr"], model.attrs["vocabulary"]
-    lengths = numpy.asarray([len(doc) for doc in docs], dtype="int32")
-    keys = [doc.to_array([intify_attr(attr)]).reshape(-1) for doc in docs]
-    ids = vocabulary.rows(numpy.concatenate(keys or [numpy.zeros(0, dtype="uint64")]))
+    Y, rows_backprop = forward_rows(model, docs, is_train)
 
     def backprop(dY: List[Floats2d]) -> List[Doc]:
+        return rows_backprop(Ragged(model.ops.flatten(dY), Y.lengths))
+
+    return split_rows(Y), backprop
+
+
+def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:
+    ops, E = model.ops, cast(Floats2d, model.get_param("E"))
+    lengths = numpy.asarray([len(doc) for doc in docs], dtype="int32")
+    keys = [doc.to_array([intify_attr(model.attrs["attr"])]).reshape(-1) for doc in docs]
+    ids = model.attrs["vocabulary"].rows(numpy.concatenate(keys or [numpy.zeros(0, dtype="uint64")]))
+    if is_train and model.attrs["word_dropout"]:
+        # Thinc seeds NumPy's generator too, whatever the parameters are on; the words are on the host.
+        ids[numpy.random.uniform(size=len(ids)) < model.attrs["word_dropout"]] = UNKNOWN
+
+    def backprop(dY: Ragged) -> List[Doc]:
         if ids.size:
-            # Sums over sorted rows are the same in every run; atomic additions on a GPU are not.
-            order = numpy.argsort(ids, kind="stable")
-            words, counts = numpy.unique(ids, return_counts=True)
-            rows = model.ops.flatten(dY)[model.ops.xp.asarray(order)]
-            dE = model.ops.xp.zeros_like(E)
-            dE[model.ops.xp.asarray(words)] = model.ops.reduce_sum(rows, model.ops.asarray1i(counts.tolist()))
-            model.inc_grad("E", dE)
+            model.inc_grad("E", sum_rows(ops, cast(Floats2d, ops.as_contig(dY.dataXd)), ids, E.shape[0]))
         return []
 
-    return model.ops.unflatten(E[model.ops.xp.asarray(ids)], cast(Ints1d, lengths)), backprop
+    return Ragged(E[ops.xp.asarray(ids)], cast(Ints1d, lengths)), backprop
+
+
+gives_rows(forward, forward_rows)

@@ -1,18 +1,15 @@
 """The network of a hash embedding: from the attributes of tokens to their vectors."""
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
+from typing import List, NamedTuple, Optional, Union
 
 import numpy
-from spacy.vectors import Mode, Vectors
-from thinc.api import Model, NumpyOps, Ops
+from spacy.attrs import intify_attr
+from spacy.vocab import Vocab
+from thinc.api import Model, Ops
 from thinc.types import Floats2d
 
-from .sum_rows import sum_rows
-
-Part = Tuple[Floats2d, Callable[[Floats2d], None]]
-
-# Keys are on the host, whatever the parameters are on.
-_HOST = NumpyOps()
+from .distinct_embedding import Embedded
+from .embedding_parts import embed_ids, project_static, side_by_side, static_attr
 
 
 class EmbeddingNetwork(NamedTuple):
@@ -48,77 +45,46 @@ class EmbeddingNetwork(NamedTuple):
             dropout=dropout,
         )
 
+    @property
+    def ops(self) -> Ops:
+        """RETURNS (Ops): The backend of the parameters."""
+        return self.mixer.ops
 
-def embed_keys(network: EmbeddingNetwork, keys: numpy.ndarray, vectors: Any, is_train: bool) -> Part:
-    """Compute the vectors of rows of attributes, all but their dropout. That of the tables drops columns of the whole batch.
+    @property
+    def width(self) -> int:
+        """RETURNS (int): The width of a vector."""
+        return self.mixer.get_dim("nO")
 
-    network (EmbeddingNetwork): The layers.
-    keys (numpy.ndarray): uint64 [D, A], D >= 1: each attribute, and with static vectors last what they are looked up by.
-    vectors (Any): The table of static vectors, as of `vocab.vectors`; not used if the network has none.
-    is_train (bool): Whether to drop columns of the tables.
-    RETURNS (Tuple[Floats2d, Callable]): The vectors [D, nO], and a function from their gradient that increments those of the
-        parameters.
-    RAISES (ValueError): If the static vectors have not the width the network was initialized with.
-    """
-    parts = [_embed(table, keys[:, table.attrs["column"]], is_train) for table in network.tables]
-    if network.static is not None:
-        parts.append(_project(network.static, keys[:, -1], vectors, is_train))
-    ops = network.mixer.ops
-    Y, mixer_backprop = network.mixer(ops.xp.hstack([part for part, _ in parts]), is_train)
+    def columns(self, vocab: Vocab) -> List[Union[int, str]]:
+        """List the attributes, last the one static vectors are looked up by if there are any.
 
-    def backprop(dY: Floats2d) -> None:
-        d_parts = mixer_backprop(dY)
-        start = 0
-        for part, part_backprop in parts:
-            end = start + part.shape[1]
-            part_backprop(ops.as_contig(d_parts[:, start:end]))
-            start = end
+        vocab (Vocab): The vocabulary of the texts.
+        RETURNS (List[int]): spaCy's numbers of the attributes.
+        """
+        columns: List[Union[int, str]] = [intify_attr(column) for column in self.features.attrs["columns"]]
+        return columns if self.static is None else [*columns, static_attr(vocab)]
 
-    return Y, backprop
+    def layers(self) -> List[Model]:
+        """RETURNS (List[Model]): Everything with parameters."""
+        return [*self.tables, *([self.static] if self.static else []), *self.mixer.walk()]
 
+    def embed(self, keys: numpy.ndarray, vocab: Vocab, is_train: bool) -> Embedded:
+        """Compute vectors, all but their dropout. That of the tables drops columns of the whole batch.
 
-def _embed(table: Model, ids: numpy.ndarray, is_train: bool) -> Part:
-    ops = table.ops
-    E = cast(Floats2d, table.get_param("E"))
-    buckets = _HOST.hash(_HOST.as_contig(ids), table.attrs["seed"]) % E.shape[0]
+        keys (numpy.ndarray): uint64 [D, A], D >= 1, the attributes.
+        vocab (Vocab): The vocabulary of the texts.
+        is_train (bool): Whether to drop columns of the tables.
+        RETURNS (Tuple[Floats2d, Callable]): The vectors [D, nO], and a function from their gradient that increments those of the
+            parameters.
+        RAISES (ValueError): If the static vectors have not the width the network was initialized with.
+        """
+        parts = [embed_ids(table, keys[:, table.attrs["column"]], is_train) for table in self.tables]
+        if self.static is not None:
+            parts.append(project_static(self.static, keys[:, -1], vocab.vectors, is_train))
+        beside, parts_backprop = side_by_side(self.ops, parts)
+        Y, mixer_backprop = self.mixer(beside, is_train)
 
-    def backprop(dY: Floats2d) -> None:
-        table.inc_grad("E", sum_rows(ops, dY, buckets, E.shape[0]))
+        def backprop(dY: Floats2d) -> None:
+            parts_backprop(mixer_backprop(dY))
 
-    return _drop_columns(table, (ops.gather_add(E, ops.xp.asarray(buckets)), backprop), is_train)
-
-
-def _project(static: Model, ids: numpy.ndarray, vectors: Any, is_train: bool) -> Part:
-    ops = static.ops
-    W = cast(Floats2d, static.get_param("W"))
-    V = _look_up(ops, vectors, ids, W.shape[1])
-
-    def backprop(dY: Floats2d) -> None:
-        static.inc_grad("W", ops.gemm(dY, V, trans1=True))
-
-    return _drop_columns(static, (ops.gemm(V, W, trans2=True), backprop), is_train)
-
-
-def _look_up(ops: Ops, vectors: Any, ids: numpy.ndarray, width: int) -> Floats2d:
-    """Give the static vectors [D, width]; zeros where there is none."""
-    if vectors.shape[1] != width:
-        raise ValueError(
-            f"the embedding was initialized with static vectors of width {width}, but those of the texts' vocabulary have width "
-            f"{vectors.shape[1]}: load the vectors that it was trained with, or set include_static_vectors = false"
-        )
-    if isinstance(vectors, Vectors) and vectors.mode == Mode.default:
-        rows = vectors.find(keys=ids)
-        V = ops.alloc2f(len(ids), width)
-        V[ops.asarray(rows >= 0)] = ops.asarray2f(vectors.data[rows[rows >= 0]])
-        return V
-    return ops.as_contig(ops.asarray2f(vectors.get_batch(ids)))
-
-
-def _drop_columns(layer: Model, part: Part, is_train: bool) -> Part:
-    """Drop columns of a part, the same ones in all rows, as Thinc's `HashEmbed` and spaCy's `StaticVectors` do."""
-    Y, backprop = part
-    rate = layer.attrs.get("dropout_rate")
-    if not is_train or not rate:
-        return part
-    mask = layer.ops.get_dropout_mask((Y.shape[1],), rate)
-    return Y * mask, lambda dY: backprop(dY * mask)
+        return Y, backprop

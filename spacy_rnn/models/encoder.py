@@ -1,11 +1,12 @@
 """Recurrent encoders: what stands in `[model.tok2vec.encode]`."""
 
+from functools import partial
 from typing import Callable, List, Optional
 
-from thinc.api import Model, chain, noop, ragged2list
+from thinc.api import LayerNorm, Model, chain, noop, ragged2list
 from thinc.types import Floats2d
 
-from ..layers import build_list2ragged, build_rnn
+from ..layers import build_dropout, build_highway, build_list2ragged, build_rnn, build_sequence_dropout, check_rate, with_rows
 
 
 def build_rnn_encoder(
@@ -21,6 +22,9 @@ def build_rnn_encoder(
     precision: str = "float32",
     init_W: Optional[Callable] = None,
     init_R: Optional[Callable] = None,
+    variational_dropout: float = 0.0,
+    layer_norm: bool = False,
+    highway: bool = False,
 ) -> Model[List[Floats2d], List[Floats2d]]:
     """Encode context with recurrent layers.
 
@@ -38,24 +42,42 @@ def build_rnn_encoder(
         8.0 or more also in training. "tf32": on such a GPU; elsewhere it is "float32".
     init_W (Optional[Callable]): Initializer of each gate's input matrix; Glorot uniform if None.
     init_R (Optional[Callable]): Initializer of each gate's recurrent matrix; orthogonal if None.
+    variational_dropout (float): The share of columns dropped from what every layer reads and from the output of the last one, the
+        same columns at all tokens of a text.
+    layer_norm (bool): Whether the output of every layer is normalized (Ba et al. 2016, "Layer normalization", equation 3).
+    highway (bool): Whether a learned gate mixes the output of every layer but the first with its input (Srivastava et al. 2015).
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, from rows [n, any width] to rows [n, width].
-    RAISES (ValueError): If an argument is out of its range.
+    RAISES (ValueError): If an argument is out of its range, or if highway and residual exclude each other.
     """
-    rnn = build_rnn(
+    if highway and residual:
+        raise ValueError("a layer's input is either added to its output (residual) or mixed with it (highway), not both")
+    if highway and depth == 1:
+        raise ValueError("highway is about every layer but the first, so depth must be at least 2, got 1")
+    build = partial(
+        build_rnn,
         nO=width,
         cell=cell,
         bidirectional=bidirectional,
-        depth=depth,
-        dropout=dropout,
         recurrent_dropout=recurrent_dropout,
-        residual=residual,
         train_initial_state=train_initial_state,
         forget_bias=forget_bias,
         precision=precision,
         init_W=init_W,
         init_R=init_R,
     )
-    return _on_lists(rnn, width)
+    if not (variational_dropout or layer_norm or highway):
+        return _on_lists([build(depth=depth, dropout=dropout, residual=residual)], width)
+    check_rate("dropout", dropout)
+    layers: List[Model] = []
+    for i in range(_checked_depth(depth)):
+        # The first layer's input is as wide as the embedding, so there the two are added only if it is the one layer.
+        rnn = build(residual=residual and (i > 0 or depth == 1))
+        if i and dropout:
+            layers.append(with_rows(build_dropout(dropout)))
+        layers += [build_sequence_dropout(variational_dropout), build_highway(rnn) if highway and i else rnn]
+        if layer_norm:
+            layers.append(with_rows(LayerNorm(width)))
+    return _on_lists([*layers, build_sequence_dropout(variational_dropout)], width)
 
 
 def build_bilstm_encoder(width: int, depth: int, dropout: float) -> Model[List[Floats2d], List[Floats2d]]:
@@ -70,11 +92,17 @@ def build_bilstm_encoder(width: int, depth: int, dropout: float) -> Model[List[F
     if depth == 0:
         return noop()
     rnn = build_rnn(nO=width, nI=width, bidirectional=True, depth=depth, dropout=dropout)
-    return _on_lists(rnn, width)
+    return _on_lists([rnn], width)
 
 
-def _on_lists(rnn: Model, width: int) -> Model[List[Floats2d], List[Floats2d]]:
-    model: Model[List[Floats2d], List[Floats2d]] = chain(build_list2ragged(), rnn, ragged2list())
+def _checked_depth(depth: int) -> int:
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, got {depth}")
+    return depth
+
+
+def _on_lists(layers: List[Model], width: int) -> Model[List[Floats2d], List[Floats2d]]:
+    model: Model[List[Floats2d], List[Floats2d]] = chain(build_list2ragged(), *layers, ragged2list())
     # Tok2Vec.v2 takes its own width from here.
     model.set_dim("nO", width)
     return model

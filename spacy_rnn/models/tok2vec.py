@@ -9,15 +9,15 @@ from thinc.layers.chain import forward as forward_chain
 from thinc.layers.chain import init as init_chain
 from thinc.types import Floats2d, Ragged
 
-from ..layers import embed_rows, is_hash_embed, split_rows
+from ..layers import embed_rows, split_rows
 
 
 def build_tok2vec(
     embed: Model[List[Doc], List[Floats2d]],
     encode: Model[List[Floats2d], List[Floats2d]],
 ) -> Model[List[Doc], List[Floats2d]]:
-    """Embed tokens and encode their context, as `spacy.Tok2Vec.v2` does, with the same parameters. Between a `HashEmbed.v1` and
-    an encoder of recurrent layers, the rows of a batch stay together and are not taken apart into texts.
+    """Embed tokens and encode their context, as `spacy.Tok2Vec.v2` does, with the same parameters. Between an embedding of this
+    package and its encoders, the rows of a batch stay together and are not taken apart into texts.
 
     embed (Model[List[Doc], List[Floats2d]]): The embedding, from texts of n tokens to rows [n, any width].
     encode (Model[List[Floats2d], List[Floats2d]]): The encoder, from these to rows [n, nO].
@@ -34,15 +34,17 @@ def init(
     Y: Optional[List[Floats2d]] = None,
 ) -> None:
     embed, encode = model.layers
-    if _takes_rows(embed, encode) and encode.layers[1].has_dim("nI") is None:
+    if _takes_rows(encode) and embed.has_dim("nO"):
         # It cannot be inferred from texts without tokens.
-        encode.layers[1].set_dim("nI", embed.get_dim("nO"))
+        first = next((layer for layer in encode.layers[1:-1] if layer.has_dim("nI") is not False), None)
+        if first is not None and first.has_dim("nI") is None:
+            first.set_dim("nI", embed.get_dim("nO"))
     init_chain(model, X, Y)
 
 
 def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
     embed, encode = model.layers
-    if not _takes_rows(embed, encode):
+    if not _takes_rows(encode):
         return forward_chain(model, docs, is_train)
     rows, embed_backprop = embed_rows(embed, docs, is_train)
     lengths = rows.lengths
@@ -60,8 +62,8 @@ def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: 
     return split_rows(rows), backprop
 
 
-def _takes_rows(embed: Model, encode: Model) -> bool:
+def _takes_rows(encode: Model) -> bool:
     """Tell whether the encoder only joins lists to rows, works on these, and takes them apart again."""
-    if not is_hash_embed(embed) or encode._func is not forward_chain:
+    if encode._func is not forward_chain:
         return False
     return encode.layers[0].name == "list2ragged_host" and encode.layers[-1].name == "ragged2list"

@@ -10,7 +10,7 @@ from spacy.training import Example
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 # The attributes in which layers keep the dropout rates that belong to the architecture.
-OWN_RATES = ["dropout", "recurrent_dropout", "rate"]
+OWN_RATES = ["dropout", "recurrent_dropout", "rate", "word_dropout"]
 
 
 class RNNPipe(TrainablePipe):

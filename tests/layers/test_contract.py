@@ -64,7 +64,17 @@ LAYERS = {
         )
         for cache_size in (1000, 2, 0)
     ],
+    "spacy_rnn.CharEmbed.v1": [
+        ({"width": 6, "char_width": 3, "rows": 40, **more}, make_docs, "list", width, None)
+        for more, width in [
+            ({}, 6),
+            ({"cell": "gru", "cache_size": 2}, 6),
+            ({"embed": {"@layers": "spacy_rnn.Embed.v1", "width": 3}, "cache_size": 0}, 9),
+        ]
+    ],
     "spacy_rnn.Dropout.v1": [({"rate": 0.0}, make_array, "array", nI, None)],
+    "spacy_rnn.SequenceDropout.v1": [({"rate": 0.0}, make_ragged, "ragged", nI, None)],
+    "spacy_rnn.Highway.v1": [({"layer": {"@layers": "spacy_rnn.RNN.v1", "nO": nI}}, make_ragged, "ragged", nI, None)],
     "spacy_rnn.Truncate.v1": [({"max_length": 2, "encode": ENCODE}, make_rows, "list", 5, 2)],
     "spacy_rnn.list2ragged.v1": [({}, make_rows, "ragged", nI, None)],
 }

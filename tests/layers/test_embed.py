@@ -3,7 +3,7 @@
 import numpy
 import pytest
 from numpy.testing import assert_array_equal
-from thinc.api import chain, list2ragged, tuplify
+from thinc.api import chain, list2ragged, set_dropout_rate, tuplify
 
 from spacy_rnn.layers import build_embed, learn_vocabulary
 
@@ -163,3 +163,31 @@ def test_learning_again_replaces_the_vocabulary(make_docs):
 def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         build_embed(**{"width": 3, **arguments})
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.9])
+def test_word_dropout_makes_words_unknown_in_training(make_docs, rate):
+    docs = make_docs("a b " * 500)
+    model = build_embed(3, word_dropout=rate)
+    model.initialize(X=docs)
+    unknown = model.get_param("E")[UNKNOWN]
+    assert not (model.predict(docs)[0] == unknown).all(axis=1).any()
+    Y, backprop = model.begin_update(docs)
+    dropped = (Y[0] == unknown).all(axis=1)
+    assert abs(dropped.mean() - rate) < 0.06
+    backprop([numpy.ones_like(Y[0])])
+    assert_array_equal(model.get_grad("E")[UNKNOWN], dropped.sum())
+
+
+def test_word_dropout_has_a_rate_of_its_own(make_docs):
+    docs = make_docs("a b " * 50)
+    model = build_embed(3, word_dropout=0.5)
+    model.initialize(X=docs)
+    set_dropout_rate(model, 0.0)
+    assert (model.begin_update(docs)[0][0] == model.get_param("E")[UNKNOWN]).all(axis=1).any()
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0])
+def test_word_dropout_that_is_no_share_is_refused(rate):
+    with pytest.raises(ValueError, match=f"word_dropout must be at least 0 and below 1, got {rate}"):
+        build_embed(3, word_dropout=rate)

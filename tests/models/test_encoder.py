@@ -4,6 +4,7 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose, assert_array_equal
+from thinc.api import Ragged
 
 CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
 HASH_EMBED = {
@@ -26,6 +27,22 @@ ENCODERS = {
         "recurrent_dropout": 0.3,
         "residual": True,
         "train_initial_state": True,
+    },
+    "regularized": {
+        "@architectures": "spacy_rnn.RNNEncoder.v1",
+        "width": 8,
+        "depth": 3,
+        "dropout": 0.2,
+        "variational_dropout": 0.3,
+        "layer_norm": True,
+        "highway": True,
+    },
+    "normalized, residual": {
+        "@architectures": "spacy_rnn.RNNEncoder.v1",
+        "width": 8,
+        "depth": 2,
+        "layer_norm": True,
+        "residual": True,
     },
     "BiLSTM": {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 12, "depth": 2, "dropout": 0.3},
     "BiLSTM of depth 0": {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 12, "depth": 0, "dropout": 0.0},
@@ -110,7 +127,12 @@ def test_encoder_sees_the_context(build, docs):
 
 @pytest.mark.parametrize(
     "encoder, option",
-    [("RNNEncoder", "dropout"), ("RNNEncoder", "recurrent_dropout"), ("BiLSTMEncoder", "dropout")],
+    [
+        ("RNNEncoder", "dropout"),
+        ("RNNEncoder", "recurrent_dropout"),
+        ("RNNEncoder", "variational_dropout"),
+        ("BiLSTMEncoder", "dropout"),
+    ],
 )
 def test_dropout_is_active_in_training_only_at_the_configured_rate(build, encoder, option):
     config = {"@architectures": f"spacy_rnn.{encoder}.v1", "width": 12, "depth": 2, "dropout": 0.0}
@@ -125,6 +147,36 @@ def test_residual_adds_the_input(build):
     rows = [numpy.ones((5, 12), dtype="float32")]
     plain, residual = (build({**config, "residual": value}).get_ref("encode").predict(rows)[0] for value in (False, True))
     assert_allclose(residual, plain + 1.0, rtol=1e-6)
+
+
+def test_variational_dropout_drops_columns_of_the_output(build):
+    encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 64, "variational_dropout": 0.5}
+    rows = [numpy.ones((5, 12), dtype="float32"), numpy.ones((3, 12), dtype="float32")]
+    Y, _ = build(encode).get_ref("encode").begin_update(rows)
+    dropped = [(each == 0).all(axis=0) for each in Y]
+    for each, columns in zip(Y, dropped, strict=True):
+        assert 10 < columns.sum() < 54
+        assert (each[:, ~columns] != 0).all()
+    assert (dropped[0] != dropped[1]).any()
+
+
+def test_layer_norm_normalizes_the_output(build, docs):
+    encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, "depth": 2, "layer_norm": True}
+    for rows in build(encode).predict(docs):
+        assert_allclose(rows.mean(axis=1), numpy.zeros(len(rows)), atol=1e-5)
+        assert_allclose(rows.std(axis=1), numpy.ones(len(rows)), atol=1e-3)
+
+
+def test_highway_starts_near_the_layer_below(build):
+    """The gate is mostly closed at first, so two layers give nearly what the first one gives."""
+    config = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 64, "depth": 2}
+    rows = [numpy.random.default_rng(0).normal(size=(20, 12)).astype("float32")]
+    model = build({**config, "highway": True}).get_ref("encode")
+    first = next(node for node in model.walk() if node.name == "rnn")
+    below = first.predict(Ragged(rows[0], numpy.asarray([20], dtype="int32"))).data
+    second = next(node for node in model.walk() if node.name == "highway").layers[0]
+    above = second.predict(Ragged(below, numpy.asarray([20], dtype="int32"))).data
+    assert numpy.abs(model.predict(rows)[0] - below).mean() < 0.5 * numpy.abs(above - below).mean()
 
 
 @pytest.mark.parametrize(
@@ -181,6 +233,11 @@ def test_bilstm_takes_the_arguments_of_spacys(resolve):
         ({"width": 8, "depth": 0}, ["depth", "0"]),
         ({"width": 8, "dropout": 1.0}, ["dropout", "1.0"]),
         ({"width": 8, "recurrent_dropout": -0.5}, ["recurrent_dropout", "-0.5"]),
+        ({"width": 8, "variational_dropout": 1.5}, ["rate", "1.5"]),
+        ({"width": 8, "layer_norm": True, "dropout": 1.0}, ["dropout", "1.0"]),
+        ({"width": 8, "layer_norm": True, "depth": 0}, ["depth", "0"]),
+        ({"width": 8, "highway": True}, ["highway", "depth", "1"]),
+        ({"width": 8, "depth": 2, "highway": True, "residual": True}, ["residual", "highway"]),
     ],
     ids=str,
 )
