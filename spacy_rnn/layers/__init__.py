@@ -4,6 +4,7 @@ from .char_embed import build_char_embed
 from .dropout import build_dropout, check_rate
 from .embed import build_embed, learn_vocabulary
 from .embed_rows import embed_rows
+from .filled_texts import on_filled_texts
 from .hash_embed import build_hash_embed, clear_cache
 from .highway import build_highway
 from .initializers import build_orthogonal_init, orthogonal_init
@@ -13,6 +14,7 @@ from .pool import build_pool
 from .precision import set_precision
 from .rnn import begin_scan, build_rnn, scan
 from .sequence_dropout import build_sequence_dropout
+from .softmax import build_softmax
 from .split_rows import split_rows
 from .summary import summary
 from .truncate import build_truncate
@@ -31,11 +33,13 @@ __all__ = [
     "build_pool",
     "build_rnn",
     "build_sequence_dropout",
+    "build_softmax",
     "build_truncate",
     "check_rate",
     "clear_cache",
     "embed_rows",
     "learn_vocabulary",
+    "on_filled_texts",
     "orthogonal_init",
     "scan",
     "set_precision",

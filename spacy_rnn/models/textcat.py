@@ -13,6 +13,7 @@ from thinc.api import (
     Logistic,
     Model,
     Softmax,
+    add,
     chain,
     resizable,
 )
@@ -20,7 +21,7 @@ from thinc.layers.chain import init as init_chain
 from thinc.layers.resizable import resize_linear_weighted
 from thinc.types import Floats2d
 
-from ..layers import build_dropout, build_list2ragged, build_pool
+from ..layers import build_dropout, build_list2ragged, build_pool, build_softmax, on_filled_texts
 
 # The bias of a class that is added to a trained exclusive model: its probability starts at 0, as in spaCy's own models.
 NEW_CLASS_BIAS = -5000
@@ -33,6 +34,7 @@ def build_textcat(
     nO: Optional[int] = None,
     hidden_width: int = 0,
     dropout: float = 0.0,
+    linear_model: Optional[Model[List[Doc], Floats2d]] = None,
 ) -> Model[List[Doc], Floats2d]:
     """Classify texts by their pooled token vectors.
 
@@ -42,8 +44,10 @@ def build_textcat(
     nO (Optional[int]): The number of classes. Inferred from the data if None.
     hidden_width (int): The width of a dense layer (GELU) between pooling and output; 0 for none.
     dropout (float): The share of the pooled vector, and of the hidden layer, that is dropped.
+    linear_model (Optional[Model[List[Doc], Floats2d]]): A model whose class scores are added to those of the dense layer before
+        they become probabilities: `spacy.TextCatBOW.v3` with `no_output_layer = true`, for n-grams of words.
     RETURNS (Model[List[Doc], Floats2d]): The model, from B texts to class probabilities [B, nO].
-    RAISES (ValueError): If an argument is out of its range.
+    RAISES (ValueError): If an argument is out of its range, or if linear_model gives probabilities.
     """
     if hidden_width < 0:
         raise ValueError(f"hidden_width must be at least 0, got {hidden_width}")
@@ -55,12 +59,15 @@ def build_textcat(
     layers: List[Model] = [tok2vec, build_list2ragged(), pool, build_dropout(dropout)]
     if hidden_width:
         layers += [Gelu(nO=hidden_width), build_dropout(dropout)]
-    dense: Model[Floats2d, Floats2d] = Softmax(nO) if exclusive_classes else Linear(nO)
+    dense: Model[Floats2d, Floats2d] = Softmax(nO) if exclusive_classes and linear_model is None else Linear(nO)
     fill_defaults = {"W": 0, "b": NEW_CLASS_BIAS if exclusive_classes else 0}
     output: Model[Floats2d, Floats2d] = resizable(
         dense, resize_layer=partial(resize_linear_weighted, fill_defaults=fill_defaults)
     )
     layers.append(output)
+    if linear_model is not None:
+        _require_scores(linear_model)
+        layers = [add(chain(*layers), on_filled_texts(linear_model)), *([build_softmax()] if exclusive_classes else [])]
     if not exclusive_classes:
         layers.append(Logistic())
     model: Model[List[Doc], Floats2d] = chain(*layers)
@@ -70,9 +77,29 @@ def build_textcat(
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("pool", pool)
     model.set_ref("output_layer", dense)
+    model.set_ref("linear_model", linear_model)
     model.attrs["multi_label"] = not exclusive_classes
-    model.attrs["resize_output"] = partial(resize_and_set_ref, resizable_layer=output)
+    model.attrs["resize_output"] = partial(resize, resizable_layer=output)
     return model
+
+
+def resize(model: Model[List[Doc], Floats2d], new_nO: int, resizable_layer: Model) -> Model[List[Doc], Floats2d]:
+    """Add classes to a trained model, as spaCy's own models do.
+
+    model (Model[List[Doc], Floats2d]): The model.
+    new_nO (int): The number of classes.
+    resizable_layer (Model): Its dense output.
+    RETURNS (Model[List[Doc], Floats2d]): The model.
+    """
+    linear_model = model.maybe_get_ref("linear_model")
+    if linear_model is not None:
+        linear_model.attrs["resize_output"](linear_model, new_nO)
+    return resize_and_set_ref(model, new_nO, resizable_layer)
+
+
+def _require_scores(linear_model: Model) -> None:
+    if any(node.name in ("softmax_activation", "sigmoid_activation", "logistic") for node in linear_model.walk()):
+        raise ValueError("linear_model has to give scores, not probabilities: set its no_output_layer = true")
 
 
 def ends_bidirectional(tok2vec: Model) -> Optional[bool]:
@@ -108,4 +135,11 @@ def init(
     bidirectional = ends_bidirectional(tok2vec)
     if bidirectional is not None:
         pool.attrs["bidirectional"] = bidirectional
+    linear_model = model.maybe_get_ref("linear_model")
+    if linear_model is not None:
+        # Two outputs are added, so neither is the last layer, whose width is inferred.
+        nO = model.maybe_get_dim("nO") or (None if Y is None else Y.shape[1])
+        for layer in (model.get_ref("output_layer"), linear_model.get_ref("output_layer")):
+            if nO is not None:
+                layer.set_dim("nO", nO)
     init_chain(model, X, Y)

@@ -250,3 +250,74 @@ def test_gradients_of_the_output_reach_the_embedding(build, docs):
 def test_arguments_out_of_range_are_refused(resolve, arguments, message):
     with pytest.raises(ValueError, match=message):
         resolve(textcat(True, **arguments))
+
+
+def bag_of_words(exclusive, **arguments):
+    return {
+        "@architectures": "spacy.TextCatBOW.v3",
+        "exclusive_classes": exclusive,
+        "ngram_size": 2,
+        "length": 4096,
+        "no_output_layer": True,
+        **arguments,
+    }
+
+
+def scores_of(Y, exclusive):
+    """Scores up to a constant, from probabilities."""
+    logits = numpy.log(Y) if exclusive else numpy.log(Y / (1 - Y))
+    return logits - logits.mean(axis=1, keepdims=True) if exclusive else logits
+
+
+@exclusive_or_not
+def test_scores_of_a_linear_model_are_added(build, docs, exclusive):
+    model = build(exclusive, linear_model=bag_of_words(exclusive))
+    linear = model.get_ref("linear_model")
+    sparse = linear.get_ref("output_layer")
+    alone = model.predict(docs)
+    assert_probabilities(alone, exclusive)
+    sparse.set_param("W", numpy.random.normal(size=sparse.get_param("W").shape).astype("float32"))
+    sparse.set_param("b", numpy.asarray([1.0, 0.0, -1.0], dtype="float32"))
+    added = numpy.zeros_like(alone)
+    filled = [i for i, doc in enumerate(docs) if len(doc)]
+    added[filled] = linear.predict([docs[i] for i in filled])
+    if exclusive:
+        added = added - added.mean(axis=1, keepdims=True)
+    assert numpy.abs(added).max() > 0.1
+    assert_allclose(scores_of(model.predict(docs), exclusive), scores_of(alone, exclusive) + added, atol=1e-3)
+
+
+@exclusive_or_not
+def test_both_parts_learn(build, docs, exclusive):
+    model = build(exclusive, linear_model=bag_of_words(exclusive))
+    truth = numpy.eye(3, dtype="float32")[numpy.arange(len(docs)) % 3]
+    Y, backprop = model.begin_update(docs)
+    backprop(Y - truth)
+    for name in ("output_layer", "linear_model"):
+        part = model.get_ref(name)
+        part = part.get_ref("output_layer") if name == "linear_model" else part
+        assert part.get_grad("b").any() and part.get_grad("W").any()
+
+
+@exclusive_or_not
+def test_classes_are_added_to_both_parts(build, docs, exclusive):
+    model = build(exclusive, linear_model=bag_of_words(exclusive))
+    before = model.predict(docs)
+    model.attrs["resize_output"](model, 4)
+    after = model.predict(docs)
+    assert after.shape == (len(docs), 4)
+    assert_allclose(after[:, :3], before, atol=1e-5)
+
+
+@exclusive_or_not
+def test_model_with_a_linear_part_is_loaded_from_bytes(build, resolve, docs, exclusive):
+    arguments = {"linear_model": bag_of_words(exclusive)}
+    model = build(exclusive, **arguments)
+    fresh = resolve(textcat(exclusive, **arguments)).from_bytes(model.to_bytes())
+    assert_array_equal(fresh.predict(docs), model.predict(docs))
+
+
+@exclusive_or_not
+def test_linear_model_that_gives_probabilities_is_refused(build, exclusive):
+    with pytest.raises(ValueError, match="no_output_layer = true"):
+        build(exclusive, linear_model=bag_of_words(exclusive, no_output_layer=False))
