@@ -1,16 +1,17 @@
 """Train and evaluate the configs of this project and their rivals on the same data, and keep the figures.
 
-    python benchmarks/accuracy.py TABLE
+    python benchmarks/accuracy.py TABLE --seeds 3
 
-Tables: ewt-pos, ewt-pos-cnn, ewt-tag, sst2, poolings, tweets, reviews. The corpora must have been converted, e.g. by
-`python -m spacy project run ewt-convert`. Every row is trained on train and chosen on dev, by spaCy's early stopping; the
+`--help` lists the tables. The corpora must have been converted, e.g. by `python -m spacy project run ewt-convert`. Every row is trained on train and chosen on dev, by spaCy's early stopping; the
 test part is looked at once. Results go to benchmarks/results/accuracy-TABLE.json, and are printed as a table.
 """
 
 import tempfile
 import time
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, NamedTuple, Optional
+from statistics import mean, stdev
+from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Tuple
 
 import spacy
 import srsly
@@ -74,6 +75,9 @@ ACCURACY = {"accuracy": "cats_micro_f", "macro recall": "cats_macro_r"}
 BAG_OF_WORDS = Run("TF-IDF bigrams + logistic regression", None, {"ngrams": 2, "tfidf": True})
 POOLINGS = (["last"], ["mean"], ["max"], ["attention"], ["last", "max"], ["mean", "max"], ["last", "mean", "max", "attention"])
 
+# A tenth of the words of EWT: smaller batches, and more passes over them.
+SMALL_TREEBANK = {"training.batcher.size": 300, "training.max_steps": 2600, "training.eval_frequency": 65}
+
 TABLES = {
     "ewt-pos": Table(
         "ewt",
@@ -90,6 +94,23 @@ TABLES = {
         True,
         by_cell("configs/tagger_tag.cfg", "LSTM", "GRU"),
     ),
+    "ewt-pos-accurate": Table("ewt", {"accuracy": "pos_acc"}, True, [Run("accurate", "configs/tagger_pos_accurate.cfg", {})]),
+    "ewt-tag-accurate": Table("ewt", {"accuracy": "tag_acc"}, True, [Run("accurate", "configs/tagger_tag_accurate.cfg", {})]),
+    "ewt-tag-cnn": Table(
+        "ewt", {"accuracy": "tag_acc"}, True, [Run("spaCy's CNN, default settings", "benchmarks/configs/tagger_tag_cnn.cfg", {})]
+    ),
+    **{
+        f"{language}-pos": Table(
+            language,
+            {"accuracy": "pos_acc"},
+            True,
+            [
+                Run("accurate", "configs/tagger_pos_accurate.cfg", {"nlp.lang": "xx", **SMALL_TREEBANK}),
+                Run("spaCy's CNN, default settings", "benchmarks/configs/tagger_pos_cnn.cfg", {"nlp.lang": "xx"}),
+            ],
+        )
+        for language in ("uyghur", "vietnamese")
+    },
     "sst2": Table(
         "sst2",
         ACCURACY,
@@ -208,9 +229,26 @@ def read_texts(path: Path) -> Any:
     return [" ".join(token.text for token in doc) for doc in docs], [max(doc.cats, key=doc.cats.get) for doc in docs]
 
 
+def summarize(rows: List[Dict[str, Any]]) -> List[Tuple[str, ...]]:
+    """Make the lines of a table: the scores of one seed, or the mean of several and their sample standard deviation.
+
+    rows (List[Dict[str, Any]]): The results, those of a run side by side.
+    RETURNS (List[Tuple[str, ...]]): A line for each run.
+    """
+    lines = []
+    for name, group in groupby(rows, key=lambda row: row["name"]):
+        scores = [row["scores"] for row in group]
+        cells = []
+        for key in scores[0]:
+            values = [each[key] for each in scores]
+            cells.append(f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else ""))
+        lines.append((name, *cells))
+    return lines
+
+
 def main(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(TABLES)}")],
-    seed: Annotated[int, typer.Option(help="The seed")] = 0,
+    seeds: Annotated[int, typer.Option(help="How many seeds, from 0", min=1)] = 1,
     gpu: Annotated[int, typer.Option(help="GPU, or -1 for the CPU")] = -1,
 ) -> None:
     """Train and evaluate the rows of a table, and keep the figures."""
@@ -220,11 +258,12 @@ def main(
     path = ROOT / "benchmarks" / "results" / f"accuracy-{name}.json"
     rows = []
     for run in spec.runs:
-        result = bag_of_words(run, spec) if run.config is None else train_and_evaluate(run, spec, seed, gpu)
-        rows.append({"name": run.name, "config": run.config, "overrides": run.overrides, "seed": seed, **result})
-        srsly.write_json(path, {"table": name, "machine": machine(), "rows": rows})
-    header = ("", *rows[0]["scores"])
-    typer.echo(format_table([(row["name"], *row["scores"].values()) for row in rows], header=header, divider=True))
+        # The bag of words has no seed.
+        for seed in range(seeds if run.config else 1):
+            result = train_and_evaluate(run, spec, seed, gpu) if run.config else bag_of_words(run, spec)
+            rows.append({"name": run.name, "config": run.config, "overrides": run.overrides, "seed": seed, **result})
+            srsly.write_json(path, {"table": name, "machine": machine(), "rows": rows})
+    typer.echo(format_table(summarize(rows), header=("", *rows[0]["scores"]), divider=True))
 
 
 if __name__ == "__main__":
