@@ -9,6 +9,7 @@ from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
+from spacy.vocab import Vocab
 from thinc.api import Config, Model, to_numpy
 from thinc.types import Floats2d
 
@@ -63,6 +64,7 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     default_config={
         "model": DEFAULT_EXCLUSIVE_MODEL,
         "threshold": 0.0,
+        "class_weight": None,
         "scorer": {"@scorers": "spacy.textcat_scorer.v2"},
     },
     default_score_weights=SCORE_WEIGHTS,
@@ -72,6 +74,7 @@ def make_rnn_textcat(
     name: str,
     model: Model[List[Doc], Floats2d],
     threshold: float,
+    class_weight: Optional[str],
     scorer: Optional[Callable],
 ) -> "RNNTextCategorizer":
     """Make a component that predicts which one class is true of a text.
@@ -80,10 +83,14 @@ def make_rnn_textcat(
     name (str): The component's name.
     model (Model[List[Doc], Floats2d]): The model, from B texts to probabilities [B, classes].
     threshold (float): Without effect, as in spaCy's own component: of exclusive classes the most probable one is predicted.
+    class_weight (Optional[str]): "balanced" if all classes count the same in training, however many texts each has: where recall
+        averaged over the classes matters, or where later texts are of other classes than the training texts are. None if all
+        texts count the same.
     scorer (Optional[Callable]): The scoring method.
     RETURNS (RNNTextCategorizer): The component.
+    RAISES (ValueError): If class_weight is unknown.
     """
-    return RNNTextCategorizer(nlp.vocab, model, name, threshold=threshold, scorer=scorer)
+    return RNNTextCategorizer(nlp.vocab, model, name, threshold=threshold, class_weight=class_weight, scorer=scorer)
 
 
 @Language.factory(
@@ -152,6 +159,32 @@ class _Categorizer(RNNPipe, TextCategorizer):
 class RNNTextCategorizer(_Categorizer):
     """spaCy's categorizer for exclusive classes."""
 
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], Floats2d],
+        name: str = "rnn_textcat",
+        *,
+        threshold: float,
+        class_weight: Optional[str],
+        scorer: Optional[Callable],
+    ) -> None:
+        """Make the component.
+
+        vocab (Vocab): The shared vocabulary.
+        model (Model[List[Doc], Floats2d]): The model.
+        name (str): The component's name.
+        threshold (float): Without effect.
+        class_weight (Optional[str]): "balanced" or None.
+        scorer (Optional[Callable]): The scoring method.
+        RAISES (ValueError): If class_weight is unknown.
+        """
+        if class_weight not in (None, "balanced"):
+            raise ValueError(f"class_weight must be null or 'balanced', got {class_weight!r}")
+        super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
+        self.cfg["class_weight"] = class_weight
+        self.cfg["weights"] = {}
+
     def initialize(  # type: ignore[override]
         self,
         get_examples: Callable[[], Iterable[Example]],
@@ -170,16 +203,22 @@ class RNNTextCategorizer(_Categorizer):
         """
         _prepare(self, get_examples, nlp)
         super().initialize(get_examples, nlp=nlp, labels=labels, positive_label=positive_label)
+        if self.cfg["class_weight"]:
+            self.cfg["weights"] = _balanced(get_examples(), self.labels)
         learn_vocabularies(self.model, get_examples)
 
     def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         examples = list(examples)
         _require_known_classes(self, examples)
         truths, not_missing = super()._examples_to_truth(examples)
-        # A text without annotation is true of no class, which exclusive classes cannot learn.
+        weights = self.cfg.get("weights", {})
         for i, example in enumerate(examples):
-            if set(self.labels).isdisjoint(example.reference.cats):
+            cats = example.reference.cats
+            # A text without annotation is true of no class, which exclusive classes cannot learn.
+            if set(self.labels).isdisjoint(cats):
                 not_missing[i] = 0.0
+            elif weights:
+                not_missing[i] *= sum(cats.get(label, 0.0) * weights.get(label, 1.0) for label in self.labels)
         return truths, not_missing
 
 
@@ -210,6 +249,16 @@ class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
         if self.cfg.get("all_labels"):
             _require_known_classes(self, examples)
         return super()._examples_to_truth(examples)
+
+
+def _balanced(examples: Iterable[Example], labels: Iterable[str]) -> Dict[str, float]:
+    """Give each class a weight, so that all of them weigh the same and a text weighs 1 on average."""
+    counts = dict.fromkeys(labels, 0.0)
+    for example in examples:
+        for label in counts:
+            counts[label] += example.reference.cats.get(label, 0.0)
+    filled = {label: count for label, count in counts.items() if count}
+    return {label: sum(filled.values()) / (len(filled) * count) for label, count in filled.items()}
 
 
 def _require_known_classes(component: TextCategorizer, examples: Iterable[Example]) -> None:

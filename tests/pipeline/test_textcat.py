@@ -3,6 +3,7 @@
 import numpy
 import pytest
 import spacy
+from numpy.testing import assert_allclose
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
@@ -366,3 +367,26 @@ def test_truncate_reads_the_first_tokens_only(factory, component_config, tok2vec
     assert cats("A", "warm", "film") == cats("A", "warm", "film", "dull", "cold", "slow")
     assert cats("A", "warm", "film") != cats("A", "warm", "dull")
     assert_batch_invariant(nlp, factory, [*TEXTS, []])
+
+
+@pytest.mark.parametrize("class_weight, expected", [(None, 1.0), ("balanced", 3.0)])
+def test_balanced_classes_weigh_the_same(class_weight, expected):
+    """Of four texts one is rare: its gradient is three times that of a frequent one."""
+    nlp = spacy.blank("en")
+    component = nlp.add_pipe("rnn_textcat", config={"class_weight": class_weight})
+    cats = [{"rare": float(i == 0), "frequent": float(i != 0)} for i in range(4)]
+    examples = [Example.from_dict(nlp.make_doc("a text"), {"cats": each}) for each in cats]
+    nlp.initialize(lambda: examples)
+    scores = numpy.full((4, 2), 0.5, dtype="float32")
+    _, d_scores = component.get_loss(examples, scores)
+    size = numpy.abs(d_scores).sum(axis=1)
+    assert_allclose(size[0] / size[1:], expected, rtol=1e-5)
+    if class_weight:
+        assert_allclose(size.sum(), 4.0, rtol=1e-5)
+        loaded = spacy.util.load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
+        assert_allclose(loaded.get_pipe("rnn_textcat").get_loss(examples, scores)[1], d_scores)
+
+
+def test_class_weight_that_is_unknown_is_refused():
+    with pytest.raises(ValueError, match="'balanced', got 'inverse'"):
+        spacy.blank("en").add_pipe("rnn_textcat", config={"class_weight": "inverse"})
