@@ -2,8 +2,8 @@
 
     python benchmarks/accuracy.py TABLE --seeds 3
 
-`--help` lists the tables. The corpora must have been converted, e.g. by `python -m spacy project run ewt-convert`. Every row is trained
-on train and chosen on dev, by spaCy's early stopping; the test part is looked at once. Results go to
+`--help` lists the tables. The corpora must have been converted, e.g. by `python -m spacy project run ewt-convert`. Every row is
+trained on train and chosen on dev, by spaCy's early stopping; the test part is looked at once. Results go to
 benchmarks/results/accuracy-TABLE.json, and are printed as a table.
 """
 
