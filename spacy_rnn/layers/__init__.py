@@ -1,6 +1,7 @@
 """Thinc layers."""
 
 from .char_embed import build_char_embed
+from .crf import build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
 from .dropout import build_dropout, check_rate
 from .embed import build_embed, learn_vocabulary
 from .embed_rows import embed_rows
@@ -24,6 +25,7 @@ __all__ = [
     "EngineOps",
     "begin_scan",
     "build_char_embed",
+    "build_crf",
     "build_dropout",
     "build_embed",
     "build_hash_embed",
@@ -37,11 +39,15 @@ __all__ = [
     "build_truncate",
     "check_rate",
     "clear_cache",
+    "crf_decode",
+    "crf_log_likelihood",
+    "crf_marginals",
     "embed_rows",
     "learn_vocabulary",
     "on_filled_texts",
     "orthogonal_init",
     "scan",
+    "set_labels",
     "set_precision",
     "split_rows",
     "summary",

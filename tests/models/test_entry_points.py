@@ -14,6 +14,7 @@ TESTED = {
     "spacy_rnn.HashEmbed.v1",
     "spacy_rnn.CharEmbed.v1",
     "spacy_rnn.Truncate.v1",
+    "spacy_rnn.CRF.v1",
 }
 
 
