@@ -76,7 +76,7 @@ LAYERS = {
     "spacy_rnn.SequenceDropout.v1": [({"rate": 0.0}, make_ragged, "ragged", nI, None)],
     "spacy_rnn.Highway.v1": [({"layer": {"@layers": "spacy_rnn.RNN.v1", "nO": nI}}, make_ragged, "ragged", nI, None)],
     "spacy_rnn.Truncate.v1": [({"max_length": 2, "encode": ENCODE}, make_rows, "list", 5, 2)],
-    "spacy_rnn.CRF.v1": [({"scores": ENCODE}, make_rows, "list", 5, None)],
+    "spacy_rnn.CRF.v1": [({"scores": ENCODE, "nO": 5}, make_rows, "list", 5, None)],
     "spacy_rnn.list2ragged.v1": [({}, make_rows, "ragged", nI, None)],
 }
 CASES = [pytest.param(name, *case, id=f"{name} {i}") for name, cases in LAYERS.items() for i, case in enumerate(cases)]
