@@ -12,8 +12,9 @@ from typing import Any, Callable, Tuple
 import numpy
 from thinc.util import get_array_module
 
-from ..recurrence import as_lengths
-from . import reference
+from ..recurrence import as_lengths, select_engine
+from ..recurrence import cpu as recurrence_cpu
+from . import cpu, reference
 from .interface import Array, Crf, PathSums
 
 Backprop = Callable[[Array], Tuple[Array, Crf]]
@@ -36,8 +37,9 @@ def log_likelihood(crf: Crf, scores: Array, lengths: Any, allowed: Array) -> Tup
     """
     batch_lengths = _checked(crf, scores, lengths)
     _check_allowed(allowed, scores)
-    allowed_paths = reference.sum_paths(crf, _restricted(scores, allowed), batch_lengths)
-    all_paths = reference.sum_paths(crf, scores, batch_lengths)
+    engine = _engine(crf, scores)
+    allowed_paths = engine.sum_paths(crf, scores, batch_lengths, allowed, is_train=True)
+    all_paths = engine.sum_paths(crf, scores, batch_lengths, None, is_train=True)
     _require_paths(allowed_paths.log_sums, "its annotation allows", batch_lengths)
 
     def backprop(d_log_likelihoods: Array) -> Tuple[Array, Crf]:
@@ -57,7 +59,7 @@ def viterbi(crf: Crf, scores: Array, lengths: Any) -> Tuple[Array, Array]:
     RAISES (ValueError): If a shape or type does not fit, a score is not a number or +inf, or no path is possible.
     """
     batch_lengths = _checked(crf, scores, lengths)
-    labels, best = reference.find_best(crf, scores, batch_lengths)
+    labels, best = _engine(crf, scores).find_best(crf, scores, batch_lengths)
     _require_paths(best, "is allowed", batch_lengths)
     return labels, best
 
@@ -72,7 +74,7 @@ def marginals(crf: Crf, scores: Array, lengths: Any) -> Array:
     RAISES (ValueError): If a shape or type does not fit, a score is not a number or +inf, or no path is possible.
     """
     batch_lengths = _checked(crf, scores, lengths)
-    paths = reference.sum_paths(crf, scores, batch_lengths)
+    paths = _engine(crf, scores).sum_paths(crf, scores, batch_lengths, None, is_train=False)
     _require_paths(paths.log_sums, "is allowed", batch_lengths)
     return paths.marginals
 
@@ -90,13 +92,14 @@ def _backprop(allowed: PathSums, everything: PathSums, lengths: numpy.ndarray, d
     filled = lengths > 0
     d_start = d_scores[xp.asarray((ends - lengths)[filled])].sum(axis=0)
     d_end = d_scores[xp.asarray((ends - 1)[filled])].sum(axis=0)
+    assert allowed.count_transitions is not None and everything.count_transitions is not None
     d_transitions = allowed.count_transitions(weights) - everything.count_transitions(weights)
     return d_scores, Crf(d_start, d_transitions, d_end)
 
 
-def _restricted(scores: Array, allowed: Array) -> Array:
-    xp = get_array_module(scores)
-    return xp.where(allowed.astype(bool), scores, xp.asarray(-numpy.inf, dtype=scores.dtype))
+def _engine(crf: Crf, scores: Array) -> Any:
+    """Pick the engine: the compiled one for arrays that its sweeps take as well, else the reference."""
+    return cpu if select_engine(scores, crf._asdict()) is recurrence_cpu else reference
 
 
 def _checked(crf: Crf, scores: Array, lengths: Any) -> numpy.ndarray:

@@ -1,6 +1,6 @@
 """What the engines of a conditional random field are given, and what they give back."""
 
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Optional
 
 Array = Any  # a numpy.ndarray or a cupy.ndarray
 
@@ -24,10 +24,10 @@ class PathSums(NamedTuple):
     log_sums (Array): float64 [B], the logarithm of the sum of the exponentials of the paths' scores; 0 for a sequence without
         rows, -inf where no path is allowed.
     marginals (Array): [N, L], the probability of each label at each row; zeros where no path is allowed.
-    count_transitions (Callable[[Array], Array]): From a weight for each sequence [B] to how often each label is expected right
-        after each other one [L, L], the sequences weighted.
+    count_transitions (Optional[Callable[[Array], Array]]): In training, from a weight for each sequence [B] to how often each
+        label is expected right after each other one [L, L], the sequences weighted.
     """
 
     log_sums: Array
     marginals: Array
-    count_transitions: Callable[[Array], Array]
+    count_transitions: Optional[Callable[[Array], Array]]

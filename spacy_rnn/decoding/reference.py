@@ -5,7 +5,7 @@ in logarithms; the best one is found by Viterbi's (1967, "Error bounds for convo
 each time step, as in Rabiner's equations 91-92, so that no number grows with the length of a sequence.
 """
 
-from typing import Any, Iterator, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 import numpy
 from thinc.util import get_array_module
@@ -17,15 +17,19 @@ from .interface import Array, Crf, PathSums
 PIECE_SIZE = 2**22
 
 
-def sum_paths(crf: Crf, scores: Array, lengths: numpy.ndarray) -> PathSums:
+def sum_paths(crf: Crf, scores: Array, lengths: numpy.ndarray, allowed: Optional[Array], is_train: bool) -> PathSums:
     """Sum over all paths of labels through each sequence.
 
     crf (Crf): The parameters.
-    scores (Array): [N, L], the score of each label at each row, -inf where it is not allowed.
+    scores (Array): [N, L], the score of each label at each row.
     lengths (numpy.ndarray): int32 [B], the number of rows of each sequence.
+    allowed (Optional[Array]): bool or uint8 [N, L], the labels that paths may have at each row; all if None.
+    is_train (bool): Whether transitions are to be counted.
     RETURNS (PathSums): The sums.
     """
     xp = get_array_module(scores)
+    if allowed is not None:
+        scores = xp.where(allowed.astype(bool), scores, xp.asarray(-numpy.inf, dtype=scores.dtype))
     packing = pack(lengths, reverse=False)
     order, index = xp.asarray(packing.order), xp.asarray(packing.index)
     rows, most = _below_zero(xp, scores[index])
@@ -37,7 +41,7 @@ def sum_paths(crf: Crf, scores: Array, lengths: numpy.ndarray) -> PathSums:
     def count_transitions(weights: Array) -> Array:
         return _count_transitions(xp, crf.transitions, alphas, rows + betas, weights[order], packing)
 
-    return PathSums(_unsorted(xp, log_sums, order), marginals, count_transitions)
+    return PathSums(_unsorted(xp, log_sums, order), marginals, count_transitions if is_train else None)
 
 
 def find_best(crf: Crf, scores: Array, lengths: numpy.ndarray) -> Tuple[Array, Array]:

@@ -3,7 +3,7 @@
 """The compiled engine as Python sees it. Arrays come in as buffers of floats whose rows have no gaps between their numbers; the
 functions of the rooms above check and complete what they pass."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcmp
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
@@ -103,6 +103,12 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         cbool transpose_A
         cbool transpose_B
 
+    cdef cppclass Field:
+        int64_t n_labels
+        const float *start
+        const float *transitions
+        const float *end
+
     cdef cppclass Kernels:
         const char *name
         cbool supported()
@@ -114,6 +120,21 @@ cdef extern from "engine.h" namespace "spacy_rnn":
     void run_forward(const Kernels &, const Forward *const *, int, cbool) except + nogil
     void run_backward(const Kernels &, const Backward *const *, int, cbool) except + nogil
     void order_by_length(const int32_t *, int64_t, int32_t *) except + nogil
+
+
+cdef extern from "paths.h" namespace "spacy_rnn":
+    cdef cppclass ScoreBatch:
+        int64_t n_sequences
+        const int32_t *length
+        const float *scores
+        int64_t stride
+        const uint8_t *allowed
+
+    cdef cppclass CPathSums "spacy_rnn::PathSums":
+        void run(const Kernels &, const Field &, const ScoreBatch &, cbool, double *, float *) except + nogil
+        void count_transitions(const float *, double *) except + nogil
+
+    void find_best_paths(const Kernels &, const Field &, const ScoreBatch &, int64_t *, double *) except + nogil
 
 
 # The cells in the order of the engine's CellKind.
@@ -527,6 +548,104 @@ def multiply(const float[:, ::1] A, const float[:, ::1] B, float[:, ::1] C, bint
     cdef const Kernels *kernels = _kernels
     with nogil:
         kernels.multiply(p)
+
+
+cdef Field _field(const float[::1] start, const float[:, ::1] transitions, const float[::1] end) noexcept:
+    cdef Field field
+    field.n_labels = start.shape[0]
+    field.start, field.transitions, field.end = &start[0], &transitions[0, 0], &end[0]
+    return field
+
+
+cdef ScoreBatch _scores(const float[:, :] scores, const uint8_t[:, ::1] allowed, const int32_t[::1] length) noexcept:
+    cdef ScoreBatch batch
+    batch.n_sequences = length.shape[0]
+    batch.length = &length[0] if batch.n_sequences else NULL
+    batch.scores, batch.stride = _matrix(scores), _stride(scores)
+    batch.allowed = &allowed[0, 0] if allowed is not None and allowed.shape[0] else NULL
+    return batch
+
+
+def find_best(
+    const float[::1] start,
+    const float[:, ::1] transitions,
+    const float[::1] end,
+    const float[:, :] scores,
+    const int32_t[::1] length,
+    int64_t[::1] labels,
+    double[::1] best,
+):
+    """Find the best path of labels through each sequence.
+
+    start, transitions, end (Floats): [L], [L, L], [L], the parameters of a conditional random field.
+    scores (Floats2d): [N, L].
+    length (Ints1d): int32 [B].
+    labels (Ints1d): int64 [N], written; undefined where there is no path.
+    best (Floats1d): float64 [B], written: the scores of the paths, -inf where there is none.
+    """
+    cdef Field field = _field(start, transitions, end)
+    cdef ScoreBatch batch = _scores(scores, None, length)
+    cdef const Kernels *kernels = _kernels
+    cdef int64_t *to = &labels[0] if labels.shape[0] else NULL
+    if batch.n_sequences:
+        with nogil:
+            find_best_paths(kernels[0], field, batch, to, &best[0])
+
+
+cdef class PathSums:
+    """The sums over all paths of labels through each sequence."""
+
+    cdef CPathSums sums
+    cdef Py_ssize_t n_sequences
+    cdef Py_ssize_t n_labels
+    cdef tuple arrays
+
+    def __init__(
+        self,
+        const float[::1] start,
+        const float[:, ::1] transitions,
+        const float[::1] end,
+        const float[:, :] scores,
+        const uint8_t[:, ::1] allowed,
+        const int32_t[::1] length,
+        bint keep,
+        double[::1] log_sums,
+        float[:, ::1] marginals,
+    ):
+        """Sum over the paths.
+
+        start, transitions, end (Floats): [L], [L, L], [L], the parameters of a conditional random field.
+        scores (Floats2d): [N, L].
+        allowed (Optional[Ints2d]): uint8 [N, L], which labels the paths may have at each row; all if None.
+        length (Ints1d): int32 [B].
+        keep (bool): Whether `count_transitions` may follow; the arrays must then stay as they are.
+        log_sums (Floats1d): float64 [B], written: the logarithms of the sums.
+        marginals (Floats2d): [N, L], written: the probability of each label at each row.
+        """
+        self.arrays = (start, transitions, end, scores, allowed, length)
+        self.n_sequences, self.n_labels = length.shape[0], start.shape[0]
+        cdef Field field = _field(start, transitions, end)
+        cdef ScoreBatch batch = _scores(scores, allowed, length)
+        cdef const Kernels *kernels = _kernels
+        cdef float *to = _out_matrix(marginals)
+        if batch.n_sequences:
+            with nogil:
+                self.sums.run(kernels[0], field, batch, keep, &log_sums[0], to)
+
+    def count_transitions(self, const float[::1] weights, double[:, ::1] counts):
+        """Find how often each label is expected right after each other one.
+
+        weights (Floats1d): [B], what each sequence counts.
+        counts (Floats2d): float64 [L, L], written.
+        RAISES (ValueError): If a shape does not fit.
+        """
+        if weights.shape[0] != self.n_sequences or counts.shape[0] != self.n_labels or counts.shape[1] != self.n_labels:
+            raise ValueError(f"expected {self.n_sequences} weights and counts of {self.n_labels} labels")
+        if self.n_sequences:
+            with nogil:
+                self.sums.count_transitions(&weights[0], &counts[0, 0])
+        else:
+            counts[:, :] = 0.0
 
 
 select(instruction_sets()[0])

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "buffer.h"
 
@@ -97,6 +98,42 @@ struct MatrixProduct {
     bool transpose_A, transpose_B;
 };
 
+// The parameters of a linear-chain conditional random field over L labels.
+struct Field {
+    int64_t n_labels;
+    const float *start;        // [L]
+    const float *transitions;  // [L, L], from row to column
+    const float *end;          // [L]
+};
+
+// The score of what is forbidden.
+constexpr float FORBIDDEN = -std::numeric_limits<float>::infinity();
+
+// A field in the order in which the kernels read it, padded with what is forbidden: its scores, or their exponentials divided by the
+// largest. There are n_columns = ceil(L / V) vector columns.
+struct PackedField {
+    int64_t n_labels = 0, n_columns = 0, width = 0;  // width = n_columns·V
+    Buffer into;    // [n_columns, L, V]: from each label to the V of a vector column
+    Buffer out_of;  // [n_columns, L, V]: from the V of a vector column to each label
+    Buffer start, end;  // [n_columns·V]
+    float most_start = 0, most_transition = 0, most_end = 0;  // the logarithms of what the exponentials were divided by
+};
+
+// A sequence of rows with a score for each label.
+struct LabelScores {
+    const float *scores;     // [n, L]
+    int64_t stride;          // floats from row to row
+    const uint8_t *allowed;  // [n, L] or null: all labels are
+    int64_t n;
+};
+
+// The sum over paths exp(scores)·2^exponent·last.
+struct ScaledSum {
+    double scores;
+    int64_t exponent;
+    double last;
+};
+
 struct Kernels {
     const char *name;
     bool (*supported)();
@@ -104,6 +141,17 @@ struct Kernels {
     void (*forward)(const Forward &);
     void (*backward)(const Backward &);
     void (*multiply)(const MatrixProduct &);
+    void (*pack_scores)(const Field &, PackedField &);
+    void (*pack_exponentials)(const Field &, PackedField &);
+    // Finds the labels [n] of the best path and gives its score. work: [n + 1, width].
+    double (*find_best)(const PackedField &scores, const LabelScores &, float *work, int64_t *labels);
+    // Sums over paths; false if float32 does not do for it, and nothing that was written counts. marginals: [n, L]. before, after:
+    // [n, width], whose products `add_pairs` sums. work: [width].
+    bool (*sum_paths)(const PackedField &exponentials, const LabelScores &, float *before, float *after, float *marginals, float *work,
+                      ScaledSum &);
+    // sums [L, width] += the probabilities of pairs of labels in rows that follow each other, divided by the exponential of their
+    // transition.
+    void (*add_pairs)(const PackedField &exponentials, const float *before, const float *after, int64_t n, float *sums);
     double (*multiply_adds)(int64_t rounds);  // does rounds times a fixed number of independent fused multiply-adds; returns that number
 };
 

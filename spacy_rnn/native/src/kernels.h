@@ -80,9 +80,29 @@ void backward(const Backward &b) { ISA_BFLOAT16::kernels.backward(b); }
 
 void multiply(const MatrixProduct &p) { ISA_BFLOAT16::kernels.multiply(p); }
 
+void pack_scores(const Field &from, PackedField &to) { ISA_BFLOAT16::kernels.pack_scores(from, to); }
+
+void pack_exponentials(const Field &from, PackedField &to) { ISA_BFLOAT16::kernels.pack_exponentials(from, to); }
+
+double find_best(const PackedField &f, const LabelScores &s, float *work, int64_t *labels) {
+    return ISA_BFLOAT16::kernels.find_best(f, s, work, labels);
+}
+
+bool sum_paths(const PackedField &f, const LabelScores &s, float *before, float *after, float *marginals, float *work, ScaledSum &sum) {
+    return ISA_BFLOAT16::kernels.sum_paths(f, s, before, after, marginals, work, sum);
+}
+
+void add_pairs(const PackedField &f, const float *before, const float *after, int64_t n, float *sums) {
+    ISA_BFLOAT16::kernels.add_pairs(f, before, after, n, sums);
+}
+
 double multiply_adds(int64_t rounds) { return ISA_BFLOAT16::kernels.multiply_adds(rounds); }
 
 #else
+
+#include "exponential.h"
+
+#include "crf.h"
 
 void forward(const Forward &f) { ForwardSweep<Float32>(f).run(); }
 
@@ -120,7 +140,8 @@ bool supported() { return ISA_SUPPORTED; }
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {ISA_NAME, supported, pack, forward, backward, multiply, multiply_adds};
+const Kernels kernels = {ISA_NAME,    supported,         pack,      forward,   backward,  multiply,
+                         pack_scores, pack_exponentials, find_best, sum_paths, add_pairs, multiply_adds};
 
 }  // namespace ISA
 }  // namespace spacy_rnn

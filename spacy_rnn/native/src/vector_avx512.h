@@ -31,3 +31,7 @@ inline Vec maximum(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
 inline Vec where_positive(Vec x, Vec a) {
     return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x.v, _mm512_setzero_ps(), _CMP_GT_OQ), a.v)};
 }
+inline float highest(Vec a) { return _mm512_reduce_max_ps(a.v); }
+inline float total(Vec a) { return _mm512_reduce_add_ps(a.v); }
+// The float whose exponent is the last bits of a.
+inline Vec last_bits_as_exponent(Vec a) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a.v), 23))}; }

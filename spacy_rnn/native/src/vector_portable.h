@@ -69,3 +69,22 @@ inline Vec where_positive(Vec x, Vec a) {
     return a;
 }
 #endif
+inline float highest(Vec a) {
+    float x[V];
+    store(x, a);
+    const float low = x[0] > x[1] ? x[0] : x[1], high = x[2] > x[3] ? x[2] : x[3];
+    return low > high ? low : high;
+}
+inline float total(Vec a) {
+    float x[V];
+    store(x, a);
+    return (x[0] + x[1]) + (x[2] + x[3]);
+}
+// The float whose exponent is the last bits of a.
+inline Vec last_bits_as_exponent(Vec a) {
+    uint32_t bits[V];
+    std::memcpy(bits, &a, sizeof a);
+    for (int i = 0; i < V; i++) bits[i] <<= 23;
+    std::memcpy(&a, bits, sizeof a);
+    return a;
+}
