@@ -170,7 +170,7 @@ def test_error_of_float32_does_not_grow_with_the_sequence(isa, n_labels):
     assert_allclose(found["log-likelihoods"], expected["log-likelihoods"], rtol=1e-6)
     assert numpy.abs(found["marginals"] - expected["marginals"]).max() < 3e-6
     for name in Crf._fields:
-            assert_allclose(found[f"gradient of {name}"], expected[f"gradient of {name}"], rtol=1e-5, atol=1e-4)
+        assert_allclose(found[f"gradient of {name}"], expected[f"gradient of {name}"], rtol=1e-5, atol=1e-4)
 
 
 def test_marginals_alone_are_those_of_training(isa):
