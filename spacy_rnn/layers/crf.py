@@ -6,7 +6,7 @@ import numpy
 from thinc.api import Model, zero_init
 from thinc.layers.linear import forward as forward_linear
 from thinc.types import Floats2d, Ints1d
-from thinc.util import get_width
+from thinc.util import get_array_module, get_width
 
 from ..decoding import AllowedTransitions, Crf, allowed_transitions, check_scheme, log_likelihood, marginals, viterbi
 
@@ -114,6 +114,9 @@ def forward(model: Model[Any, List[Floats2d]], X: Any, is_train: bool) -> Tuple[
 
 def init(model: Model[Any, List[Floats2d]], X: Optional[Any] = None, Y: Optional[Any] = None) -> None:
     scores = model.layers[0]
+    if Y is None and model.has_dim("nO"):
+        # A layer deep inside finds its width in a sample.
+        Y = [model.ops.alloc2f(1, model.get_dim("nO"))]
     scores.initialize(X=X, Y=Y)
     _agree_on_width(model, scores)
     if model.has_dim("nO") is None and Y is not None:
@@ -137,13 +140,11 @@ def _without_softmax(scores: Model) -> None:
 
 def _agree_on_width(model: Model, scores: Model) -> None:
     """Let a layer and the model inside it have the same number of labels, as soon as one of them knows it."""
-    nodes = [model, scores, *(scores.get_ref(name) for name in ("softmax", "output_layer") if scores.has_ref(name))]
-    widths = [node.get_dim("nO") for node in nodes if node.has_dim("nO")]
-    if len(set(widths)) > 1:
-        raise ValueError(f"the CRF has nO = {widths[0]} labels, but the model that scores them has nO = {widths[-1]}")
-    for node in nodes:
-        if widths and node.has_dim("nO") is None:
-            node.set_dim("nO", widths[0])
+    nO, inner_nO = model.maybe_get_dim("nO"), scores.maybe_get_dim("nO")
+    if nO is None and inner_nO is not None:
+        model.set_dim("nO", inner_nO)
+    elif inner_nO not in (None, nO):
+        raise ValueError(f"the CRF has nO = {nO} labels, but the model that scores them has nO = {inner_nO}")
 
 
 def _field(model: Model) -> Crf:
@@ -177,10 +178,12 @@ def _rows(model: Model, scores: List[Floats2d]) -> Floats2d:
 
 
 def _joined(model: Model, allowed: Any, rows: Floats2d) -> Any:
-    if hasattr(allowed, "shape"):
-        return allowed
-    filled = [each for each in allowed if len(each)]
-    return model.ops.xp.concatenate(filled) if filled else model.ops.xp.zeros(rows.shape, dtype=bool)
+    """Give what is allowed in all sequences as one array, where the scores are."""
+    xp = model.ops.xp
+    if not hasattr(allowed, "shape"):
+        filled = [each for each in allowed if len(each)]
+        allowed = get_array_module(filled[0]).concatenate(filled) if filled else xp.zeros(rows.shape, dtype=bool)
+    return xp.asarray(allowed)
 
 
 def _split(rows: Any, lengths: numpy.ndarray) -> List[Any]:
