@@ -1,15 +1,17 @@
 """What runs on NumPy arrays gives the same on CuPy arrays. Skipped where there is no GPU."""
 
+import fields
 import numpy
 import pytest
 import spacy
 from problems import assert_close, draw, run_reference, slices
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import CupyOps, NumpyOps, Ragged, fix_random_seed, use_ops
+from thinc.api import Adam, CupyOps, Linear, NumpyOps, Ragged, fix_random_seed, use_ops, with_array
 
 from spacy_rnn.cuda import find_problem, require_gpu
-from spacy_rnn.layers import build_pool, build_rnn
+from spacy_rnn.decoding import Crf, viterbi
+from spacy_rnn.layers import build_crf, build_pool, build_rnn, crf_decode, crf_log_likelihood, set_labels
 from spacy_rnn.recurrence import CELLS, Batch, Sweep, run_sweeps, select_engine, sweep, use_engine
 from spacy_rnn.recurrence import cuda as engine
 
@@ -212,3 +214,39 @@ def test_a_pipeline_trained_on_one_runs_on_the_other(train_ops, load_ops, tmp_pa
         nlp.to_disk(tmp_path)
     with use_ops("cupy" if load_ops is CupyOps else "numpy"):
         assert [token.pos_ for token in spacy.load(tmp_path)(" ".join(words))] == pos
+
+
+@pytest.mark.parametrize("annotation", fields.ANNOTATIONS)
+@pytest.mark.parametrize("forbidden", [0.0, 0.5])
+def test_a_field_gives_the_same_on_the_gpu(annotation, forbidden):
+    p = fields.draw(17, [9, 0, 1, 30, 4], annotation, forbidden=forbidden)
+    on_gpu = p._replace(
+        crf=Crf(*map(cupy.asarray, p.crf)),
+        scores=cupy.asarray(p.scores),
+        allowed=cupy.asarray(p.allowed),
+        weights=cupy.asarray(p.weights),
+    )
+    found = {key: cupy.asnumpy(array) for key, array in fields.run(on_gpu).items()}
+    fields.assert_close(found, fields.run(p.astype("float64")))
+    for array, expected in zip(viterbi(*on_gpu[:3]), viterbi(*p[:3]), strict=True):
+        numpy.testing.assert_array_equal(cupy.asnumpy(array), expected)
+
+
+def test_a_field_of_labels_for_spans_learns_on_the_gpu():
+    labels = ["O", "B-X", "I-X"]
+    paths = [[1, 2, 2, 0], [], [0, 1, 2]]
+    with use_ops("cupy"):
+        model = build_crf(with_array(Linear(3, 5)), constraints="BIO")
+        model.initialize()
+        set_labels(model, labels)
+        rng = numpy.random.default_rng(0)
+        X = [model.ops.asarray2f(rng.normal(size=(len(path), 5)).astype("float32")) for path in paths]
+        allowed = [numpy.eye(3, dtype=bool)[path] for path in paths]
+        optimizer = Adam(0.1)
+        for _ in range(50):
+            scores, backprop = model.begin_update(X)
+            loss, d_scores = crf_log_likelihood(model, scores, allowed)
+            backprop(d_scores)
+            model.finish_update(optimizer)
+        assert loss < 0.1
+        assert [found.tolist() for found in crf_decode(model, model.predict(X))] == paths
