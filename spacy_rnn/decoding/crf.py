@@ -31,9 +31,9 @@ def log_likelihood(crf: Crf, scores: Array, lengths: Any, allowed: Array) -> Tup
     allowed (Array): bool or uint8 [N, L], which labels each row may have by its annotation: one where the label is known, all
         where it is missing, all but some where it is known not to be one of these.
     RETURNS (Tuple[Array, Callable]): float64 [B], the log-likelihoods, 0 for a sequence without rows; and a function from their
-        gradient [B] to that of the scores [N, L] and those of the parameters.
-    RAISES (ValueError): If a shape or type does not fit, a score is not a number or +inf, a row allows no label, or no path that
-        the annotation of a sequence allows is possible.
+        gradient [B] to that of the scores [N, L] and those of the parameters, until which the arrays must stay as they are.
+    RAISES (ValueError): If a shape or type does not fit, a score is not a number or +inf, or no path that the annotation of a
+        sequence allows is possible, e.g. because a row allows no label.
     """
     batch_lengths = _checked(crf, scores, lengths)
     _check_allowed(allowed, scores)

@@ -59,8 +59,7 @@ def set_labels(model: Model, labels: Sequence[str]) -> None:
     _require_crf(model)
     if model.attrs["constraints"] is None:
         return
-    if model.has_dim("nO") and len(labels) != model.get_dim("nO"):
-        raise ValueError(f"the CRF has {model.get_dim('nO')} labels, got {len(labels)}")
+    _check_labels(model, labels)
     for name, allowed in zip(Crf._fields, allowed_transitions(labels, model.attrs["constraints"]), strict=True):
         model.attrs[f"allowed_{name}"] = allowed
 
@@ -124,6 +123,7 @@ def init(model: Model[Any, List[Floats2d]], X: Optional[Any] = None, Y: Optional
     if model.has_dim("nO") is None:
         raise ValueError("the CRF does not know its number of labels: set nO, or initialize it with a sample of the output")
     nO = model.get_dim("nO")
+    _check_labels(model, model.attrs["allowed_start"])
     for name, shape in zip(Crf._fields, ((nO,), (nO, nO), (nO,)), strict=True):
         model.set_param(name, zero_init(model.ops, shape))
 
@@ -145,6 +145,11 @@ def _agree_on_width(model: Model, scores: Model) -> None:
         model.set_dim("nO", inner_nO)
     elif inner_nO not in (None, nO):
         raise ValueError(f"the CRF has nO = {nO} labels, but the model that scores them has nO = {inner_nO}")
+
+
+def _check_labels(model: Model, labels: Optional[Sequence[Any]]) -> None:
+    if labels is not None and model.has_dim("nO") and len(labels) != model.get_dim("nO"):
+        raise ValueError(f"the CRF has {model.get_dim('nO')} labels, but its constraints were told of {len(labels)}")
 
 
 def _field(model: Model) -> Crf:
