@@ -13,10 +13,12 @@ from .list2ragged import build_list2ragged
 from .ops import EngineOps, use_engine_products
 from .pool import build_pool
 from .precision import set_precision
-from .rnn import begin_scan, build_rnn, scan
+from .rnn import begin_scan, build_rnn, initial_state, scan
+from .row_wise import declare_row_wise, find_mixing
 from .sequence_dropout import build_sequence_dropout
 from .softmax import build_softmax
 from .split_rows import split_rows
+from .stream import check_encoder, check_sizes, encode_stream, reads_backward, scan_encoder
 from .summary import summary
 from .truncate import build_truncate
 from .with_rows import with_rows
@@ -37,16 +39,25 @@ __all__ = [
     "build_sequence_dropout",
     "build_softmax",
     "build_truncate",
+    "check_encoder",
     "check_rate",
+    "check_sizes",
     "clear_cache",
     "crf_decode",
     "crf_log_likelihood",
     "crf_marginals",
+    "declare_row_wise",
     "embed_rows",
+    "encode_stream",
+    "find_mixing",
+    "initial_state",
+    "is_hash_embed",
     "learn_vocabulary",
     "on_filled_texts",
     "orthogonal_init",
+    "reads_backward",
     "scan",
+    "scan_encoder",
     "set_labels",
     "set_precision",
     "split_rows",

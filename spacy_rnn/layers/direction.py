@@ -120,11 +120,25 @@ def prepare(
     cell = get_cell(model.attrs["cell"])
     shape = (len(batch), model.get_dim("nO"))
     if state is None and model.attrs["train_initial_state"]:
-        state = {name: model.ops.xp.broadcast_to(model.get_param(f"{name}0"), shape) for name in cell.states}
+        state = own_state(model, len(batch))
     mask = None
     if is_train and model.attrs["recurrent_dropout"] > 0:
         mask = model.ops.get_dropout_mask(shape, model.attrs["recurrent_dropout"])
     return Sweep(cell, get_params(model, cell), rows, batch, state, mask, model.attrs["reverse"], out)
+
+
+def own_state(model: Model, n_sequences: int) -> DirectionState:
+    """Give the state that a direction starts in.
+
+    model (Model): The direction.
+    n_sequences (int): B, the number of sequences.
+    RETURNS (Dict[str, Floats2d]): The state, [B, nH] by name, not to be written to: what was learned, or zeros.
+    """
+    xp, shape = model.ops.xp, (n_sequences, model.get_dim("nO"))
+    names = get_cell(model.attrs["cell"]).states
+    if model.attrs["train_initial_state"]:
+        return {name: xp.broadcast_to(model.get_param(f"{name}0"), shape) for name in names}
+    return {name: xp.zeros(shape, dtype=model.get_param("R").dtype) for name in names}
 
 
 def add_gradients(model: Model, grads: Dict[str, FloatsXd], d_initial: DirectionState, learned: bool) -> None:

@@ -1,6 +1,8 @@
 """Recurrent layers of any cell: deep, bidirectional, with dropout, residual connections and state."""
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, cast
+from contextvars import ContextVar
+from functools import partial
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
 from thinc.api import Model, glorot_uniform_init
@@ -8,13 +10,17 @@ from thinc.types import Floats2d, Floats3d, FloatsXd, Ragged
 from thinc.util import get_width
 
 from ..recurrence import Backprop, Batch, get_cell, infer_outputs, run_sweeps
-from .direction import DirectionState, Init, add_gradients, build_direction, get_params, prepare
+from .direction import DirectionState, Init, add_gradients, build_direction, get_params, own_state, prepare
 from .dropout import check_rate
 from .initializers import orthogonal_init
 from .list2ragged import host_lengths
+from .look_ahead import check_ahead, run_sweeps_ahead
 from .precision import as_precision
 
 State = Dict[str, Floats3d]
+
+# What runs recurrent layers for prediction in place of their own forward, while a stream is read.
+stream_reader: ContextVar[Optional[Callable[[Model, Ragged], Ragged]]] = ContextVar("spacy_rnn_stream_reader", default=None)
 
 
 def build_rnn(
@@ -93,20 +99,54 @@ def build_rnn(
     return model
 
 
-def scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] = None) -> Tuple[Ragged, State]:
+def scan(
+    model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] = None, n_ahead: Optional[Sequence[int]] = None
+) -> Tuple[Ragged, State]:
     """Run a recurrent layer from a given state, and return the state it ends in, e.g. to go on with the next piece of a stream.
 
     model (Model[Ragged, Ragged]): A layer made by `build_rnn`.
     X (Ragged): The batch, rows [N, nI].
     state (Optional[Dict[str, Floats3d]]): The state before the first row: for each state of the cell ("h", and for an LSTM "c")
         an array [depth · directions, B, nH], layer after layer and within a layer forward first. If None, the layer's own.
+    n_ahead (Optional[Sequence[int]]): [B], how many rows at the end of each sequence are a look ahead: they are read as all
+        others, but the final state of a forward direction is the one before them. None if None.
     RETURNS (Tuple[Ragged, Dict[str, Floats3d]]): The output, rows [N, nO], and the state after the last step of each sequence.
         The backward direction's last step is a sequence's first row, so pieces of a stream give what the whole would have given
-        only in layers of one direction.
-    RAISES (ValueError): If a width or the shape of the state is wrong.
+        only in layers of one direction; `scan_encoder` says what can be done with two.
+    RAISES (ValueError): If a width or the shape of the state is wrong, or if more rows are a look ahead than there are.
     """
-    Y, finals, _ = _run(model, X, state, is_train=False)
+    Y, finals, _ = _run(model, X, state, is_train=False, n_ahead=n_ahead)
     return Y, _stacked(model, finals)
+
+
+def initial_state(model: Model[Ragged, Ragged], n_sequences: int) -> State:
+    """Give the state that a recurrent layer starts in: zeros, or what it has learned.
+
+    model (Model[Ragged, Ragged]): A layer made by `build_rnn`.
+    n_sequences (int): B, the number of sequences.
+    RETURNS (Dict[str, Floats3d]): The state as `scan` takes it.
+    RAISES (ValueError): If the model is none of these layers, or has no weights yet.
+    """
+    _check_ready(model)
+    return _stacked(model, [own_state(direction, n_sequences) for direction in model.layers])
+
+
+def restart_backward(model: Model[Ragged, Ragged], state: State, n_sequences: int) -> State:
+    """Give a state in which a recurrent layer goes on forward, while its backward directions start anew.
+
+    model (Model[Ragged, Ragged]): A layer made by `build_rnn`.
+    state (Dict[str, Floats3d]): A state that `scan` has returned.
+    n_sequences (int): B, the number of sequences.
+    RETURNS (Dict[str, Floats3d]): That state in the forward directions, and in the backward ones the layer's own.
+    RAISES (ValueError): If the shape of the state is wrong.
+    """
+    _check_state(model, state, n_sequences)
+    if not model.attrs["bidirectional"]:
+        return state
+    own = initial_state(model, n_sequences)
+    for name, array in own.items():
+        array[::2] = state[name][::2]
+    return own
 
 
 def begin_scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] = None) -> Tuple[Tuple[Ragged, State], Callable]:
@@ -129,6 +169,9 @@ def begin_scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] =
 
 
 def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
+    read = None if is_train else stream_reader.get()
+    if read is not None:
+        return read(model, X), _no_backprop
     if not is_train and not model.layers[0].attrs["train_initial_state"]:
         return _infer(model, X), _no_backprop
     Y, _, run_backprop = _run(model, X, None, is_train)
@@ -179,10 +222,15 @@ def _no_backprop(dY: Ragged) -> Ragged:
 
 
 def _run(
-    model: Model[Ragged, Ragged], X: Ragged, state: Optional[State], is_train: bool
+    model: Model[Ragged, Ragged],
+    X: Ragged,
+    state: Optional[State],
+    is_train: bool,
+    n_ahead: Optional[Sequence[int]] = None,
 ) -> Tuple[Ragged, List[DirectionState], Callable]:
     rows, lengths = _checked(model, X)
     batch = Batch(lengths, rows.shape[0])
+    run = run_sweeps if n_ahead is None else partial(run_sweeps_ahead, check_ahead(n_ahead, batch))
     if state is not None:
         _check_state(model, state, len(batch))
     n_dirs = _n_directions(model)
@@ -198,7 +246,7 @@ def _run(
         for k, columns in enumerate(_columns(Y, n_dirs), i):
             initial = None if state is None else {s: a[k] for s, a in state.items()}
             sweeps.append(prepare(model.layers[k], dropped, batch, initial, columns, is_train))
-        results, backprop = run_sweeps(sweeps, is_train, precision=model.attrs["precision"].value)
+        results, backprop = run(sweeps, is_train, precision=model.attrs["precision"].value)
         finals.extend(result.final for result in results)
         residual = _is_residual(model, rows)
         rows = rows + Y if residual else Y
@@ -238,11 +286,15 @@ def _stacked(model: Model[Ragged, Ragged], states: List[DirectionState]) -> Stat
 
 def _checked(model: Model[Ragged, Ragged], X: Ragged) -> Tuple[Floats2d, numpy.ndarray]:
     """Give rows and lengths of a batch, if the layer can read them."""
+    _check_ready(model)
+    return _rows(model, X), host_lengths(X)
+
+
+def _check_ready(model: Model[Ragged, Ragged]) -> None:
     if model.name != "rnn":
         raise ValueError(f"only a layer made by build_rnn runs with state, got the model {model.name!r}")
     if model.layers[-1].has_param("W") is None:
         raise ValueError("the recurrent layer has no weights yet: initialize it first, with data or with nO and nI")
-    return _rows(model, X), host_lengths(X)
 
 
 def _is_residual(model: Model[Ragged, Ragged], rows: Floats2d) -> bool:

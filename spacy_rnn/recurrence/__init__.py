@@ -2,7 +2,7 @@
 
 from .cells import CELLS, Cell, get_cell
 from .engine import infer_outputs, run_sweeps, select_engine, sweep, use_engine, use_threads
-from .interface import Backprop, Sweep
+from .interface import Backprop, Result, Sweep
 from .packing import Batch, as_lengths
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Backprop",
     "Batch",
     "Cell",
+    "Result",
     "Sweep",
     "as_lengths",
     "get_cell",
