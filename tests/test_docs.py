@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+POS = {"They": "PRON", "book": "VERB", "a": "DET", "room": "NOUN"}
 
 
 def run_example(path, number):
@@ -24,3 +25,8 @@ def test_the_readme_example_learns_its_sentences():
 def test_the_series_example_beats_the_naive_forecast():
     errors = [float(line.split(":")[1]) for line in run_example("docs/state.md", 0).splitlines()]
     assert errors[0] < 0.9 * errors[1]
+
+
+def test_the_streaming_example_labels_each_word_as_soon_as_it_is_heard():
+    printed = run_example("docs/streaming.md", 0).splitlines()
+    assert printed == [line for word in ("They", "book", "a", "room") for line in (f"heard {word}", f"{word} {POS[word]}")]

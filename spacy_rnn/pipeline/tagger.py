@@ -2,7 +2,7 @@
 
 import math
 from itertools import accumulate, islice
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, cast
 
 import numpy
 from spacy import util
@@ -21,6 +21,7 @@ from thinc.types import Floats2d, Ints1d
 
 from .gold import gold_keys, gold_strings, label_keys, targets
 from .pipe import RNNPipe, learn_vocabularies, require_initialized
+from .stream import label_stream
 
 # The 17 tags of Universal Dependencies 2, and spaCy's SPACE; CONJ was of version 1, EOL has no use.
 UNIVERSAL_POS = [name for name in POS_IDS if name not in ("", "CONJ", "EOL")]
@@ -224,6 +225,51 @@ class RNNTagger(RNNPipe, Tagger):
                 present = doc.to_array([attr]).reshape(-1, 1)
                 values = numpy.where(present == 0, values, present)
             doc.from_array([attr], values)
+
+    def stream(
+        self, source: Union[Doc, Iterable[Union[str, Doc]]], *, piece: int = 1000, lookahead: int = 50
+    ) -> Iterator[Tuple[str, str]]:
+        """Predict the labels of a stream of any length in bounded memory, as if it were one text. No text is annotated.
+
+        source (Union[Doc, Iterable[Union[str, Doc]]]): Words, or texts that continue one another, e.g. from `nlp.tokenizer.pipe`.
+        piece (int): How many tokens are encoded at a time. A label comes when the piece that its token is in, and the look ahead
+            behind it, have been read.
+        lookahead (int): How many tokens behind the piece a backward direction sees at least. A model with forward directions
+            only has no need of it, and does not wait for it: it predicts what it would predict of the whole text.
+        RETURNS (Iterator[Tuple[str, str]]): Each word and its label.
+        RAISES (ValueError): If the model cannot read a text piece by piece; if a number is out of its range; spaCy's E109, if the
+            component has not been initialized; while the stream is read, if it holds neither words nor texts.
+        """
+        if isinstance(source, str):
+            raise ValueError(
+                "a stream consists of words, but was given a single string: split it, or tokenize it by nlp.make_doc"
+            )
+        labelled = self._stream([source] if isinstance(source, Doc) else source, piece, lookahead)
+        labels = self.labels
+        return ((word, labels[i]) for words, tag_ids in labelled for word, i in zip(words, tag_ids.tolist(), strict=True))
+
+    def tag_in_pieces(self, doc: Doc, *, piece: int = 1000, lookahead: int = 50) -> Doc:
+        """Annotate a text that is too long to be annotated at once: the memory this takes, beside the text itself, hardly
+        depends on its length.
+
+        doc (Doc): The text.
+        piece (int): As in `stream`.
+        lookahead (int): As in `stream`.
+        RETURNS (Doc): The same text.
+        RAISES (ValueError): As `stream`.
+        """
+        tag_ids = [tag_ids for _, tag_ids in self._stream([doc], piece, lookahead)]
+        self.set_annotations([doc], [cast(Ints1d, numpy.concatenate([numpy.zeros(0, dtype="int64"), *tag_ids]))])
+        return doc
+
+    def _stream(self, source: Iterable[Union[str, Doc]], piece: int, lookahead: int) -> Iterator[Tuple[List[str], numpy.ndarray]]:
+        """Give the words of each piece, and the numbers of their labels."""
+        # Imported here because importing a factory must stay cheap.
+        from ..models import StreamingTagger
+
+        require_initialized(self.name, self.model)
+        tagger = StreamingTagger.of(self.model)
+        return label_stream(tagger, source, self.vocab, piece, tagger.check_sizes(piece, lookahead))
 
     def update(
         self,

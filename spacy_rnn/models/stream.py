@@ -1,0 +1,85 @@
+"""Taggers that read a text piece by piece, with carried state."""
+
+from typing import Iterable, Iterator, List, NamedTuple
+
+from spacy.pipeline.tok2vec import Tok2VecListener
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.layers.chain import forward as forward_chain
+from thinc.types import Floats2d
+
+from ..layers import check_encoder, check_sizes, encode_stream, find_mixing, reads_backward, use_engine_products
+from .tok2vec import forward as forward_tok2vec
+
+Rows = List[Floats2d]
+
+
+class StreamingTagger(NamedTuple):
+    """The parts of a tagger's model that a stream runs through one after the other.
+
+    embed (Model[List[Doc], List[Floats2d]]): A vector for each token, which depends on that token alone.
+    encode (Model[List[Floats2d], List[Floats2d]]): Their context, by recurrent layers.
+    output (List[Model[List[Floats2d], List[Floats2d]]]): Scores, for each token by itself.
+    """
+
+    embed: Model[List[Doc], Rows]
+    encode: Model[Rows, Rows]
+    output: List[Model[Rows, Rows]]
+
+    @classmethod
+    def of(cls, model: Model[List[Doc], Rows]) -> "StreamingTagger":
+        """Find the parts.
+
+        model (Model[List[Doc], List[Floats2d]]): An initialized model such as `spacy.Tagger.v2` makes.
+        RETURNS (StreamingTagger): The parts.
+        RAISES (ValueError): If the model cannot read a text piece by piece.
+        """
+        if any(isinstance(node, Tok2VecListener) for node in model.walk()):
+            raise ValueError(
+                "the tagger listens to a shared component, and cannot read a stream by itself: give it a copy of that "
+                "component's model first, by nlp.replace_listeners"
+            )
+        # Not by references: a copy of a model has none.
+        tok2vec = model.layers[0] if model._func is forward_chain else None
+        if tok2vec is None or tok2vec._func not in (forward_chain, forward_tok2vec) or len(tok2vec.layers) != 2:
+            raise ValueError(
+                "a stream needs a tagger whose token vectors are an embedding and an encoder, as spacy_rnn.Tok2Vec.v1 and "
+                f"spacy.Tok2Vec.v2 make them; got the model {model.name!r}"
+            )
+        embed, encode = tok2vec.layers
+        for layer, does in ((embed, "embeds each token"), *((layer, "scores each row") for layer in model.layers[1:])):
+            mixing = find_mixing(layer)
+            if mixing is not None:
+                raise ValueError(
+                    f"the layer {mixing.name!r} is not known to be one that {does} by itself, so the tagger cannot read a "
+                    "stream; if it is one, say so with spacy_rnn.layers.declare_row_wise"
+                )
+        check_encoder(encode)
+        use_engine_products(model)
+        return cls(embed, encode, model.layers[1:])
+
+    def check_sizes(self, piece: int, lookahead: int) -> int:
+        """Check the sizes that a stream is to be cut by.
+
+        piece (int): How many tokens are encoded at a time.
+        lookahead (int): How many tokens behind these are looked at.
+        RETURNS (int): How many of them have to be: none, if no direction reads texts from their end.
+        RAISES (ValueError): If a number is out of its range.
+        """
+        check_sizes(piece, lookahead)
+        return lookahead if reads_backward(self.encode) else 0
+
+    def scores(self, batches: Iterable[List[Doc]], *, piece: int, lookahead: int) -> Iterator[Floats2d]:
+        """Score a stream of tokens.
+
+        batches (Iterable[List[Doc]]): The stream, cut into texts anywhere; some of them at a time.
+        piece (int): How many tokens are encoded at a time.
+        lookahead (int): How many tokens behind these a backward direction sees at least, where the stream has as many.
+        RETURNS (Iterator[Floats2d]): The scores [n, labels], in the stream's order, a piece at a time.
+        """
+        chunks = (rows for docs in batches for rows in self.embed.predict(docs))
+        for rows in encode_stream(self.encode, chunks, piece=piece, lookahead=lookahead):
+            Ys = [rows]
+            for layer in self.output:
+                Ys = layer.predict(Ys)
+            yield Ys[0]
