@@ -5,16 +5,23 @@ import io
 import re
 from pathlib import Path
 
+import numpy
+import pytest
+import spacy
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Ragged
+
 ROOT = Path(__file__).parent.parent
 POS = {"They": "PRON", "book": "VERB", "a": "DET", "room": "NOUN"}
 
 
-def run_example(path, number):
-    """Run a Python example of a page; give back what it printed."""
+def run_example(path, number, names=None):
+    """Run a Python example of a page, among names that it adds to; give back what it printed."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / path).read_text(encoding="utf8"), re.DOTALL)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(blocks[number], f"{path}, example {number}", "exec"), {})
+        exec(compile(blocks[number], f"{path}, example {number}", "exec"), {} if names is None else names)
     return printed.getvalue()
 
 
@@ -30,3 +37,36 @@ def test_the_series_example_beats_the_naive_forecast():
 def test_the_streaming_example_labels_each_word_as_soon_as_it_is_heard():
     printed = run_example("docs/streaming.md", 0).splitlines()
     assert printed == [line for word in ("They", "book", "a", "room") for line in (f"heard {word}", f"{word} {POS[word]}")]
+
+
+def test_the_migrating_example_converts_a_saved_pipeline(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    encode = {"@architectures": "spacy.TorchBiLSTMEncoder.v1", "width": 8, "depth": 1, "dropout": 0.0}
+    embed = {"@architectures": "spacy.MultiHashEmbed.v2", "width": 8, "attrs": ["NORM"], "rows": [50]}
+    tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": {**embed, "include_static_vectors": False}, "encode": encode}
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec}})
+    words = list(POS)
+    examples = [Example(Doc(nlp.vocab, words=words), Doc(nlp.vocab, words=words, tags=list(POS.values())))]
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(60):
+        nlp.update(examples, sgd=optimizer)
+    monkeypatch.chdir(tmp_path)
+    Path("training/old").mkdir(parents=True)
+    nlp.to_disk("training/old/model-best")
+    run_example("docs/migrating.md", 0)
+    converted = spacy.load("training/new")
+    assert "spacy_rnn.BiLSTMEncoder.v1" in converted.config.to_str()
+    assert [token.tag_ for token in converted(Doc(converted.vocab, words=words))] == list(POS.values())
+
+
+def test_the_migrating_example_moves_the_weights_of_a_module():
+    torch = pytest.importorskip("torch")
+    names = {}
+    run_example("docs/migrating.md", 1, names)
+    rows = numpy.random.default_rng(0).normal(size=(9, 64)).astype("float32")
+    for module in (names["module"], names["again"]):
+        with torch.no_grad():
+            expected = module(torch.from_numpy(rows))[0].numpy()
+        found = names["layer"].predict(Ragged(rows, numpy.asarray([9]))).data
+        numpy.testing.assert_allclose(found, expected, atol=1e-5)

@@ -13,7 +13,7 @@ from .list2ragged import build_list2ragged
 from .ops import EngineOps, use_engine_products
 from .pool import build_pool
 from .precision import set_precision
-from .rnn import begin_scan, build_rnn, initial_state, scan
+from .rnn import begin_scan, build_rnn, initial_state, require_weights, scan
 from .row_wise import declare_row_wise, find_mixing
 from .sequence_dropout import build_sequence_dropout
 from .softmax import build_softmax
@@ -56,6 +56,7 @@ __all__ = [
     "on_filled_texts",
     "orthogonal_init",
     "reads_backward",
+    "require_weights",
     "scan",
     "scan_encoder",
     "set_labels",

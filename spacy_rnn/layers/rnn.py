@@ -127,7 +127,7 @@ def initial_state(model: Model[Ragged, Ragged], n_sequences: int) -> State:
     RETURNS (Dict[str, Floats3d]): The state as `scan` takes it.
     RAISES (ValueError): If the model is none of these layers, or has no weights yet.
     """
-    _check_ready(model)
+    require_weights(model)
     return _stacked(model, [own_state(direction, n_sequences) for direction in model.layers])
 
 
@@ -286,13 +286,18 @@ def _stacked(model: Model[Ragged, Ragged], states: List[DirectionState]) -> Stat
 
 def _checked(model: Model[Ragged, Ragged], X: Ragged) -> Tuple[Floats2d, numpy.ndarray]:
     """Give rows and lengths of a batch, if the layer can read them."""
-    _check_ready(model)
+    require_weights(model)
     return _rows(model, X), host_lengths(X)
 
 
-def _check_ready(model: Model[Ragged, Ragged]) -> None:
+def require_weights(model: Model) -> None:
+    """Refuse what is no recurrent layer, or one without weights.
+
+    model (Model): Any model.
+    RAISES (ValueError): If it was not made by `build_rnn`, or has not been initialized.
+    """
     if model.name != "rnn":
-        raise ValueError(f"only a layer made by build_rnn runs with state, got the model {model.name!r}")
+        raise ValueError(f"a recurrent layer is one made by build_rnn, got the model {model.name!r}")
     if model.layers[-1].has_param("W") is None:
         raise ValueError("the recurrent layer has no weights yet: initialize it first, with data or with nO and nI")
 

@@ -1,0 +1,130 @@
+"""Pipelines and configs with `spacy.TorchBiLSTMEncoder.v1`, moved to this package's encoder, and back."""
+
+from typing import Any, Iterator, List, Tuple, Union, cast
+
+import spacy
+from spacy.language import Language
+from spacy.util import load_model_from_config, replace_model_node
+from thinc.api import Config, Model
+from thinc.layers.chain import forward as forward_chain
+from thinc.layers.with_padded import forward as forward_padded
+
+from ..models import build_bilstm_encoder
+from .layers import load_torch, to_torch
+
+TORCH = "spacy.TorchBiLSTMEncoder.v1"
+OURS = "spacy_rnn.BiLSTMEncoder.v1"
+_TARGETS = {"spacy_rnn": (TORCH, OURS), "torch": (OURS, TORCH)}
+
+
+def convert_config(config: Union[Config, dict], to: str = "spacy_rnn") -> Config:
+    """Exchange the bidirectional LSTM encoders of a config: one line of each, since their settings are the same.
+
+    config (Union[Config, dict]): A config, e.g. one to train with.
+    to (str): "spacy_rnn" to put `spacy_rnn.BiLSTMEncoder.v1` in place of `spacy.TorchBiLSTMEncoder.v1`, "torch" for the other
+        way round.
+    RETURNS (Config): A copy with the encoders exchanged.
+    RAISES (ValueError): If there is no such target.
+    """
+    old, new = _names(to)
+    converted = config.copy() if isinstance(config, Config) else Config(config).copy()
+    _rename(converted, old, new)
+    return converted
+
+
+def convert_pipeline(nlp: Language, to: str = "spacy_rnn") -> Language:
+    """Exchange the bidirectional LSTM encoders of a trained pipeline, in all its components, and keep the weights. To be saved
+    with `to_disk` and used as any other.
+
+    nlp (Language): The pipeline, which stays as it is.
+    to (str): "spacy_rnn" to put `spacy_rnn.BiLSTMEncoder.v1` in place of `spacy.TorchBiLSTMEncoder.v1`, "torch" for the other
+        way round.
+    RETURNS (Language): A copy with the encoders exchanged. It gives the same predictions for a text alone; torch's encoder gives
+        others for a text among longer ones.
+    RAISES (ValueError): If there is no such target, if no component's config names such an encoder, or if a component's model is
+        not what its config says.
+    RAISES (ImportError): If torch is not installed.
+    """
+    old, new = _names(to)
+    copy = load_model_from_config(nlp.config.copy(), meta=nlp.meta).from_bytes(nlp.to_bytes())
+    n_converted = sum([_convert_component(copy, name, old, new) for name in copy.component_names])
+    if not n_converted:
+        raise ValueError(
+            f"no component of the pipeline has an encoder {old}: its components are {', '.join(nlp.component_names)}"
+        )
+    return copy
+
+
+def _convert_component(nlp: Language, name: str, old: str, new: str) -> int:
+    """Exchange the encoders of a component and of its config; give back how many there were in the config."""
+    n_named = sum(block["depth"] > 0 for block in _blocks(nlp.config.interpolate()["components"][name], old))
+    if n_named:
+        model: Model = cast(Any, nlp.get_pipe(name)).model
+        found = _find_encoders(model, old)
+        if len(found) != n_named:
+            raise ValueError(
+                f"the config of '{name}' names {n_named} encoders {old}, but its model has {len(found)} such as that makes them"
+            )
+        for encoder in found:
+            replace_model_node(model, encoder, _to_ours(encoder) if new == OURS else _to_torchs(encoder))
+    return _rename(nlp.get_pipe_config(name), old, new)
+
+
+def _find_encoders(model: Model, architecture: str) -> List[Model]:
+    """Find the encoders that an architecture has made, but for those of depth 0, which have no layers."""
+    is_one = _is_torchs if architecture == TORCH else _is_ours
+    return [node for node in model.walk() if is_one(node)]
+
+
+def _is_torchs(node: Model) -> bool:
+    # Two wrappers, as spaCy makes them: the inner one alone is not the encoder.
+    if node._func is not forward_padded or node.layers[0]._func is not forward_padded:
+        return False
+    module = getattr(next(iter(node.layers[0].layers[0].shims), None), "_model", None)
+    return getattr(module, "mode", None) == "LSTM" and getattr(module, "bidirectional", False)
+
+
+def _is_ours(node: Model) -> bool:
+    if node._func is not forward_chain or [layer.name for layer in node.layers] != ["list2ragged_host", "rnn", "ragged2list"]:
+        return False
+    rnn = node.layers[1]
+    same_width = rnn.maybe_get_dim("nI") == rnn.maybe_get_dim("nO")
+    return rnn.attrs["cell"] == "lstm" and rnn.attrs["bidirectional"] and not rnn.attrs["residual"] and same_width
+
+
+def _to_ours(encoder: Model) -> Model:
+    module: Any = encoder.layers[0].layers[0].shims[0]._model
+    converted = build_bilstm_encoder(module.input_size, module.num_layers, module.dropout)
+    converted.layers[1].initialize()
+    load_torch(converted.layers[1], module)
+    return converted
+
+
+def _to_torchs(encoder: Model) -> Model:
+    rnn = encoder.layers[1]
+    build = spacy.registry.get("architectures", TORCH)
+    converted = build(width=rnn.get_dim("nO"), depth=rnn.attrs["depth"], dropout=rnn.attrs["dropout"])
+    converted.layers[0].layers[0].shims[0]._model.load_state_dict(to_torch(rnn).state_dict())
+    return converted
+
+
+def _names(to: str) -> Tuple[str, str]:
+    if to not in _TARGETS:
+        raise ValueError(f"a pipeline or config is converted to one of {', '.join(_TARGETS)}, got {to!r}")
+    return _TARGETS[to]
+
+
+def _rename(config: Any, old: str, new: str) -> int:
+    blocks = list(_blocks(config, old))
+    for block in blocks:
+        block["@architectures"] = new
+    return len(blocks)
+
+
+def _blocks(config: Any, architecture: str) -> Iterator[dict]:
+    """Give all blocks of a config that name an architecture."""
+    if isinstance(config, dict):
+        if config.get("@architectures") == architecture:
+            yield config
+        for value in config.values():
+            yield from _blocks(value, architecture)
