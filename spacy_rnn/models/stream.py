@@ -39,6 +39,11 @@ class StreamingTagger(NamedTuple):
                 "the tagger listens to a shared component, and cannot read a stream by itself: give it a copy of that "
                 "component's model first, by nlp.replace_listeners"
             )
+        if any(node.name == "crf" for node in model.walk()):
+            raise ValueError(
+                "the tagger decodes by a CRF, which finds the best labels of a whole text, so it cannot read a stream: annotate "
+                "whole texts, or train a tagger without a CRF"
+            )
         # Not by references: a copy of a model has none.
         tok2vec = model.layers[0] if model._func is forward_chain else None
         if tok2vec is None or tok2vec._func not in (forward_chain, forward_tok2vec) or len(tok2vec.layers) != 2:

@@ -7,6 +7,7 @@ import pytest
 import spacy
 from numpy.testing import assert_array_equal
 from spacy.tokens import Doc, Span
+from thinc.api import Model
 
 from spacy_rnn.layers import declare_row_wise
 
@@ -250,6 +251,14 @@ def test_a_model_without_embedding_and_encoder_is_refused(make_nlp, component_co
     nlp, _ = make_nlp("rnn_tagger", config=component_config("rnn_tagger", HASH_EMBED))
     with pytest.raises(ValueError, match="an embedding and an encoder"):
         nlp.get_pipe("rnn_tagger").stream(WORDS)
+
+
+def test_a_tagger_that_decodes_by_a_crf_is_refused(make_tagger):
+    _, tagger = make_tagger(bidirectional=False)
+    scores = tagger.model
+    tagger.model = Model("crf", lambda model, X, is_train: scores(X, is_train), layers=[scores])
+    with pytest.raises(ValueError, match="CRF.*whole text"):
+        tagger.stream(WORDS)
 
 
 def test_a_tagger_without_weights_is_refused():
