@@ -86,9 +86,8 @@ def init(
     network = CharNetwork.of(model)
     for layer in network.layers():
         layer.initialize(X=X if layer is network.static else None)
-    embed = _beside(model)
     width = network.width
-    if embed is not None:
+    for embed in beside(model):
         embed.initialize(X=X)
         width += embed.get_dim("nO")
     model.set_dim("nO", width)
@@ -107,23 +106,28 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
     use_engine_products(model)
     network = CharNetwork.of(model)
     Y, char_backprop = embed_tokens(network, model.attrs["cache"], docs, is_train)
-    embed = _beside(model)
-    if embed is None:
+    others = beside(model)
+    if not others:
         return Y, char_backprop
-    beside, embed_backprop = embed_rows(embed, docs, is_train)
+    other, other_backprop = embed_rows(others[0], docs, is_train)
     ops, width, lengths = model.ops, network.width, Y.lengths
 
     def backprop(dY: Ragged) -> List[Doc]:
         d_rows = cast(Floats2d, dY.dataXd)
         char_backprop(Ragged(ops.as_contig(d_rows[:, :width]), lengths))
-        embed_backprop(Ragged(ops.as_contig(d_rows[:, width:]), lengths))
+        other_backprop(Ragged(ops.as_contig(d_rows[:, width:]), lengths))
         return []
 
-    return Ragged(ops.xp.hstack([Y.dataXd, beside.dataXd]), lengths), backprop
+    return Ragged(ops.xp.hstack([Y.dataXd, other.dataXd]), lengths), backprop
 
 
-def _beside(model: Model) -> Optional[Model]:
-    return model.layers[-1] if model.attrs["embed"] else None
+def beside(model: Model) -> List[Model]:
+    """Give the other embedding that stands beside that of the characters.
+
+    model (Model): A model made by `build_char_embed`.
+    RETURNS (List[Model]): It alone, or nothing.
+    """
+    return model.layers[-1:] if model.attrs["embed"] else []
 
 
 class CharNetwork(NamedTuple):

@@ -8,7 +8,7 @@ from spacy.ml.staticvectors import forward as look_up_static_vectors
 from thinc.api import Model
 from thinc.layers.array_getitem import forward as get_item
 
-from . import dropout, embed, hash_embed, list2ragged
+from . import char_embed, dropout, embed, hash_embed, highway, list2ragged, sequence_dropout, with_rows
 
 # Containers treat rows by themselves if the layers in them do.
 _THINC = """
@@ -21,10 +21,14 @@ _row_wise: Set[Callable] = {
     import_module("spacy.ml._character_embed").forward,
     extract_features,
     look_up_static_vectors,
+    char_embed.forward,
     dropout.forward,
     embed.forward,
     hash_embed.forward,
+    highway.forward,
     list2ragged.forward,
+    sequence_dropout.forward,
+    with_rows.forward,
 }
 
 
@@ -48,7 +52,9 @@ def find_mixing(model: Model, allowed: Collection[Callable] = ()) -> Optional[Mo
         return None
     if model._func not in _row_wise:
         return model
-    found = (find_mixing(layer, allowed) for layer in model.layers)
+    # The recurrent layer of a character embedding mixes the characters of one word.
+    layers = char_embed.beside(model) if model._func is char_embed.forward else model.layers
+    found = (find_mixing(layer, allowed) for layer in layers)
     return next((layer for layer in found if layer is not None), None)
 
 

@@ -8,7 +8,16 @@ from numpy.testing import assert_allclose
 from thinc.api import Linear, Model, chain, expand_window, residual, with_array
 from thinc.layers.array_getitem import floats_getitem
 
-from spacy_rnn.layers import build_dropout, build_list2ragged, build_pool, build_rnn, declare_row_wise, find_mixing
+from spacy_rnn.layers import (
+    build_dropout,
+    build_highway,
+    build_list2ragged,
+    build_pool,
+    build_rnn,
+    build_sequence_dropout,
+    declare_row_wise,
+    find_mixing,
+)
 
 WIDTH = 6
 LAYERS = {
@@ -27,6 +36,7 @@ LAYERS = {
     "noop": thinc.api.noop,
     "Dropout": lambda: thinc.api.Dropout(0.5),
     "own dropout": lambda: build_dropout(0.5),
+    "sequence dropout": lambda: build_sequence_dropout(0.5),
     "columns": lambda: floats_getitem((slice(0, None), slice(1, 3))),
     "add": lambda: thinc.api.add(Linear(WIDTH, WIDTH), Linear(WIDTH, WIDTH)),
     "concatenate": lambda: thinc.api.concatenate(Linear(WIDTH, WIDTH), Linear(WIDTH, WIDTH)),
@@ -40,6 +50,7 @@ OTHERS = [
     (lambda: chain(Linear(WIDTH, WIDTH), residual(with_array(expand_window(1)))), "expand_window"),
     (lambda: floats_getitem(slice(0, 2)), "floats-getitem"),
     (lambda: chain(build_list2ragged(), build_rnn(WIDTH, WIDTH)), "rnn"),
+    (lambda: build_highway(build_rnn(WIDTH, WIDTH)), "rnn"),
     (lambda: build_pool("mean"), "pool"),
     (lambda: thinc.api.ParametricAttention(WIDTH), "para-attn"),
     (lambda: thinc.api.LSTM(WIDTH, WIDTH), "lstm"),
@@ -50,6 +61,12 @@ EMBEDDINGS = [
     for static in (False, True)
 ] + [
     {"@architectures": "spacy_rnn.Embed.v1", "width": WIDTH, "size": 10},
+    {"@architectures": "spacy_rnn.CharEmbed.v1", "width": WIDTH},
+    {
+        "@architectures": "spacy_rnn.CharEmbed.v1",
+        "width": WIDTH,
+        "embed": {"@architectures": "spacy_rnn.Embed.v1", "width": 3, "size": 10},
+    },
     {"@architectures": "spacy.CharacterEmbed.v2", "width": WIDTH, "rows": 9, "nM": 4, "nC": 2, "include_static_vectors": False},
 ]
 

@@ -8,7 +8,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from spacy.ml.models.tok2vec import MaxoutWindowEncoder
 from thinc.api import LayerNorm, Linear, Ragged, chain, expand_window, noop, ragged2list, residual, with_array
 
-from spacy_rnn.layers import build_dropout, build_list2ragged, build_rnn, encode_stream, initial_state, scan, scan_encoder
+from spacy_rnn.layers import (
+    build_dropout,
+    build_highway,
+    build_list2ragged,
+    build_rnn,
+    build_sequence_dropout,
+    encode_stream,
+    initial_state,
+    scan,
+    scan_encoder,
+    with_rows,
+)
 from spacy_rnn.native import library
 
 CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
@@ -29,6 +40,9 @@ FORWARD = {
     **{cell: lambda cell=cell: encoder(rnn(cell=cell, depth=2)) for cell in CELLS},
     "residual, learned state": lambda: encoder(rnn(residual=True, train_initial_state=True, depth=2)),
     "two with a norm": lambda: encoder(rnn(), with_array(LayerNorm(WIDTH)), with_array(build_dropout(0.5)), rnn(cell="gru")),
+    "regularized": lambda: encoder(
+        build_sequence_dropout(0.5), rnn(), with_rows(LayerNorm(WIDTH)), build_highway(rnn()), build_sequence_dropout(0.5)
+    ),
     "around": lambda: residual(encoder(rnn())),
     "inside": lambda: encoder(residual(rnn()), with_array(residual(LayerNorm(WIDTH)))),
     "shared": lambda: (lambda layer: encoder(layer, layer))(rnn()),
