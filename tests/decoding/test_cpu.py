@@ -84,7 +84,7 @@ def problems(draw_one):
     """Any field, batch, annotation, size of scores and layout in memory."""
     p = draw(
         draw_one(st.one_of(st.integers(1, 70), st.sampled_from(WIDTHS))),
-        draw_one(st.one_of(st.lists(st.integers(0, 12), max_size=8), st.lists(st.integers(0, 300), max_size=2))),
+        draw_one(st.one_of(st.lists(st.integers(0, 12), max_size=8), st.lists(st.integers(0, 90), max_size=2))),
         draw_one(st.sampled_from(ANNOTATIONS)),
         scale=draw_one(st.sampled_from([0.1, 1.0, 10.0, 100.0, 1e4])),
         forbidden=draw_one(st.sampled_from([0.0, 0.1, 0.5, 0.98])),
