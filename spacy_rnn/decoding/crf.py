@@ -136,5 +136,5 @@ def _require_paths(log_sums: Array, what: str, lengths: numpy.ndarray) -> None:
         first = int(xp.argmin(log_sums))
         raise ValueError(
             f"sequence {first} of {int(lengths[first])} rows: no path of labels that {what} is possible, since each has a score "
-            "of -inf; allow more transitions, first or last labels"
+            "of -inf; allow more labels, or more transitions between them"
         )
