@@ -1,6 +1,7 @@
 """Thinc layers."""
 
 from .char_embed import build_char_embed
+from .convolution import build_convolution
 from .crf import build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
 from .dropout import build_dropout, check_rate
 from .embed import build_embed, learn_vocabulary
@@ -27,6 +28,7 @@ __all__ = [
     "EngineOps",
     "begin_scan",
     "build_char_embed",
+    "build_convolution",
     "build_crf",
     "build_dropout",
     "build_embed",

@@ -37,6 +37,22 @@ class EngineOps(NumpyOps):
         return product
 
 
+def multiply(ops: Ops, x: Any, y: Any, *, out: Optional[Any] = None, trans1: bool = False, trans2: bool = False) -> Any:
+    """Multiply two matrices of any float type; Thinc's `NumpyOps.gemm` takes float32 alone.
+
+    ops (Ops): The backend of the matrices.
+    x (Floats2d): [n, k]; [k, n] if trans1.
+    y (Floats2d): [k, m]; [m, k] if trans2.
+    out (Optional[Floats2d]): [n, m], in one piece, where the product is written.
+    trans1 (bool): Whether x is transposed.
+    trans2 (bool): Whether y is transposed.
+    RETURNS (Floats2d): The product [n, m].
+    """
+    if x.dtype == numpy.float32:
+        return ops.gemm(x, y, out=out, trans1=trans1, trans2=trans2)
+    return Ops.gemm(ops, x, y, out=out, trans1=trans1, trans2=trans2)
+
+
 def _multiply(x: numpy.ndarray, y: numpy.ndarray, product: numpy.ndarray, trans1: bool, trans2: bool) -> None:
     """Multiply; a sum over very many rows, such as a gradient's, in parts: float32 loses what is small beside the sum so far."""
     if not trans1 or x.shape[0] <= _SUMMED_ROWS:

@@ -1,12 +1,21 @@
-"""Recurrent encoders: what stands in `[model.tok2vec.encode]`."""
+"""Recurrent and convolutional encoders: what stands in `[model.tok2vec.encode]`."""
 
 from functools import partial
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Sequence
 
 from thinc.api import LayerNorm, Model, chain, noop, ragged2list
 from thinc.types import Floats2d
 
-from ..layers import build_dropout, build_highway, build_list2ragged, build_rnn, build_sequence_dropout, check_rate, with_rows
+from ..layers import (
+    build_convolution,
+    build_dropout,
+    build_highway,
+    build_list2ragged,
+    build_rnn,
+    build_sequence_dropout,
+    check_rate,
+    with_rows,
+)
 
 
 def build_rnn_encoder(
@@ -93,6 +102,23 @@ def build_bilstm_encoder(width: int, depth: int, dropout: float) -> Model[List[F
         return noop()
     rnn = build_rnn(nO=width, nI=width, bidirectional=True, depth=depth, dropout=dropout)
     return _on_lists([rnn], width)
+
+
+def build_cnn(
+    width: int,
+    filter_widths: Sequence[int] = (3, 4, 5),
+    init_W: Optional[Callable] = None,
+) -> Model[List[Floats2d], List[Floats2d]]:
+    """Encode context with a convolutional layer: filters over n-grams, and a rectifier. Under `spacy_rnn.TextCat.v1` with pooling
+    "max" it is the model of Kim 2014, "Convolutional neural networks for sentence classification".
+
+    width (int): The output width: the number of filters, of all widths together.
+    filter_widths (Sequence[int]): How many tokens a filter sees, one or several numbers: see `spacy_rnn.Convolution.v1`.
+    init_W (Optional[Callable]): Initializer of the filters of each width; Glorot uniform if None.
+    RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, from rows [n, any width] to rows [n, width].
+    RAISES (ValueError): If an argument is out of its range.
+    """
+    return _on_lists([build_convolution(nO=width, filter_widths=filter_widths, init_W=init_W)], width)
 
 
 def _checked_depth(depth: int) -> int:

@@ -22,6 +22,8 @@ from thinc.layers.resizable import resize_linear_weighted
 from thinc.types import Floats2d
 
 from ..layers import build_dropout, build_list2ragged, build_pool, build_softmax, on_filled_texts
+from .encoder import build_cnn
+from .tok2vec import build_tok2vec
 
 # The bias of a class that is added to a trained exclusive model: its probability starts at 0, as in spaCy's own models.
 NEW_CLASS_BIAS = -5000
@@ -100,6 +102,32 @@ def resize(model: Model[List[Doc], Floats2d], new_nO: int, resizable_layer: Mode
 def _require_scores(linear_model: Model) -> None:
     if any(node.name in ("softmax_activation", "sigmoid_activation", "logistic") for node in linear_model.walk()):
         raise ValueError("linear_model has to give scores, not probabilities: set its no_output_layer = true")
+
+
+def build_textcat_cnn(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    exclusive_classes: bool,
+    filter_widths: Sequence[int] = (3, 4, 5),
+    filters: int = 100,
+    dropout: float = 0.5,
+    nO: Optional[int] = None,
+) -> Model[List[Doc], Floats2d]:
+    """Classify texts by n-gram filters over an embedding, with the settings of Kim 2014 ("Convolutional neural networks for
+    sentence classification", section 3.1) as defaults: `spacy_rnn.TextCat.v1` with pooling "max" over a `spacy_rnn.CNN.v1`.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): The token vectors the filters read: an embedding.
+    exclusive_classes (bool): Whether exactly one class is true of a text (softmax) or any number of them (sigmoid units).
+    filter_widths (Sequence[int]): How many tokens a filter sees, one or several different numbers.
+    filters (int): The number of filters of each width.
+    dropout (float): The share of the pooled vector that is dropped.
+    nO (Optional[int]): The number of classes. Inferred from the data if None.
+    RETURNS (Model[List[Doc], Floats2d]): The model, from B texts to class probabilities [B, nO].
+    RAISES (ValueError): If an argument is out of its range.
+    """
+    if filters < 1:
+        raise ValueError(f"filters must be at least 1, got {filters}")
+    encode = build_cnn(filters * len(filter_widths), filter_widths)
+    return build_textcat(build_tok2vec(tok2vec, encode), "max", exclusive_classes, nO, dropout=dropout)
 
 
 def ends_bidirectional(tok2vec: Model) -> Optional[bool]:

@@ -49,6 +49,9 @@ LAYERS = {
         for cell in ("elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole")
         for more in ({}, {"residual": True, "train_initial_state": True})
     ],
+    "spacy_rnn.Convolution.v1": [
+        ({"nO": 7, **more}, make_ragged, "ragged", 7, None) for more in ({}, {"filter_widths": [2]}, {"filter_widths": [9, 1]})
+    ],
     "spacy_rnn.Pool.v1": [
         ({"pooling": pooling, "bidirectional": True}, make_ragged, "vectors", width, None)
         for pooling, width in (("last", 6), ("mean", 6), ("max", 6), ("attention", 6), (["last", "attention"], 12))

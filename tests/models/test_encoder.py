@@ -1,4 +1,4 @@
-"""The recurrent encoders in spaCy's Tok2Vec."""
+"""The recurrent and convolutional encoders in spaCy's Tok2Vec."""
 
 import numpy
 import pytest
@@ -46,10 +46,17 @@ ENCODERS = {
     },
     "BiLSTM": {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 12, "depth": 2, "dropout": 0.3},
     "BiLSTM of depth 0": {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 12, "depth": 0, "dropout": 0.0},
+    "CNN": {"@architectures": "spacy_rnn.CNN.v1", "width": 8},
+    "CNN of one even width": {"@architectures": "spacy_rnn.CNN.v1", "width": 8, "filter_widths": [4]},
     "truncated": {
         "@architectures": "spacy_rnn.Truncate.v1",
         "max_length": 100,
         "encode": {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8},
+    },
+    "truncated CNN": {
+        "@architectures": "spacy_rnn.Truncate.v1",
+        "max_length": 100,
+        "encode": {"@architectures": "spacy_rnn.CNN.v1", "width": 8},
     },
 }
 every_encoder = pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
@@ -123,6 +130,14 @@ def test_encoder_sees_the_context(build, docs):
         model = build({"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, "bidirectional": bidirectional})
         whole, cut = model.predict([docs[3], docs[3][:-1].as_doc()])
         assert numpy.allclose(whole[0], cut[0], atol=1e-7) != bidirectional
+
+
+def test_a_convolution_sees_as_many_tokens_as_its_widest_filter(build, docs):
+    """Of the nine words of a text, those in the middle see two words on each side of them."""
+    model = build({"@architectures": "spacy_rnn.CNN.v1", "width": 8, "filter_widths": [2, 5]})
+    whole, cut = model.predict([docs[3], docs[3][1:].as_doc()])
+    changed = [not numpy.allclose(whole[t], cut[t - 1], atol=1e-7) for t in range(1, len(docs[3]))]
+    assert changed == [True, True, *[False] * 6]
 
 
 @pytest.mark.parametrize(
@@ -244,6 +259,23 @@ def test_bilstm_takes_the_arguments_of_spacys(resolve):
 def test_arguments_out_of_range_are_refused(resolve, encode, words):
     with pytest.raises(ValueError) as error:
         resolve({"@architectures": "spacy_rnn.RNNEncoder.v1", **encode})
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "encode, words",
+    [
+        ({"width": 2}, ["3 widths", "2"]),
+        ({"width": 8, "filter_widths": []}, ["filter_widths", "[]"]),
+        ({"width": 8, "filter_widths": [3, 3]}, ["different", "[3, 3]"]),
+        ({"width": 8, "filter_widths": [0, 3]}, ["at least 1", "[0, 3]"]),
+    ],
+    ids=str,
+)
+def test_arguments_of_a_convolution_out_of_range_are_refused(resolve, encode, words):
+    with pytest.raises(ValueError) as error:
+        resolve({"@architectures": "spacy_rnn.CNN.v1", **encode})
     for word in words:
         assert word in str(error.value)
 

@@ -8,7 +8,9 @@ import spacy
 TESTED = {
     "spacy_rnn.RNNEncoder.v1",
     "spacy_rnn.BiLSTMEncoder.v1",
+    "spacy_rnn.CNN.v1",
     "spacy_rnn.TextCat.v1",
+    "spacy_rnn.TextCatCNN.v1",
     "spacy_rnn.Tok2Vec.v1",
     "spacy_rnn.Embed.v1",
     "spacy_rnn.HashEmbed.v1",

@@ -22,6 +22,7 @@ TOK2VECS = {
         "embed": HASH_EMBED,
         "encode": {"@architectures": "spacy_rnn.Truncate.v1", "max_length": 3, "encode": RNN},
     },
+    "cnn": {"@architectures": "spacy.Tok2Vec.v2", "embed": HASH_EMBED, "encode": {**RNN, "@architectures": "spacy_rnn.CNN.v1"}},
     "hash embedding alone": HASH_EMBED,
     "vocabulary alone": VOCABULARY_EMBED,
     "convolution": {
@@ -93,7 +94,7 @@ def test_every_text_gets_probabilities(build, docs, exclusive, pooling, hidden_w
 def test_any_tok2vec_will_do(build, docs, tok2vec, exclusive):
     model = build(exclusive, tok2vec, pooling=["last", "mean"])
     assert_probabilities(model.predict(docs), exclusive)
-    width = {"rnn": 8, "rnn on a vocabulary": 8, "truncated rnn": 8, "vocabulary alone": 10}
+    width = {"rnn": 8, "rnn on a vocabulary": 8, "truncated rnn": 8, "cnn": 8, "vocabulary alone": 10}
     name = next(name for name, config in TOK2VECS.items() if config is tok2vec)
     assert model.get_ref("output_layer").get_dim("nI") == 2 * width.get(name, 12)
 
@@ -321,3 +322,62 @@ def test_model_with_a_linear_part_is_loaded_from_bytes(build, resolve, docs, exc
 def test_linear_model_that_gives_probabilities_is_refused(build, exclusive):
     with pytest.raises(ValueError, match="no_output_layer = true"):
         build(exclusive, linear_model=bag_of_words(exclusive, no_output_layer=False))
+
+
+def textcat_cnn(exclusive=True, tok2vec=VOCABULARY_EMBED, **arguments):
+    return {"@architectures": "spacy_rnn.TextCatCNN.v1", "exclusive_classes": exclusive, "tok2vec": tok2vec, **arguments}
+
+
+@exclusive_or_not
+@pytest.mark.parametrize("embed", [HASH_EMBED, {**HASH_EMBED, "@architectures": "spacy_rnn.HashEmbed.v1"}, VOCABULARY_EMBED])
+def test_a_cnn_is_a_classifier_with_max_pooling_over_filters(resolve, docs, embed, exclusive):
+    encode = {"@architectures": "spacy_rnn.CNN.v1", "width": 12, "filter_widths": [2, 3]}
+    tok2vec = {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": embed, "encode": encode}
+    models = []
+    for config in (
+        textcat(exclusive, tok2vec, pooling="max", dropout=0.5),
+        textcat_cnn(exclusive, embed, filter_widths=[2, 3], filters=6),
+    ):
+        model = resolve(config)
+        models.append(model.initialize(X=docs, Y=numpy.zeros((len(docs), 3), dtype="float32")))
+    assert models[1].to_bytes() == models[0].to_bytes()
+    assert_array_equal(models[1].predict(docs), models[0].predict(docs))
+    assert_probabilities(models[1].predict(docs), exclusive)
+
+
+def test_the_defaults_are_those_of_kim(resolve, docs):
+    model = resolve(textcat_cnn(nO=2))
+    model.initialize(X=docs)
+    (convolution,) = [node for node in model.walk() if node.name == "convolution"]
+    assert convolution.attrs["filter_widths"] == [3, 4, 5]
+    # 100 filters of 3, 4 and 5 rows.
+    assert convolution.get_param("W").shape == (1200, 10)
+    assert convolution.get_dim("nO") == model.get_ref("output_layer").get_dim("nI") == 300
+    assert [node.attrs["rate"] for node in model.walk() if node.name == "rnn_dropout"] == [0.5]
+    assert model.get_ref("pool").attrs["pooling"] == ["max"]
+
+
+def test_texts_shorter_than_the_filters_are_classified(build, resolve, docs):
+    model = resolve(textcat_cnn(filter_widths=[7], filters=5, nO=3))
+    model.initialize(X=docs)
+    output = model.get_ref("output_layer")
+    output.set_param("W", numpy.random.normal(size=output.get_param("W").shape).astype("float32"))
+    for doc in docs:
+        (Y,) = model.predict([doc])
+        assert_allclose(Y.sum(), 1.0, atol=1e-5)
+    one, other = model.predict([docs[2], docs[1]])
+    assert not numpy.allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"filters": 0}, "filters must be at least 1, got 0"),
+        ({"filter_widths": [3, 3]}, r"different.*\[3, 3\]"),
+        ({"dropout": 1.0}, "below 1, got 1.0"),
+    ],
+    ids=str,
+)
+def test_arguments_of_a_cnn_out_of_range_are_refused(resolve, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        resolve(textcat_cnn(**arguments))

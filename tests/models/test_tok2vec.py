@@ -23,6 +23,7 @@ ENCODERS = {
     "RNN": {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8},
     "deep": {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 12, "depth": 2, "dropout": 0.2, "recurrent_dropout": 0.2},
     "BiLSTM": {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 12, "depth": 1, "dropout": 0.0},
+    "CNN": {"@architectures": "spacy_rnn.CNN.v1", "width": 8},
     "none": {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 12, "depth": 0, "dropout": 0.0},
     "spaCy's": {"@architectures": "spacy.MaxoutWindowEncoder.v2", "width": 12, "depth": 1, "window_size": 1, "maxout_pieces": 2},
 }
@@ -104,7 +105,7 @@ def test_bytes_are_loaded_both_ways(pair, docs, encode):
 
 
 @pytest.mark.parametrize("n_empty", [0, 1, 3])
-@pytest.mark.parametrize("encode", ["RNN", "deep", "BiLSTM"])
+@pytest.mark.parametrize("encode", ["RNN", "deep", "BiLSTM", "CNN"])
 def test_batches_without_tokens(pair, docs, encode, n_empty):
     _, model = pair("hash", encode)
     empty = [docs[1]] * n_empty
@@ -116,7 +117,7 @@ def test_batches_without_tokens(pair, docs, encode, n_empty):
     assert not any(node.has_grad(name) and node.get_grad(name).any() for node in model.walk() for name in node.param_names)
 
 
-@pytest.mark.parametrize("encode", ["RNN", "deep", "BiLSTM"])
+@pytest.mark.parametrize("encode", ["RNN", "deep", "BiLSTM", "CNN"])
 @pytest.mark.parametrize("texts", [None, [""], ["", ""]], ids=str)
 def test_initialization_needs_no_tokens(resolve, docs, encode, texts):
     model = resolve({"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": EMBEDDINGS["hash"], "encode": ENCODERS[encode]})

@@ -390,3 +390,33 @@ def test_balanced_classes_weigh_the_same(class_weight, expected):
 def test_class_weight_that_is_unknown_is_refused():
     with pytest.raises(ValueError, match="'balanced', got 'inverse'"):
         spacy.blank("en").add_pipe("rnn_textcat", config={"class_weight": "inverse"})
+
+
+def cnn_config(factory, tok2vec):
+    model = {"@architectures": "spacy_rnn.TextCatCNN.v1", "exclusive_classes": factory == "rnn_textcat", "tok2vec": tok2vec}
+    return {"model": {**model, "filter_widths": [2, 3], "filters": 6, "dropout": 0.0}}
+
+
+@both
+def test_a_cnn_learns_its_training_texts(factory, make_nlp, annotate, tok2vec_config):
+    embed = {**tok2vec_config()["embed"], "@architectures": "spacy_rnn.HashEmbed.v1"}
+    nlp, examples = make_nlp(factory, n_updates=40, config=cnn_config(factory, embed))
+    for example, doc in zip(examples, annotate(nlp, [[t.text for t in eg.y] for eg in examples]), strict=True):
+        assert {label: round(score) for label, score in doc.cats.items()} == example.y.cats
+    assert_batch_invariant(nlp, factory, [*TEXTS, []])
+    nlp.get_pipe(factory).add_label("odd")
+    assert set(nlp("A film").cats) == {"good", "bad", "odd"}
+
+
+def test_a_cnn_reads_a_shared_model(tok2vec_config, listener_config, make_examples):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": tok2vec_config()})
+    nlp.add_pipe("rnn_textcat", config=cnn_config("rnn_textcat", listener_config))
+    examples = make_examples(nlp, "rnn_textcat")
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.02
+    losses = [nlp.update(examples, sgd=optimizer)["rnn_textcat"] for _ in range(20)]
+    assert losses[-1] < 0.5 * losses[0]
+    before = nlp("A dull cold film").cats
+    nlp.replace_listeners("tok2vec", "rnn_textcat", ["model.tok2vec"])
+    assert nlp("A dull cold film").cats == pytest.approx(before, abs=1e-5)
