@@ -7,11 +7,20 @@ import spacy
 from problems import assert_close, draw, run_reference, slices
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Adam, CupyOps, Linear, NumpyOps, Ragged, fix_random_seed, use_ops, with_array
+from thinc.api import Adam, CupyOps, Linear, NumpyOps, Ragged, chain, fix_random_seed, ragged2list, use_ops, with_array
 
 from spacy_rnn.cuda import find_problem, require_gpu
 from spacy_rnn.decoding import Crf, viterbi
-from spacy_rnn.layers import build_crf, build_pool, build_rnn, crf_decode, crf_log_likelihood, set_labels
+from spacy_rnn.layers import (
+    build_crf,
+    build_list2ragged,
+    build_pool,
+    build_rnn,
+    crf_decode,
+    crf_log_likelihood,
+    encode_stream,
+    set_labels,
+)
 from spacy_rnn.recurrence import CELLS, Batch, Sweep, run_sweeps, select_engine, sweep, use_engine
 from spacy_rnn.recurrence import cuda as engine
 
@@ -168,6 +177,17 @@ def test_a_pooling_layer_gives_the_same_on_both(pooling):
 
     for on_cpu, on_gpu in zip(run(NumpyOps(), build), run(CupyOps(), build), strict=True):
         numpy.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4, rtol=1e-3)
+
+
+def test_a_stream_gives_the_same_on_both():
+    model = build_rnn(8, 6, bidirectional=True, depth=2, train_initial_state=True)
+    encoder = chain(build_list2ragged(), model, ragged2list()).initialize()
+    rows = numpy.random.default_rng(0).normal(size=(30, 6)).astype("float32")
+    on_cpu = list(encode_stream(encoder, [rows], piece=7, lookahead=3))
+    encoder.to_gpu(0)
+    on_gpu = list(encode_stream(encoder, [cupy.asarray(rows)], piece=7, lookahead=3))
+    for found, expected in zip(on_gpu, on_cpu, strict=True):
+        numpy.testing.assert_allclose(cupy.asnumpy(found), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("embed", ["spacy.MultiHashEmbed.v2", "spacy_rnn.HashEmbed.v1", "spacy_rnn.Embed.v1"])

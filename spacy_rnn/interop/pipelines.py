@@ -49,9 +49,8 @@ def convert_pipeline(nlp: Language, to: str = "spacy_rnn") -> Language:
     copy = load_model_from_config(nlp.config.copy(), meta=nlp.meta).from_bytes(nlp.to_bytes())
     n_converted = sum([_convert_component(copy, name, old, new) for name in copy.component_names])
     if not n_converted:
-        raise ValueError(
-            f"no component of the pipeline has an encoder {old}: its components are {', '.join(nlp.component_names)}"
-        )
+        components = ", ".join(nlp.component_names) or "none"
+        raise ValueError(f"no component of the pipeline has an encoder {old}; its components: {components}")
     return copy
 
 

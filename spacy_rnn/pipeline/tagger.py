@@ -244,7 +244,7 @@ class RNNTagger(RNNPipe, Tagger):
             raise ValueError(
                 "a stream consists of words, but was given a single string: split it, or tokenize it by nlp.make_doc"
             )
-        labelled = self._stream([source] if isinstance(source, Doc) else source, piece, lookahead)
+        labelled = self._stream(iter([source] if isinstance(source, Doc) else source), piece, lookahead)
         labels = self.labels
         return ((word, labels[i]) for words, tag_ids in labelled for word, i in zip(words, tag_ids.tolist(), strict=True))
 

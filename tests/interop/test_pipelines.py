@@ -214,6 +214,8 @@ def test_a_pipeline_without_such_an_encoder_is_refused(to):
     nlp.add_pipe("rnn_tagger")
     with pytest.raises(ValueError, match="no component.*BiLSTMEncoder.*sentencizer, rnn_tagger"):
         convert_pipeline(nlp, to)
+    with pytest.raises(ValueError, match="no component.*BiLSTMEncoder.*none"):
+        convert_pipeline(spacy.blank("en"), to)
 
 
 def test_a_model_that_is_not_what_its_config_says_is_refused(make_nlp):

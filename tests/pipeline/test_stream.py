@@ -272,6 +272,8 @@ def test_what_is_no_stream_is_refused(forward):
     nlp, tagger = forward
     with pytest.raises(ValueError, match="single string"):
         tagger.stream("They book a room")
+    with pytest.raises(TypeError, match="not iterable"):
+        tagger.stream(None)
     with pytest.raises(ValueError, match="Token.*They"):
         list(tagger.stream(list(Doc(nlp.vocab, words=WORDS))))
     with pytest.raises(ValueError, match="piece.*0"):
