@@ -109,7 +109,7 @@ def scan(
     state (Optional[Dict[str, Floats3d]]): The state before the first row: for each state of the cell ("h", and for an LSTM "c")
         an array [depth · directions, B, nH], layer after layer and within a layer forward first. If None, the layer's own.
     n_ahead (Optional[Sequence[int]]): [B], how many rows at the end of each sequence are a look ahead: they are read as all
-        others, but the final state of a forward direction is the one before them. None if None.
+        others, but the final state of a forward direction is the one before them. No rows if None.
     RETURNS (Tuple[Ragged, Dict[str, Floats3d]]): The output, rows [N, nO], and the state after the last step of each sequence.
         The backward direction's last step is a sequence's first row, so pieces of a stream give what the whole would have given
         only in layers of one direction; `scan_encoder` says what can be done with two.

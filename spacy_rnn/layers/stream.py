@@ -31,7 +31,7 @@ def scan_encoder(
     Xs (List[Floats2d]): The rows of each stream's next piece and of the look ahead behind it, [n, nI].
     states (Optional[List[Dict[str, Floats3d]]]): What the call for the pieces before has returned; None before the first.
     n_ahead (Optional[Sequence[int]]): How many of each stream's rows are the look ahead; they belong to the next piece as well.
-        None if None.
+        No rows if None.
     RETURNS (Tuple[List[Floats2d], List[Dict[str, Floats3d]]]): The outputs of the pieces, [n - n_ahead, nO]; and for each
         recurrent layer, from the first to the last, its state as in `scan`.
     RAISES (ValueError): If the encoder has a layer that cannot be cut, e.g. a convolution; or if the states or the numbers of
