@@ -12,6 +12,7 @@ from thinc.api import Adam, CupyOps, Linear, NumpyOps, Ragged, chain, fix_random
 from spacy_rnn.cuda import find_problem, require_gpu
 from spacy_rnn.decoding import Crf, viterbi
 from spacy_rnn.layers import (
+    build_convolution,
     build_crf,
     build_list2ragged,
     build_pool,
@@ -165,6 +166,14 @@ def run(ops, build):
 def test_a_recurrent_layer_gives_the_same_on_both(cell):
     def build():
         return build_rnn(nO=8, cell=cell, bidirectional=True, depth=2, train_initial_state=True)
+
+    for on_cpu, on_gpu in zip(run(NumpyOps(), build), run(CupyOps(), build), strict=True):
+        numpy.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4, rtol=1e-3)
+
+
+def test_a_convolution_gives_the_same_on_both():
+    def build():
+        return build_convolution(nO=8, filter_widths=[2, 5])
 
     for on_cpu, on_gpu in zip(run(NumpyOps(), build), run(CupyOps(), build), strict=True):
         numpy.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4, rtol=1e-3)
