@@ -12,7 +12,7 @@ from .highway import build_highway
 from .initializers import build_orthogonal_init, orthogonal_init
 from .list2ragged import build_list2ragged
 from .ops import EngineOps, use_engine_products
-from .pool import build_pool
+from .pool import attention_weights, build_pool
 from .precision import set_precision
 from .rnn import begin_scan, build_rnn, initial_state, require_weights, scan
 from .row_wise import declare_row_wise, find_mixing
@@ -26,6 +26,7 @@ from .with_rows import with_rows
 
 __all__ = [
     "EngineOps",
+    "attention_weights",
     "begin_scan",
     "build_char_embed",
     "build_convolution",

@@ -4,7 +4,7 @@ from typing import Callable, Optional, Sequence, Tuple, Union, cast
 
 import numpy
 from thinc.api import Model, glorot_uniform_init, zero_init
-from thinc.types import Floats2d, FloatsXd, Ragged
+from thinc.types import Floats1d, Floats2d, FloatsXd, Ints1d, Ragged
 from thinc.util import get_width
 
 from .list2ragged import host_lengths
@@ -111,6 +111,25 @@ def forward(model: Model[Ragged, Floats2d], X: Ragged, is_train: bool) -> Tuple[
     return Y, backprop
 
 
+def attention_weights(model: Model[Ragged, Floats2d], X: Ragged) -> Floats1d:
+    """Say how much each row of a batch counts in attention pooling.
+
+    model (Model[Ragged, Floats2d]): A layer made by `build_pool`.
+    X (Ragged): The batch, rows [N, nI].
+    RETURNS (Floats1d): [N], the weights; those of a sequence sum to 1.
+    RAISES (ValueError): If "attention" is not among the layer's poolings.
+    """
+    if "attention" not in model.attrs.get("pooling", ()):
+        raise ValueError(f"only a layer with attention pooling has attention weights; it pools by {model.attrs.get('pooling')}")
+    lengths = host_lengths(X)
+    lengths = lengths[lengths > 0]
+    if not len(lengths):
+        return model.ops.alloc1f(0)
+    sequence = model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
+    _, weights = _attend(model, cast(Floats2d, X.data), model.ops.asarray1i(lengths.tolist()), sequence)
+    return cast(Floats1d, weights.reshape((-1,)))
+
+
 def _pool_last(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
     xp = model.ops.xp
     ends = numpy.cumsum(lengths)
@@ -148,14 +167,11 @@ def _pool_max(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
 
 
 def _pool_attention(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
-    ops, xp = model.ops, model.ops.xp
+    ops = model.ops
     device_lengths = ops.asarray1i(lengths.tolist())
-    sequence = xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
-    A, a, u = (model.get_param(name) for name in ("A", "a", "u"))
-    hidden = xp.tanh(X @ A.T + a)
-    scores = (hidden @ u).reshape(-1, 1)
-    exp = xp.exp(scores - ops.reduce_max(scores, device_lengths)[0][sequence])
-    weights = exp / ops.reduce_sum(exp, device_lengths)[sequence]
+    sequence = ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
+    A, u = model.get_param("A"), model.get_param("u")
+    hidden, weights = _attend(model, X, device_lengths, sequence)
 
     def backprop(dY: Floats2d) -> Floats2d:
         d_sums = dY[sequence]
@@ -169,6 +185,16 @@ def _pool_attention(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled
         return weights * d_sums + d_hidden @ A
 
     return ops.reduce_sum(weights * X, device_lengths), backprop
+
+
+def _attend(model: Model, X: Floats2d, lengths: Ints1d, sequence: Ints1d) -> Tuple[Floats2d, Floats2d]:
+    """Compute the attention's hidden layer [N, nA], and the weight of each row in its sequence [N, 1]; none may be empty."""
+    ops, xp = model.ops, model.ops.xp
+    A, a, u = (model.get_param(name) for name in ("A", "a", "u"))
+    hidden = xp.tanh(X @ A.T + a)
+    scores = (hidden @ u).reshape(-1, 1)
+    exp = xp.exp(scores - ops.reduce_max(scores, lengths)[0][sequence])
+    return hidden, exp / ops.reduce_sum(exp, lengths)[sequence]
 
 
 _POOLS = {

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import List, Optional, Sequence, Union
 
+import numpy
 from spacy.ml.models.textcat import resize_and_set_ref
 from spacy.ml.models.tok2vec import get_tok2vec_width
 from spacy.pipeline.tok2vec import Tok2VecListener
@@ -16,12 +17,13 @@ from thinc.api import (
     add,
     chain,
     resizable,
+    to_numpy,
 )
 from thinc.layers.chain import init as init_chain
 from thinc.layers.resizable import resize_linear_weighted
 from thinc.types import Floats2d
 
-from ..layers import build_dropout, build_list2ragged, build_pool, build_softmax, on_filled_texts
+from ..layers import attention_weights, build_dropout, build_list2ragged, build_pool, build_softmax, on_filled_texts
 from .encoder import build_cnn
 from .tok2vec import build_tok2vec
 
@@ -128,6 +130,33 @@ def build_textcat_cnn(
         raise ValueError(f"filters must be at least 1, got {filters}")
     encode = build_cnn(filters * len(filter_widths), filter_widths)
     return build_textcat(build_tok2vec(tok2vec, encode), "max", exclusive_classes, nO, dropout=dropout)
+
+
+def has_attention(model: Model) -> bool:
+    """Tell whether a model pools by attention.
+
+    model (Model): The model of any text categorizer.
+    RETURNS (bool): Whether `attend` takes it.
+    """
+    return bool(model.has_ref("pool")) and "attention" in model.get_ref("pool").attrs["pooling"]
+
+
+def attend(model: Model[List[Doc], Floats2d], docs: List[Doc]) -> List[numpy.ndarray]:
+    """Say how much each token counts in attention pooling.
+
+    model (Model[List[Doc], Floats2d]): A model of `build_textcat` with attention pooling, initialized.
+    docs (List[Doc]): Texts of n tokens.
+    RETURNS (List[numpy.ndarray]): float32 [n] for each text, which sums to 1; 0 for tokens that are cut off (`Truncate.v1`).
+    """
+    attention = [numpy.zeros(len(doc), dtype="float32") for doc in docs]
+    filled = [(doc, shares) for doc, shares in zip(docs, attention, strict=True) if len(doc)]
+    if filled:
+        vectors = model.get_ref("tok2vec").predict([doc for doc, _ in filled])
+        weights = to_numpy(attention_weights(model.get_ref("pool"), build_list2ragged().predict(vectors)))
+        ends = numpy.cumsum([len(rows) for rows in vectors])
+        for (_, shares), read in zip(filled, numpy.split(weights, ends[:-1]), strict=True):
+            shares[: len(read)] = read
+    return attention
 
 
 def ends_bidirectional(tok2vec: Model) -> Optional[bool]:

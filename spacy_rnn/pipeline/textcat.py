@@ -13,6 +13,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, to_numpy
 from thinc.types import Floats2d
 
+from .attention import register_attention, write_attention
 from .pipe import RNNPipe, learn_vocabularies, require_initialized
 
 DEFAULT_MODEL_CONFIG = """
@@ -65,6 +66,7 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
         "model": DEFAULT_EXCLUSIVE_MODEL,
         "threshold": 0.0,
         "class_weight": None,
+        "store_attention": False,
         "scorer": {"@scorers": "spacy.textcat_scorer.v2"},
     },
     default_score_weights=SCORE_WEIGHTS,
@@ -76,6 +78,7 @@ def make_rnn_textcat(
     threshold: float,
     class_weight: Optional[str],
     scorer: Optional[Callable],
+    store_attention: bool,
 ) -> "RNNTextCategorizer":
     """Make a component that predicts which one class is true of a text.
 
@@ -87,10 +90,19 @@ def make_rnn_textcat(
         averaged over the classes matters, or where later texts are of other classes than the training texts are. None if all
         texts count the same.
     scorer (Optional[Callable]): The scoring method.
+    store_attention (bool): Whether texts get `doc._.rnn_attention`: float32 [n], how much each token counted; it sums to 1.
     RETURNS (RNNTextCategorizer): The component.
     RAISES (ValueError): If class_weight is unknown.
     """
-    return RNNTextCategorizer(nlp.vocab, model, name, threshold=threshold, class_weight=class_weight, scorer=scorer)
+    return RNNTextCategorizer(
+        nlp.vocab,
+        model,
+        name,
+        threshold=threshold,
+        class_weight=class_weight,
+        scorer=scorer,
+        store_attention=store_attention,
+    )
 
 
 @Language.factory(
@@ -99,6 +111,7 @@ def make_rnn_textcat(
     default_config={
         "model": DEFAULT_MULTILABEL_MODEL,
         "threshold": 0.5,
+        "store_attention": False,
         "scorer": {"@scorers": "spacy.textcat_multilabel_scorer.v2"},
     },
     default_score_weights=SCORE_WEIGHTS,
@@ -109,6 +122,7 @@ def make_rnn_textcat_multilabel(
     model: Model[List[Doc], Floats2d],
     threshold: float,
     scorer: Optional[Callable],
+    store_attention: bool,
 ) -> "RNNMultiLabelTextCategorizer":
     """Make a component that predicts which classes are true of a text.
 
@@ -117,13 +131,54 @@ def make_rnn_textcat_multilabel(
     model (Model[List[Doc], Floats2d]): The model, from B texts to probabilities [B, classes].
     threshold (float): The probability from which on a class counts as true.
     scorer (Optional[Callable]): The scoring method.
+    store_attention (bool): Whether texts get `doc._.rnn_attention`: float32 [n], how much each token counted; it sums to 1.
     RETURNS (RNNMultiLabelTextCategorizer): The component.
     """
-    return RNNMultiLabelTextCategorizer(nlp.vocab, model, name, threshold=threshold, scorer=scorer)
+    return RNNMultiLabelTextCategorizer(
+        nlp.vocab, model, name, threshold=threshold, scorer=scorer, store_attention=store_attention
+    )
 
 
 class _Categorizer(RNNPipe, TextCategorizer):
     """What the two categorizers change in spaCy's."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        *,
+        threshold: float,
+        scorer: Optional[Callable],
+        store_attention: bool = False,
+    ) -> None:
+        """Make a component.
+
+        vocab (Vocab): The vocabulary.
+        model (Model[List[Doc], Floats2d]): The model, from B texts to probabilities [B, classes].
+        name (str): The component's name.
+        threshold (float): The probability from which on a class counts as true, where classes do not exclude each other.
+        scorer (Optional[Callable]): The scoring method.
+        store_attention (bool): Whether texts get `doc._.rnn_attention`.
+        RAISES (ValueError): If the attention of a model without attention pooling is to be stored.
+        """
+        super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
+        self.store_attention = store_attention
+
+    @property
+    def store_attention(self) -> bool:
+        """Whether texts get `doc._.rnn_attention`; may be set at any time. A second pass through the encoder computes it.
+
+        RAISES (ValueError): When it is set to true, if the model has no attention pooling.
+        """
+        return self._store_attention
+
+    @store_attention.setter
+    def store_attention(self, value: bool) -> None:
+        if value:
+            _require_attention(self)
+            register_attention()
+        self._store_attention = value
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
         """Predict the class probabilities of a batch. A text's are the same alone and in any batch, also an empty text's.
@@ -152,8 +207,15 @@ class _Categorizer(RNNPipe, TextCategorizer):
         docs (Iterable[Doc]): B texts.
         scores (Floats2d): Probabilities [B, classes], as made by `predict`.
         """
+        docs = list(docs)
         # All at once, because spaCy reads them one by one.
         super().set_annotations(docs, to_numpy(scores))
+        if self.store_attention:
+            # Imported here because importing a factory must stay cheap.
+            from ..models.textcat import attend
+
+            for doc, shares in zip(docs, attend(self.model, docs), strict=True):
+                write_attention(doc, shares)
 
 
 class RNNTextCategorizer(_Categorizer):
@@ -166,8 +228,9 @@ class RNNTextCategorizer(_Categorizer):
         name: str = "rnn_textcat",
         *,
         threshold: float,
-        class_weight: Optional[str],
+        class_weight: Optional[str] = None,
         scorer: Optional[Callable],
+        store_attention: bool = False,
     ) -> None:
         """Make the component.
 
@@ -177,11 +240,12 @@ class RNNTextCategorizer(_Categorizer):
         threshold (float): Without effect.
         class_weight (Optional[str]): "balanced" or None.
         scorer (Optional[Callable]): The scoring method.
-        RAISES (ValueError): If class_weight is unknown.
+        store_attention (bool): Whether texts get `doc._.rnn_attention`.
+        RAISES (ValueError): If class_weight is unknown, or if the attention of a model without attention pooling is to be stored.
         """
         if class_weight not in (None, "balanced"):
             raise ValueError(f"class_weight must be null or 'balanced', got {class_weight!r}")
-        super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
+        super().__init__(vocab, model, name, threshold=threshold, scorer=scorer, store_attention=store_attention)
         self.cfg["class_weight"] = class_weight
         self.cfg["weights"] = {}
 
@@ -259,6 +323,17 @@ def _balanced(examples: Iterable[Example], labels: Iterable[str]) -> Dict[str, f
             counts[label] += example.reference.cats.get(label, 0.0)
     filled = {label: count for label, count in counts.items() if count}
     return {label: sum(filled.values()) / (len(filled) * count) for label, count in filled.items()}
+
+
+def _require_attention(component: TextCategorizer) -> None:
+    # Imported here because importing a factory must stay cheap.
+    from ..models.textcat import has_attention
+
+    if not has_attention(component.model):
+        raise ValueError(
+            f"'{component.name}' has no attention to store: that takes a model spacy_rnn.TextCat.v1 that was trained with "
+            'pooling = "attention", alone or among others; or set store_attention = false'
+        )
 
 
 def _require_known_classes(component: TextCategorizer, examples: Iterable[Example]) -> None:

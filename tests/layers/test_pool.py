@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Ragged
 
-from spacy_rnn.layers import build_pool, build_rnn, scan
+from spacy_rnn.layers import attention_weights, build_pool, build_rnn, scan
 
 LENGTHS = [3, 0, 1, 5, 0, 2]
 WIDTH = 4
@@ -204,3 +204,22 @@ def test_poolings_but_last_need_not_know_the_directions(make_batch):
 def test_rows_of_the_wrong_width_are_refused(make_batch):
     with pytest.raises(ValueError, match="width 4,.*width 5"):
         build("mean").predict(make_batch(LENGTHS, 5))
+
+
+@pytest.mark.parametrize("pooling", ["attention", ["max", "attention"]], ids=str)
+def test_attention_weights_are_those_of_the_pooled_vectors(make_batch, randomize, pooling):
+    X = make_batch(LENGTHS, WIDTH)
+    model = randomize(build(pooling, attention_width=3))
+    weights = attention_weights(model, X)
+    pooled = model.predict(X)[:, -WIDTH:]
+    ends = numpy.cumsum(LENGTHS)
+    for n, end, y in zip(LENGTHS, ends, pooled, strict=True):
+        own = weights[end - n : end]
+        assert_allclose(own @ X.data[end - n : end], y, rtol=1e-12, atol=1e-12)
+        assert n == 0 or own.sum() == pytest.approx(1.0, abs=1e-12)
+    assert attention_weights(model, Ragged(numpy.zeros((0, WIDTH), "f"), numpy.zeros(2, "i"))).shape == (0,)
+
+
+def test_other_poolings_have_no_attention_weights(make_batch):
+    with pytest.raises(ValueError, match=r"attention pooling.*\['max', 'mean'\]"):
+        attention_weights(build(["max", "mean"]), make_batch([2], WIDTH))

@@ -1,0 +1,49 @@
+"""`doc._.rnn_attention`: how much each token counted when a text was classified.
+
+The shares are kept in `doc.user_data`, as all extension attributes of spaCy's are, so `Doc.to_bytes`, `Doc.copy`, `nlp.pipe` with
+several processes and `DocBin(store_user_data=True)` keep them."""
+
+from typing import Optional
+
+import numpy
+from spacy.tokens import Doc
+
+EXTENSION = "rnn_attention"
+
+
+def register_attention() -> None:
+    """Set the extension attribute up, unless it is there. Making a component that stores attention does so, too."""
+    if not Doc.has_extension(EXTENSION):
+        Doc.set_extension(EXTENSION, default=None)
+
+
+def write_attention(doc: Doc, shares: numpy.ndarray) -> None:
+    """Give a text its attention.
+
+    doc (Doc): A text of n tokens.
+    shares (numpy.ndarray): float32 [n], which sums to 1.
+    """
+    register_attention()
+    doc._.set(EXTENSION, shares)
+
+
+def read_attention(doc: Doc) -> numpy.ndarray:
+    """Read the attention of a text.
+
+    doc (Doc): A text of n tokens.
+    RETURNS (numpy.ndarray): float32 [n], which sums to 1; empty for a text without tokens.
+    RAISES (ValueError): If the text has none, or that of other tokens.
+    """
+    register_attention()
+    shares: Optional[numpy.ndarray] = doc._.get(EXTENSION)
+    if shares is None:
+        raise ValueError(
+            f"the text has no doc._.{EXTENSION}: run it through a component rnn_textcat or rnn_textcat_multilabel with pooling = "
+            '"attention" and store_attention = true; a DocBin keeps it only with store_user_data=True'
+        )
+    if len(shares) != len(doc):
+        raise ValueError(
+            f"doc._.{EXTENSION} is that of {len(shares)} tokens, but the text has {len(doc)}: it was tokenized again after it "
+            "had been classified"
+        )
+    return numpy.asarray(shares)
