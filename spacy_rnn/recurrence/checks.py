@@ -48,6 +48,8 @@ def check_sweep(sweep: Sweep) -> None:
         raise ValueError(f"the rows of a batch are float32 or float64, got {X.dtype}")
     if X.shape[0] != batch.n_rows:
         raise ValueError(f"the batch was made for {batch.n_rows} rows, but there are {X.shape[0]}")
+    if batch.starts is not None:
+        raise ValueError("a batch has the rows of whole sequences, one after the other: it takes no starts")
     check_parameters(cell, params, X.shape[1])
     shape = (len(batch), params["R"].shape[1])
     if initial is not None:

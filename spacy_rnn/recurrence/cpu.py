@@ -8,11 +8,14 @@ import numpy
 from ..native import library
 from .cells import Array, Cell, Grads, Params, State
 from .checks import check_parameters
-from .interface import Backprop, Result, Sweep
+from .interface import EngineBackprop, Result, Sweep, Tape
 from .packing import Batch
 
 # Multiply-adds of a direction from which on a thread of its own pays.
 MIN_WORK_OF_A_THREAD = 4_000_000
+# What training keeps at most: 256 MB of a batch, 16 MB of a piece, which a thread has at hand (src/buffer.cpp).
+MAX_TAPE = 2**26
+PIECE_TAPE = 2**22
 
 
 def supports(X: Array, params: Params) -> bool:
@@ -25,7 +28,7 @@ def supports(X: Array, params: Params) -> bool:
     return _is_float32(X) and all(map(_is_float32, params.values()))
 
 
-def run(sweeps: Sequence[Sweep], is_train: bool, bfloat16: bool, threads: int) -> Tuple[List[Result], Optional[Backprop]]:
+def run(sweeps: Sequence[Sweep], is_train: bool, bfloat16: bool, threads: int) -> Tuple[List[Result], Optional[EngineBackprop]]:
     """Execute the sweeps of the directions of a layer.
 
     sweeps (Sequence[Sweep]): The sweeps, over the same rows.
@@ -45,20 +48,33 @@ def run(sweeps: Sequence[Sweep], is_train: bool, bfloat16: bool, threads: int) -
     if not is_train:
         return results, None
 
-    def backprop(dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
+    def backprop(
+        dYs: Sequence[Array], d_finals: Sequence[Optional[State]], into: Optional[Array] = None
+    ) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
         grads = [{name: numpy.empty(param.shape, "float32") for name, param in sweep.params.items()} for sweep in sweeps]
         d_initials = [{name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states} for sweep in sweeps]
-        dXs: List[Array] = []
+        dXs: List[Array] = [] if into is None else [into]
         backwards = []
         # The last direction first: what it has kept may still be in the cache.
         for i in reversed(range(len(sweeps))):
-            adds = bool(dXs) and not side_by_side
-            dXs.append(dXs[0] if adds else numpy.empty(sweeps[i].X.shape, "float32"))
+            adds = into is not None or (bool(dXs) and not side_by_side)
+            if not adds:
+                dXs.append(numpy.empty(sweeps[i].X.shape, "float32"))
             backwards.append(_backward(sweeps[i], forwards[i], dYs[i], d_finals[i], dXs[-1], adds, grads[i], d_initials[i]))
-        library.backward(backwards, side_by_side)
-        return sum(dXs[1:], dXs[0]) if side_by_side else dXs[0], grads, d_initials
+        library.backward(backwards, side_by_side and (into is None or _are_apart(sweeps)))
+        return sum(dXs[1:], dXs[0]), grads, d_initials
 
     return results, backprop
+
+
+def tape(sweeps: Sequence[Sweep]) -> Tape:
+    """Say how much training keeps.
+
+    sweeps (Sequence[Sweep]): The sweeps of the directions of a layer.
+    RETURNS (Tape): Gates and one state; of a cell without gates nothing, since its gradient follows from the output.
+    """
+    n_gates, nH = len(sweeps[0].cell.gates), _state_shape(sweeps[0])[1]
+    return Tape(len(sweeps) * (n_gates + 1) * nH if n_gates > 1 else 0, MAX_TAPE, PIECE_TAPE)
 
 
 def infer(cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray, bfloat16: bool, threads: int) -> Array:
@@ -130,9 +146,12 @@ def _forward(sweep: Sweep, weights: Any, is_train: bool) -> Tuple[Any, Result]:
     mask = None if sweep.mask is None else _whole(sweep.mask)
     Y = numpy.empty((sweep.X.shape[0], _state_shape(sweep)[1]), "float32") if sweep.out is None else sweep.out
     final = {name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states}
+    # The engine counts the rows of the batch here; where sequences start is up to the plan. How far rows are apart cannot be seen
+    # of a single one.
+    X = _rows(sweep.X)[: max(2, sweep.batch.n_rows)]
     forward = library.ForwardSweep(
         weights,
-        _rows(sweep.X),
+        X,
         *_plan(sweep.batch),
         sweep.reverse,
         first.get("h"),
@@ -180,12 +199,19 @@ def _plan(batch: Batch) -> Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     if plan is None:
         start, order = numpy.empty(len(batch), "int64"), numpy.empty(len(batch), "int32")
         library.by_length(batch.lengths, start, order)
-        plan = batch.plans["cpu"] = (start, batch.lengths, order)
+        plan = batch.plans["cpu"] = (start if batch.starts is None else batch.starts, batch.lengths, order)
     return plan
 
 
+def _are_apart(sweeps: Sequence[Sweep]) -> bool:
+    """Tell whether two sweeps over parts of the same sequences have no row in common, so that both may add to its gradient."""
+    one, other = (sweep.batch for sweep in sweeps)
+    assert one.starts is not None and other.starts is not None
+    return not ((one.starts < other.starts + other.lengths) & (other.starts < one.starts + one.lengths)).any()
+
+
 def _work(sweep: Sweep) -> int:
-    return sweep.X.shape[0] * (sweep.params["W"].size + sweep.params["R"].size)
+    return sweep.batch.n_rows * (sweep.params["W"].size + sweep.params["R"].size)
 
 
 def _state_shape(sweep: Sweep) -> Tuple[int, int]:

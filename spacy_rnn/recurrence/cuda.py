@@ -10,11 +10,14 @@ import numpy
 
 from ..cuda import SWEEP, Device, Kernel, Launch, explain_memory, find_device, kernel_name, plan_launch, pointer
 from .cells import Array, Grads, Params, State
-from .interface import Backprop, Result, Sweep
+from .interface import EngineBackprop, Result, Sweep, Tape
 from .packing import Batch
 
 # Numbers of the input projections that inference keeps at a time: 256 MB.
 MAX_PROJECTIONS = 2**26
+# What training keeps at most: 2 GB of a batch, 512 MB of a piece.
+MAX_TAPE = 2**29
+PIECE_TAPE = 2**27
 
 
 def supports(X: Array, params: Params) -> bool:
@@ -31,7 +34,7 @@ def supports(X: Array, params: Params) -> bool:
 
 def run(
     sweeps: Sequence[Sweep], is_train: bool, precision: str = "float32", device: Optional[Device] = None
-) -> Tuple[List[Result], Optional[Backprop]]:
+) -> Tuple[List[Result], Optional[EngineBackprop]]:
     """Execute the sweeps of the directions of a layer.
 
     sweeps (Sequence[Sweep]): The sweeps, over the same rows.
@@ -46,24 +49,77 @@ def run(
     assert device is not None
     precision = _possible(device, precision)
     batch, nH = sweeps[0].batch, _state_shape(sweeps[0])[1]
+    places = [_place(device.xp, sweep.batch) for sweep in sweeps]
     with explain_memory(batch.lengths, len(sweeps), nH):
+        gathered = _gathered(sweeps, places)
         if not is_train:
-            return _infer(device, sweeps, precision), None
-        tapes = [_prepare(device, sweep, precision, is_train=True) for sweep in sweeps]
+            return _put_back(sweeps, places, _infer(device, gathered, precision)), None
+        tapes = [_prepare(device, sweep, precision, is_train=True) for sweep in gathered]
         _launch(device, tapes, precision, backward=False)
 
-    def backprop(dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
+    def backprop(
+        dYs: Sequence[Array], d_finals: Sequence[Optional[State]], into: Optional[Array] = None
+    ) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
         with explain_memory(batch.lengths, len(sweeps), nH):
-            returning = [_turn(device.xp, *each) for each in zip(tapes, dYs, d_finals, strict=True)]
+            d_gathered = [_take(dY, place) for dY, place in zip(dYs, places, strict=True)]
+            returning = [_turn(device.xp, *each) for each in zip(tapes, d_gathered, d_finals, strict=True)]
             _launch(device, returning, precision, backward=True)
-            dX = device.xp.empty(sweeps[0].X.shape, "float32")
-            for i, tape in enumerate(returning):
-                W = _rows(device.xp, tape.sweep.params["W"])
-                device.product(tape.arrays["dZ"], W, dX, add=i > 0, precision=precision)
+            dX = _input_gradient(device, returning, places, into, precision)
             grads = [_weight_gradients(device, tape, precision) for tape in returning]
         return dX, grads, [_states(tape, "d{}_first") for tape in returning]
 
-    return [_result(tape) for tape in tapes], backprop
+    return _put_back(sweeps, places, [_result(tape) for tape in tapes]), backprop
+
+
+def tape(sweeps: Sequence[Sweep]) -> Tape:
+    """Say how much training keeps.
+
+    sweeps (Sequence[Sweep]): The sweeps of the directions of a layer.
+    RETURNS (Tape): Gates, states and, on the way back, the gradients of the gates.
+    """
+    n_gates, nH = len(sweeps[0].cell.gates), _state_shape(sweeps[0])[1]
+    return Tape(len(sweeps) * (2 * n_gates + 3) * nH, MAX_TAPE, PIECE_TAPE)
+
+
+def _place(xp: Any, batch: Batch) -> Optional[Array]:
+    """Say which rows of an array a batch of parts of sequences has; None if it has all of them."""
+    return None if batch.starts is None else xp.asarray(batch.rows())
+
+
+def _take(rows: Array, place: Optional[Array]) -> Array:
+    return rows if place is None else rows[place]
+
+
+def _gathered(sweeps: Sequence[Sweep], places: Sequence[Optional[Array]]) -> List[Sweep]:
+    """Put the rows of parts of sequences next to each other: a product and a kernel read them so."""
+    if places[0] is None:
+        return list(sweeps)
+    # All directions have parts of the same lengths.
+    batch = Batch(sweeps[0].batch.lengths, sweeps[0].batch.n_rows)
+    return [each._replace(X=each.X[place], batch=batch, out=None) for each, place in zip(sweeps, places, strict=True)]
+
+
+def _put_back(sweeps: Sequence[Sweep], places: Sequence[Optional[Array]], results: List[Result]) -> List[Result]:
+    """Put the outputs of parts of sequences where they belong."""
+    if places[0] is None:
+        return results
+    for sweep, place, result in zip(sweeps, places, results, strict=True):
+        assert sweep.out is not None
+        sweep.out[place] = result.Y
+    return [result._replace(Y=sweep.out) for sweep, result in zip(sweeps, results, strict=True)]
+
+
+def _input_gradient(
+    device: Device, tapes: Sequence["_Tape"], places: Sequence[Optional[Array]], into: Optional[Array], precision: str
+) -> Array:
+    """Give the gradient of the rows, from what the sweep back has left."""
+    dX = device.xp.empty(tapes[0].sweep.X.shape, "float32")
+    for i, (tape, place) in enumerate(zip(tapes, places, strict=True)):
+        W = _rows(device.xp, tape.sweep.params["W"])
+        device.product(tape.arrays["dZ"], W, dX, add=i > 0 and into is None, precision=precision)
+        if into is not None:
+            into[place] += dX
+    return dX if into is None else into
 
 
 def _possible(device: Device, precision: str) -> str:

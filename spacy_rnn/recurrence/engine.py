@@ -4,15 +4,17 @@ import os
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from thinc.util import get_array_module
 
 from ..native import problem
-from . import cpu, cuda, reference
+from . import checkpoint, cpu, cuda, reference
 from .cells import Array, Cell, Grads, Params, State
+from .checkpoint import Backpropagation
 from .checks import check_directions, check_gradients, check_parameters, check_sweeps
-from .interface import Backprop, Result, Sweep
+from .interface import Backprop, EngineBackprop, Result, Sweep
 from .packing import Batch
 
 # "auto" takes the fastest engine that can execute a sweep, "reference" the one that is written to be read.
@@ -22,6 +24,8 @@ ENGINE_VARIABLE = "SPACY_RNN_ENGINE"
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
 THREADS_VARIABLE = "SPACY_RNN_THREADS"
+
+DEFAULT_BACKPROPAGATION = Backpropagation()
 
 _engine: ContextVar[Optional[str]] = ContextVar("spacy_rnn_engine", default=None)
 _threads: ContextVar[Optional[int]] = ContextVar("spacy_rnn_threads", default=None)
@@ -84,6 +88,7 @@ def sweep(
     mask: Optional[Array] = None,
     reverse: bool = False,
     is_train: bool = False,
+    backpropagation: Backpropagation = DEFAULT_BACKPROPAGATION,
 ) -> Tuple[Array, Dict[str, Array], Optional[Callable]]:
     """Run one direction of one recurrent layer over a ragged batch.
 
@@ -95,7 +100,8 @@ def sweep(
         zeros if None.
     mask (Optional[Array]): [B, nH], multiplies the hidden state of each sequence where it enters a recurrent product.
     reverse (bool): Whether each sequence is read from its last row to its first.
-    is_train (bool): Whether to keep what backpropagation needs. X and the output must then stay as they are until it.
+    is_train (bool): Whether backpropagation follows. Parameters, X and the output must then stay as they are until it.
+    backpropagation (Backpropagation): How it goes.
     RETURNS (Tuple[Array, Dict[str, Array], Optional[Callable]]): The hidden state at every row [N, nH]; the state after the last
         step of each sequence, an array [B, nH] for each of `cell.states` (of a sequence with no rows: its initial state); and, if
         is_train, a function (dY [N, nH], gradient of the final state or None) -> (dX [N, nI], gradients of the parameters by
@@ -103,7 +109,7 @@ def sweep(
     RAISES (ValueError): If a shape does not fit.
     """
     one = Sweep(cell, params, X, Batch(lengths, X.shape[0]), initial, mask, reverse)
-    results, run_backprop = run_sweeps([one], is_train)
+    results, run_backprop = run_sweeps([one], is_train, backpropagation=backpropagation)
     if run_backprop is None:
         return (*results[0], None)
 
@@ -114,12 +120,19 @@ def sweep(
     return (*results[0], backprop)
 
 
-def run_sweeps(sweeps: Sequence[Sweep], is_train: bool, *, precision: str = "float32") -> Tuple[List[Result], Optional[Backprop]]:
+def run_sweeps(
+    sweeps: Sequence[Sweep],
+    is_train: bool,
+    *,
+    precision: str = "float32",
+    backpropagation: Backpropagation = DEFAULT_BACKPROPAGATION,
+) -> Tuple[List[Result], Optional[Backprop]]:
     """Run the directions of one recurrent layer.
 
     sweeps (Sequence[Sweep]): At least one, over the same rows and batch.
-    is_train (bool): Whether to keep what backpropagation needs. X and the outputs must then stay as they are until it.
+    is_train (bool): Whether backpropagation follows. Parameters, X and the outputs must then stay as they are until it.
     precision (str): "bfloat16" to round the factors of products, on the CPU in inference alone; or "tf32" to do it on a GPU.
+    backpropagation (Backpropagation): How it goes.
     RETURNS (Tuple[List[Result], Optional[Backprop]]): The result of each sweep; and, if is_train, a function (the dY [N, nH]
         of each sweep, the gradient of the final state or None of each) -> (dX [N, nI], for each sweep the gradients of its
         parameters and those of its initial state by name).
@@ -128,23 +141,46 @@ def run_sweeps(sweeps: Sequence[Sweep], is_train: bool, *, precision: str = "flo
     """
     check_sweeps(sweeps)
     _check_precision(precision)
-    X, params = sweeps[0].X, sweeps[0].params
-    engine = select_engine(X, params)
-    if engine is cpu:
-        results, run_backprop = cpu.run(sweeps, is_train, precision == "bfloat16", _n_threads())
-    elif engine is cuda:
-        results, run_backprop = cuda.run(sweeps, is_train, precision)
-    else:
+    X, batch = sweeps[0].X, sweeps[0].batch
+    engine, xp = select_engine(X, sweeps[0].params), get_array_module(X)
+    if engine is reference:
         _refuse_bfloat16(precision, is_train)
-        results, run_backprop = reference.run(get_array_module(X), sweeps, is_train)
-    if run_backprop is None:
-        return results, None
+    execute = partial(_execute, engine, xp, precision, is_train)
+    if not is_train:
+        return execute(sweeps, False)[0], None
+    run_backprop: Optional[Backprop]
+    piece_rows, truncate = backpropagation.piece_rows(batch.n_rows, engine.tape(sweeps)), backpropagation.truncate_gradient
+    if piece_rows is None and not truncate:
+        results, run_backprop = execute(sweeps, True)
+    else:
+        results, run_backprop = checkpoint.run(xp, execute, sweeps, piece_rows, truncate)
+    assert run_backprop is not None
 
     def backprop(dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
         check_gradients(sweeps, dYs, d_finals)
         return run_backprop(dYs, d_finals)
 
     return results, backprop
+
+
+def _execute(
+    engine: Any, xp: Any, precision: str, is_train: bool, sweeps: Sequence[Sweep], keeps: bool
+) -> Tuple[List[Result], Optional[EngineBackprop]]:
+    """Let an engine run sweeps.
+
+    engine (Any): The engine's module.
+    xp (Any): The array module.
+    precision (str): The precision.
+    is_train (bool): Whether backpropagation follows, at once or when the sweeps have been run again.
+    sweeps (Sequence[Sweep]): The sweeps.
+    keeps (bool): Whether to keep what backpropagation needs.
+    RETURNS (Tuple[List[Result], Optional[EngineBackprop]]): The results, and the way back if it is kept.
+    """
+    if engine is cpu:
+        return cpu.run(sweeps, keeps, precision == "bfloat16" and not is_train, _n_threads())
+    if engine is cuda:
+        return cuda.run(sweeps, keeps, precision)
+    return reference.run(xp, sweeps, keeps)
 
 
 def infer_outputs(cell: Cell, params: Sequence[Params], X: Array, lengths: Any, *, precision: str = "float32") -> Array:

@@ -1,6 +1,6 @@
 """What a sweep is given and what it gives back, whatever engine executes it."""
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from .cells import Array, Cell, Grads, Params, State
 from .packing import Batch
@@ -43,9 +43,39 @@ class Result(NamedTuple):
     final: Dict[str, Array]
 
 
+class Tape(NamedTuple):
+    """How much an engine keeps in training for the way back, and how much of it is sensible, in numbers of 4 bytes.
+
+    row (int): Of each row, all directions together, about.
+    most (int): Of a batch: of a larger one pieces are computed again instead.
+    piece (int): Of a piece.
+    """
+
+    row: int
+    most: int
+    piece: int
+
+
 # From the gradients of the outputs, and of the final states or None, of some sweeps over the same rows, to the gradient of the
 # rows, and those of the parameters and of the initial states of each sweep by name.
 Backprop = Callable[
     [Sequence[Array], Sequence[Optional[State]]],
     Tuple[Array, List[Grads], List[Dict[str, Array]]],
 ]
+
+
+class EngineBackprop(Protocol):
+    """The same of an engine, whose sweeps may also read parts of sequences (`Batch.starts`)."""
+
+    def __call__(
+        self, dYs: Sequence[Array], d_finals: Sequence[Optional[State]], into: Optional[Array] = None
+    ) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
+        """Go back through sweeps.
+
+        dYs (Sequence[Array]): The gradient of each one's output, as many rows [., nH] as X has.
+        d_finals (Sequence[Optional[Mapping[str, Array]]]): That of each one's final state, or None.
+        into (Optional[Array]): Like X: the gradient of the rows is added to it. Required where sweeps read parts of sequences.
+        RETURNS (Tuple[Array, List[Grads], List[Dict[str, Array]]]): The gradient of the rows, and for each sweep those of its
+            parameters and of its initial state by name.
+        """
+        ...

@@ -1,7 +1,7 @@
 """The order in which a sweep visits the rows of a ragged batch."""
 
 from dataclasses import dataclass
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import numpy
 
@@ -27,24 +27,37 @@ class Batch:
 
     lengths (numpy.ndarray): int32 [B], the number of rows of each sequence, on the host.
     n_rows (int): The number of rows of the batch.
+    starts (Optional[numpy.ndarray]): int64 [B], the first row of each sequence, where they are parts of longer ones, in an array
+        of more rows; None where sequences follow each other from row 0.
     plans (Dict[Any, Any]): What engines keep, each under a key of its own.
     """
 
-    __slots__ = ("lengths", "n_rows", "plans")
+    __slots__ = ("lengths", "n_rows", "starts", "plans")
 
-    def __init__(self, lengths: Any, n_rows: int) -> None:
+    def __init__(self, lengths: Any, n_rows: int, starts: Optional[numpy.ndarray] = None) -> None:
         """Check the lengths.
 
         lengths (Sequence[int]): The number of rows of each sequence, on the host.
         n_rows (int): The number of rows of the batch.
+        starts (Optional[numpy.ndarray]): int64 [B], the first row of each sequence, where they are parts of longer ones.
         RAISES (ValueError): As `as_lengths`.
         """
         self.lengths = as_lengths(lengths, n_rows)
         self.n_rows = n_rows
+        self.starts = starts
         self.plans: Dict[Any, Any] = {}
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    def rows(self) -> numpy.ndarray:
+        """Say where the rows of the batch are, where it has `starts`.
+
+        RETURNS (numpy.ndarray): int64 [N], one sequence after the other.
+        """
+        assert self.starts is not None
+        before = self.lengths.cumsum(dtype="int64") - self.lengths
+        return numpy.repeat(self.starts - before, self.lengths) + numpy.arange(self.n_rows)
 
 
 def whole_lengths(lengths: Any) -> numpy.ndarray:
@@ -83,15 +96,15 @@ def as_lengths(lengths: Any, n_rows: int) -> numpy.ndarray:
     return lengths
 
 
-def pack(lengths: numpy.ndarray, reverse: bool) -> Packing:
+def pack(batch: Batch, reverse: bool) -> Packing:
     """Plan a sweep over a ragged batch.
 
-    lengths (numpy.ndarray): int32 [B], the number of rows of each sequence.
+    batch (Batch): The batch.
     reverse (bool): Whether each sequence is read from its last row to its first.
     RETURNS (Packing): The plan.
     """
-    lengths = lengths.astype("int64")
-    starts = numpy.cumsum(lengths) - lengths
+    lengths = batch.lengths.astype("int64")
+    starts = numpy.cumsum(lengths) - lengths if batch.starts is None else batch.starts
     order = numpy.argsort(-lengths, kind="stable")
     n_steps = int(lengths.max()) if lengths.size else 0
     # Sequences still running at step t are those with more than t rows.

@@ -6,16 +6,19 @@ It is the oracle of the other engines, so it is written to be read.
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .cells import Array, Grads, Params, Saved, State
-from .interface import Backprop, Result, Sweep
+from .interface import EngineBackprop, Result, Sweep, Tape
 from .packing import Batch, Packing, pack
 
 # Rows whose input projection is computed in one product: enough to keep a BLAS busy, few enough to bound the memory.
 PIECE_ROWS = 4096
 # Sequences that inference runs side by side: the gates of one time step are the memory it needs beside input and output.
 MAX_SEQUENCES = 2048
+# Numbers that training keeps at most, of a batch and of a piece.
+MAX_TAPE = 2**26
+PIECE_TAPE = 2**22
 
 
-def run(xp: Any, sweeps: Sequence[Sweep], is_train: bool) -> Tuple[List[Result], Optional[Backprop]]:
+def run(xp: Any, sweeps: Sequence[Sweep], is_train: bool) -> Tuple[List[Result], Optional[EngineBackprop]]:
     """Execute sweeps over the same rows, one after the other.
 
     xp (Any): The array module.
@@ -32,12 +35,25 @@ def run(xp: Any, sweeps: Sequence[Sweep], is_train: bool) -> Tuple[List[Result],
         results.append(result)
         tapes.append(tape)
 
-    def backprop(dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
-        gradients = [_backward(xp, *args) for args in zip(completed, tapes, dYs, d_finals, strict=True)]
-        dXs, grads, d_initials = zip(*gradients, strict=True)
-        return sum(dXs[1:], dXs[0]), list(grads), list(d_initials)
+    def backprop(
+        dYs: Sequence[Array], d_finals: Sequence[Optional[State]], into: Optional[Array] = None
+    ) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
+        dX = xp.zeros_like(sweeps[0].X) if into is None else into
+        gradients = [_backward(xp, *args, dX) for args in zip(completed, tapes, dYs, d_finals, strict=True)]
+        grads, d_initials = zip(*gradients, strict=True)
+        return dX, list(grads), list(d_initials)
 
     return results, backprop
+
+
+def tape(sweeps: Sequence[Sweep]) -> Tape:
+    """Say how much training keeps.
+
+    sweeps (Sequence[Sweep]): The sweeps of the directions of a layer.
+    RETURNS (Tape): Gates, states and, on the way back, the gradients of the gates.
+    """
+    cell, nH = sweeps[0].cell, sweeps[0].params["R"].shape[1]
+    return Tape(len(sweeps) * (2 * len(cell.gates) + len(cell.states) + 2) * nH, MAX_TAPE, PIECE_TAPE)
 
 
 def _completed(xp: Any, sweep: Sweep) -> Sweep:
@@ -54,7 +70,7 @@ def _infer(xp: Any, sweep: Sweep) -> Result:
     """Run a wide batch some sequences at a time, in bounded memory."""
     batch, initial, out = sweep.batch, sweep.initial, sweep.out
     assert initial is not None and out is not None
-    if len(batch) <= MAX_SEQUENCES:
+    if len(batch) <= MAX_SEQUENCES or batch.starts is not None:
         return _forward(xp, sweep, is_train=False)[0]
     final = {name: xp.empty_like(array) for name, array in initial.items()}
     ends = batch.lengths.cumsum(dtype="int64")
@@ -86,13 +102,13 @@ class _Tape(NamedTuple):
 def _forward(xp: Any, sweep: Sweep, is_train: bool) -> Tuple[Result, _Tape]:
     cell, params, X, initial, Y = sweep.cell, sweep.params, sweep.X, sweep.initial, sweep.out
     assert initial is not None and Y is not None
-    packing = pack(sweep.batch.lengths, sweep.reverse)
+    packing = pack(sweep.batch, sweep.reverse)
     order, index = xp.asarray(packing.order), xp.asarray(packing.index)
     mask = None if sweep.mask is None else sweep.mask[order]
     tape = _Tape(packing, order, index, mask, [])
     current = {name: array[order] for name, array in initial.items()}
     ended = {name: array.copy() for name, array in current.items()}
-    packed = xp.empty((X.shape[0], current["h"].shape[1]), dtype=X.dtype)
+    packed = xp.empty((sweep.batch.n_rows, current["h"].shape[1]), dtype=X.dtype)
     for t, z in enumerate(_projections(params, X, index, packing)):
         n = z.shape[0]
         current = {name: array[:n] for name, array in current.items()}
@@ -106,14 +122,17 @@ def _forward(xp: Any, sweep: Sweep, is_train: bool) -> Tuple[Result, _Tape]:
     return Result(Y, _unsorted(xp, ended, order)), tape
 
 
-def _backward(xp: Any, sweep: Sweep, tape: _Tape, dY: Array, d_final: Optional[State]) -> Tuple[Array, Grads, Dict[str, Array]]:
+def _backward(
+    xp: Any, sweep: Sweep, tape: _Tape, dY: Array, d_final: Optional[State], dX: Array
+) -> Tuple[Grads, Dict[str, Array]]:
+    """Go back through a sweep, and add the gradient of its rows to dX."""
     cell, params, X, initial = sweep.cell, sweep.params, sweep.X, sweep.initial
     assert initial is not None
     packing, order, index, mask, steps = tape
     grads = {name: xp.zeros_like(param) for name, param in params.items()}
     d_state = {name: xp.zeros_like(array) if d_final is None else d_final[name][order] for name, array in initial.items()}
     dY_packed = dY[index]
-    dZ = xp.empty((X.shape[0], params["b"].shape[0]), dtype=X.dtype)
+    dZ = xp.empty((sweep.batch.n_rows, params["b"].shape[0]), dtype=X.dtype)
     for t in reversed(range(len(steps))):
         n = int(packing.sizes[t])
         rows = slice(packing.offsets[t], packing.offsets[t + 1])
@@ -124,9 +143,8 @@ def _backward(xp: Any, sweep: Sweep, tape: _Tape, dY: Array, d_final: Optional[S
             d_state[name][:n] = array
     grads["W"] += dZ.T @ X[index]
     grads["b"] += dZ.sum(axis=0)
-    dX = xp.empty_like(X)
-    dX[index] = dZ @ params["W"]
-    return dX, grads, _unsorted(xp, d_state, order)
+    dX[index] += dZ @ params["W"]
+    return grads, _unsorted(xp, d_state, order)
 
 
 def _projections(params: Params, X: Array, index: Array, packing: Packing) -> Any:

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from problems import assert_close, assert_equal, draw, infer, run, run_reference, slices
 
 from spacy_rnn.native import library
-from spacy_rnn.recurrence import CELLS, Batch, Sweep, infer_outputs, run_sweeps, sweep, use_engine, use_threads
+from spacy_rnn.recurrence import CELLS, Backpropagation, Batch, Sweep, infer_outputs, run_sweeps, sweep, use_engine, use_threads
 
 if library is None:
     pytest.skip("the compiled engine is not built", allow_module_level=True)
@@ -317,10 +317,11 @@ def test_the_logistic_function_is_within_the_error_that_its_fit_states(isa):
 def test_any_problem_gives_the_results_of_the_reference(data):
     """As many problems as the profile says: `--hypothesis-profile=thorough` draws 20,000."""
     p = data.draw(problems())
+    checkpoint_rows = data.draw(st.sampled_from([0, 0, 1, 30, 200]))
     before = library.selected()
     library.select(data.draw(st.sampled_from(INSTRUCTION_SETS)))
     try:
-        found = run(p)
+        found = run(p, backpropagation=Backpropagation(checkpoint_rows))
         inferred = infer(p)
     finally:
         library.select(before)

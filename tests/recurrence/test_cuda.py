@@ -4,11 +4,11 @@ import numpy
 import pytest
 from emulated_cuda import COMPILER, EmulatedDevice
 from numpy.testing import assert_array_equal
-from problems import assert_close, assert_equal, draw, run_reference
+from problems import assert_close, assert_equal, draw, run, run_reference
 from thinc.api import Ragged, fix_random_seed
 
 from spacy_rnn.layers import begin_scan, build_rnn
-from spacy_rnn.recurrence import CELLS, Batch, Sweep, cuda
+from spacy_rnn.recurrence import CELLS, Backpropagation, Batch, Sweep, cuda, run_sweeps
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
 
@@ -180,6 +180,38 @@ def test_layers_run_on_it(name, cuda_for_numpy, monkeypatch):
     assert len(cuda_for_numpy.launched) == 5
     monkeypatch.undo()
     assert_close(found, run())
+
+
+@pytest.mark.parametrize("reverse, truncate", [(False, 0), (True, 4)], ids=["forward", "backward and truncated"])
+@every_cell
+def test_pieces_that_are_computed_again_give_the_same(name, truncate, reverse, cuda_for_numpy):
+    p = draw(name, [3, 0, 17, 1, 9], 6, 9, reverse)
+    found = run(p, backpropagation=Backpropagation(checkpoint_rows=12, truncate_gradient=truncate))
+    assert len(cuda_for_numpy.launched) > 6
+    assert_close(found, run_reference(p, backpropagation=Backpropagation(truncate_gradient=truncate)))
+
+
+def test_pieces_of_both_directions_are_launched_together(cuda_for_numpy):
+    one, other = (draw("gru", [3, 0, 17, 1, 9], 6, 9, reverse, seed=int(reverse)) for reverse in (False, True))
+    batch = Batch(one.lengths, len(one.X))
+    sweeps = [Sweep(p.cell, p.params, one.X, batch, p.initial, p.mask, p.reverse) for p in (one, other)]
+
+    def run_both(rows):
+        results, backprop = run_sweeps(sweeps, True, backpropagation=Backpropagation(checkpoint_rows=rows))
+        dX, grads, d_initials = backprop([one.dY, other.dY], [one.d_final, other.d_final])
+        found = {"dX": dX}
+        for d, arrays in enumerate(zip(results, grads, d_initials, strict=True)):
+            (Y, final), grad, d_initial = arrays
+            found.update({f"Y {d}": Y, **{f"final {d} {s}": array for s, array in final.items()}})
+            found.update({f"gradient {d} {key}": array for key, array in {**grad, **d_initial}.items()})
+        return found
+
+    whole = run_both(0)
+    cuda_for_numpy.launched.clear()
+    pieces = run_both(25)
+    assert_close(pieces, {**whole, "Y": whole["Y 0"]})
+    # Four pieces: forward, again, and back.
+    assert len(cuda_for_numpy.launched) == 12
 
 
 def test_a_device_without_tensor_cores_computes_in_float32_or_says_so():

@@ -56,9 +56,9 @@ def draw(name, lengths, nI, nH, reverse=False, seed=0):
     )
 
 
-def run(p):
+def run(p, **settings):
     """Execute a sweep and go back; give all results by name."""
-    arguments = {"initial": p.initial, "mask": p.mask, "reverse": p.reverse}
+    arguments = {"initial": p.initial, "mask": p.mask, "reverse": p.reverse, **settings}
     Y, final, backprop = sweep(p.cell, p.params, p.X, p.lengths, is_train=True, **arguments)
     dX, grads, d_initial = backprop(p.dY, p.d_final)
     results = {"Y": Y, "dX": dX}
@@ -67,8 +67,8 @@ def run(p):
     return results
 
 
-def run_reference(p):
-    return run(p.mapped(lambda array: array.astype("float64")))
+def run_reference(p, **settings):
+    return run(p.mapped(lambda array: array.astype("float64")), **settings)
 
 
 def infer(p):
