@@ -9,7 +9,7 @@ from thinc.api import Model, glorot_uniform_init
 from thinc.types import Floats2d, Floats3d, FloatsXd, Ragged
 from thinc.util import get_width
 
-from ..recurrence import Backprop, Batch, get_cell, infer_outputs, run_sweeps
+from ..recurrence import Backprop, Backpropagation, Batch, get_cell, infer_outputs, run_sweeps
 from .direction import DirectionState, Init, add_gradients, build_direction, get_params, own_state, prepare
 from .dropout import check_rate
 from .initializers import orthogonal_init
@@ -38,6 +38,8 @@ def build_rnn(
     precision: str = "float32",
     init_W: Optional[Init] = None,
     init_R: Optional[Init] = None,
+    checkpoint_rows: Optional[int] = None,
+    truncate_gradient: int = 0,
 ) -> Model[Ragged, Ragged]:
     """Build a stack of recurrent layers. A sequence's output does not depend on the other sequences of the batch.
 
@@ -58,6 +60,13 @@ def build_rnn(
         8.0 or more also in training. "tf32": on such a GPU; elsewhere it is "float32".
     init_W (Optional[Callable]): Initializer of each gate's input matrix; Glorot uniform if None.
     init_R (Optional[Callable]): Initializer of each gate's recurrent matrix; orthogonal if None.
+    checkpoint_rows (Optional[int]): The most rows of a batch for which training keeps everything that backpropagation needs. Of a
+        larger batch only states are kept, and the rest is computed again in pieces (Gruslys et al. 2016): the same gradients in
+        less memory, for at most a forward pass more. If None, as many rows as fit into a fixed amount of memory; 0 to keep
+        everything always.
+    truncate_gradient (int): The number of rows that gradients go back through in a layer of one direction (truncated
+        backpropagation through time, Williams & Peng 1990): they do not cross from a piece of so many rows into the one before
+        it, counted from a sequence's first row, while the state does. 0 for all rows, which are the exact gradients.
     RETURNS (Model[Ragged, Ragged]): The layer, from rows [N, nI] to rows [N, nO].
     RAISES (ValueError): If an argument is out of its range. When the layer is initialized or run: if the input's width is wrong.
     """
@@ -66,6 +75,11 @@ def build_rnn(
     check_rate("recurrent_dropout", recurrent_dropout)
     if depth < 1:
         raise ValueError(f"depth must be at least 1, got {depth}")
+    if truncate_gradient and bidirectional:
+        raise ValueError(
+            f"truncate_gradient is for layers of one direction, got {truncate_gradient}: set bidirectional = false, or "
+            "truncate_gradient = 0; long sequences do not need it, since training keeps a bounded amount (checkpoint_rows)"
+        )
     n_dirs = 2 if bidirectional else 1
     directions = [
         build_direction(
@@ -93,6 +107,8 @@ def build_rnn(
             "dropout": dropout,
             "residual": residual,
             "precision": as_precision(precision),
+            # No plain data, so it is not saved with the weights, like the precision.
+            "backpropagation": Backpropagation(checkpoint_rows, truncate_gradient),
         },
     )
     _check_widths(model)
@@ -230,7 +246,9 @@ def _run(
 ) -> Tuple[Ragged, List[DirectionState], Callable]:
     rows, lengths = _checked(model, X)
     batch = Batch(lengths, rows.shape[0])
-    run = run_sweeps if n_ahead is None else partial(run_sweeps_ahead, check_ahead(n_ahead, batch))
+    run: Callable = partial(run_sweeps, backpropagation=model.attrs["backpropagation"])
+    if n_ahead is not None:
+        run = partial(run_sweeps_ahead, check_ahead(n_ahead, batch))
     if state is not None:
         _check_state(model, state, len(batch))
     n_dirs = _n_directions(model)

@@ -34,6 +34,8 @@ def build_rnn_encoder(
     variational_dropout: float = 0.0,
     layer_norm: bool = False,
     highway: bool = False,
+    checkpoint_rows: Optional[int] = None,
+    truncate_gradient: int = 0,
 ) -> Model[List[Floats2d], List[Floats2d]]:
     """Encode context with recurrent layers.
 
@@ -55,6 +57,12 @@ def build_rnn_encoder(
         same columns at all tokens of a text.
     layer_norm (bool): Whether the output of every layer is normalized (Ba et al. 2016, "Layer normalization", equation 3).
     highway (bool): Whether a learned gate mixes the output of every layer but the first with its input (Srivastava et al. 2015).
+    checkpoint_rows (Optional[int]): The most tokens of a batch for which training keeps everything that backpropagation needs. Of
+        a larger batch only states are kept, and the rest is computed again in pieces: the same gradients in less memory, for at
+        most a forward pass more. If None, as many tokens as fit into a fixed amount of memory; 0 to keep everything always.
+    truncate_gradient (int): The number of tokens that gradients go back through where bidirectional is false: they do not cross
+        from a piece of so many tokens into the one before it, while the state does. 0 for all tokens, which are the exact
+        gradients.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, from rows [n, any width] to rows [n, width].
     RAISES (ValueError): If an argument is out of its range, or if highway and residual exclude each other.
     """
@@ -73,6 +81,8 @@ def build_rnn_encoder(
         precision=precision,
         init_W=init_W,
         init_R=init_R,
+        checkpoint_rows=checkpoint_rows,
+        truncate_gradient=truncate_gradient,
     )
     if not (variational_dropout or layer_norm or highway):
         return _on_lists([build(depth=depth, dropout=dropout, residual=residual)], width)

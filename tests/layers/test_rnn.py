@@ -188,6 +188,62 @@ def test_same_seed_drops_the_same(make_batch, option):
     assert not numpy.array_equal(results[0], results[2])
 
 
+# Long sequences
+
+
+@one_or_both_directions
+@every_cell
+def test_pieces_that_are_computed_again_change_nothing(make_batch, cell, bidirectional):
+    """Dropout drops the same when a piece is computed again."""
+    X, dY = make_batch([30, 0, 1, 50], 6, dtype="float32"), make_batch([30, 0, 1, 50], 8, dtype="float32", seed=1)
+    results = []
+    for rows in (0, 20):
+        fix_random_seed(0)
+        options = {"dropout": 0.3, "recurrent_dropout": 0.3, "train_initial_state": True, "checkpoint_rows": rows}
+        model = build_rnn(8, 6, cell=cell, bidirectional=bidirectional, depth=2, **options)
+        model.initialize()
+        Y, backprop = model.begin_update(X)
+        results.append([Y.data, backprop(dY).data, *(node.get_grad(name) for node in model.layers for name in node.param_names)])
+    (Y, *gradients), (Y_again, *gradients_again) = results
+    assert_array_equal(Y_again, Y)
+    for again, gradient in zip(gradients_again, gradients, strict=True):
+        assert_allclose(again, gradient, rtol=0, atol=1e-5 * max(1.0, numpy.abs(gradient).max()))
+
+
+@every_cell
+def test_truncated_gradients_are_those_of_a_stream_of_pieces(make_batch, randomize, cell):
+    lengths = [7, 7]
+    X, dY = make_batch(lengths, 3), make_batch(lengths, 4, seed=1)
+    model = build_rnn(4, 3, cell=cell, depth=2, truncate_gradient=3)
+    model.initialize()
+    randomize(model, scale=0.4)
+    _, backprop = model.begin_update(X)
+    dX = backprop(dY)
+    grads = [d.get_grad(name).copy() for d in model.layers for name in d.param_names]
+    for direction in model.layers:
+        for name in direction.param_names:
+            direction.set_grad(name, numpy.zeros_like(direction.get_param(name)))
+    state = None
+    for begin, end in ((0, 3), (3, 6), (6, 7)):
+        rows = numpy.concatenate([numpy.arange(begin, end), numpy.arange(begin, end) + 7])
+        piece = numpy.full(2, end - begin, dtype="int32")
+        (_, state), backprop = begin_scan(model, Ragged(X.data[rows], piece), state)
+        assert_allclose(dX.data[rows], backprop(Ragged(dY.data[rows], piece), None)[0].data, rtol=1e-9, atol=1e-12)
+    again = [d.get_grad(name) for d in model.layers for name in d.param_names]
+    for gradient, expected in zip(grads, again, strict=True):
+        assert_allclose(gradient, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_how_gradients_go_back_is_a_matter_of_the_config_and_not_of_the_weights(make_batch):
+    X, dY = make_batch([9], 3, dtype="float32"), make_batch([9], 4, dtype="float32", seed=1)
+    exact, truncated = build_rnn(4, 3), build_rnn(4, 3, truncate_gradient=2)
+    exact.initialize()
+    truncated.from_bytes(exact.to_bytes())
+    exact_dX, truncated_dX = (model.begin_update(X)[1](dY).data for model in (exact, truncated))
+    assert_array_equal(truncated_dX[8], exact_dX[8])
+    assert not numpy.allclose(truncated_dX[7], exact_dX[7])
+
+
 # Structure
 
 
@@ -361,6 +417,9 @@ def test_initializers_are_configurable(option, name, other):
         ({"depth": 0}, ["depth", "at least 1", "0"]),
         ({"depth": -3}, ["depth", "at least 1", "-3"]),
         ({"nO": 4, "nI": 3, "residual": True}, ["residual", "nI = 3", "nO = 4"]),
+        ({"checkpoint_rows": -1}, ["checkpoint_rows", "at least 0", "-1"]),
+        ({"truncate_gradient": -2}, ["truncate_gradient", "at least 0", "-2"]),
+        ({"truncate_gradient": 5, "bidirectional": True}, ["truncate_gradient", "one direction", "5", "bidirectional = false"]),
     ],
     ids=str,
 )

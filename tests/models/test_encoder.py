@@ -44,6 +44,13 @@ ENCODERS = {
         "layer_norm": True,
         "residual": True,
     },
+    "in pieces": {
+        "@architectures": "spacy_rnn.RNNEncoder.v1",
+        "width": 7,
+        "bidirectional": False,
+        "checkpoint_rows": 3,
+        "truncate_gradient": 2,
+    },
     "BiLSTM": {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 12, "depth": 2, "dropout": 0.3},
     "BiLSTM of depth 0": {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 12, "depth": 0, "dropout": 0.0},
     "CNN": {"@architectures": "spacy_rnn.CNN.v1", "width": 8},
@@ -253,6 +260,8 @@ def test_bilstm_takes_the_arguments_of_spacys(resolve):
         ({"width": 8, "layer_norm": True, "depth": 0}, ["depth", "0"]),
         ({"width": 8, "highway": True}, ["highway", "depth", "1"]),
         ({"width": 8, "depth": 2, "highway": True, "residual": True}, ["residual", "highway"]),
+        ({"width": 8, "checkpoint_rows": -5}, ["checkpoint_rows", "-5"]),
+        ({"width": 8, "truncate_gradient": 5}, ["truncate_gradient", "one direction", "5"]),
     ],
     ids=str,
 )
