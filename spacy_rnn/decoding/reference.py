@@ -10,7 +10,7 @@ from typing import Any, Iterator, Optional, Tuple
 import numpy
 from thinc.util import get_array_module
 
-from ..recurrence.packing import Packing, pack
+from ..recurrence.packing import Batch, Packing, pack
 from .interface import Array, Crf, PathSums
 
 # Numbers of a temporary array at most: pairs of labels, for some sequences at a time.
@@ -30,7 +30,7 @@ def sum_paths(crf: Crf, scores: Array, lengths: numpy.ndarray, allowed: Optional
     xp = get_array_module(scores)
     if allowed is not None:
         scores = xp.where(allowed.astype(bool), scores, xp.asarray(-numpy.inf, dtype=scores.dtype))
-    packing = pack(lengths, reverse=False)
+    packing = pack(Batch(lengths, len(scores)), reverse=False)
     order, index = xp.asarray(packing.order), xp.asarray(packing.index)
     rows, most = _below_zero(xp, scores[index])
     alphas, log_sums = _forward(xp, crf, rows, most, packing)
@@ -54,7 +54,7 @@ def find_best(crf: Crf, scores: Array, lengths: numpy.ndarray) -> Tuple[Array, A
         float64 [B], the scores of the paths: -inf where none is allowed, 0 for a sequence without rows.
     """
     xp = get_array_module(scores)
-    packing = pack(lengths, reverse=False)
+    packing = pack(Batch(lengths, len(scores)), reverse=False)
     order, index = xp.asarray(packing.order), xp.asarray(packing.index)
     best, most = _below_zero(xp, scores[index])
     labels_before = xp.zeros(best.shape, dtype="int64")

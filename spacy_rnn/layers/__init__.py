@@ -10,7 +10,7 @@ from .filled_texts import on_filled_texts
 from .hash_embed import build_hash_embed, clear_cache
 from .highway import build_highway
 from .initializers import build_orthogonal_init, orthogonal_init
-from .list2ragged import build_list2ragged
+from .list2ragged import build_list2ragged, join_rows
 from .ops import EngineOps, use_engine_products
 from .pool import attention_weights, build_pool
 from .precision import set_precision
@@ -55,6 +55,7 @@ __all__ = [
     "find_mixing",
     "initial_state",
     "is_hash_embed",
+    "join_rows",
     "learn_vocabulary",
     "on_filled_texts",
     "orthogonal_init",

@@ -101,12 +101,16 @@ def forward(model: Model[Ragged, Floats2d], X: Ragged, is_train: bool) -> Tuple[
             Y[filled, i * nI : (i + 1) * nI] = result[0]
 
     def backprop(dY: Floats2d) -> Ragged:
-        dX = model.ops.xp.zeros((n_rows, nI), dtype=X.data.dtype)
+        dX = None
         for i, result in enumerate(pooled):
             if result is not None:
                 d_pooled = dY[filled, i * nI : (i + 1) * nI]
-                dX = dX + result[1](model.ops.xp.ascontiguousarray(d_pooled))
-        return Ragged(dX, X.lengths)
+                d_rows = result[1](model.ops.xp.ascontiguousarray(d_pooled))
+                if dX is None:
+                    dX = d_rows
+                else:
+                    dX += d_rows
+        return Ragged(model.ops.xp.zeros((0, nI), dtype=X.data.dtype) if dX is None else dX, X.lengths)
 
     return Y, backprop
 

@@ -9,7 +9,7 @@ from thinc.layers.chain import forward as forward_chain
 from thinc.layers.chain import init as init_chain
 from thinc.types import Floats2d, Ragged
 
-from ..layers import embed_rows, split_rows
+from ..layers import embed_rows, join_rows, split_rows
 
 
 def build_tok2vec(
@@ -54,7 +54,7 @@ def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: 
         backprops.append(layer_backprop)
 
     def backprop(dY: List[Floats2d]) -> List[Doc]:
-        d_rows = Ragged(model.ops.flatten(dY), lengths)
+        d_rows = Ragged(join_rows(model.ops, dY), lengths)
         for layer_backprop in reversed(backprops):
             d_rows = layer_backprop(d_rows)
         return embed_backprop(d_rows)
