@@ -3,6 +3,7 @@
 from .char_embed import build_char_embed
 from .convolution import build_convolution
 from .crf import build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
+from .crf_divergence import crf_divergence
 from .dropout import build_dropout, check_rate
 from .embed import build_embed, learn_vocabulary
 from .embed_rows import embed_rows
@@ -47,6 +48,7 @@ __all__ = [
     "check_sizes",
     "clear_cache",
     "crf_decode",
+    "crf_divergence",
     "crf_log_likelihood",
     "crf_marginals",
     "declare_row_wise",
