@@ -1,26 +1,25 @@
 """Part-of-speech tagging: `rnn_tagger` learns `token.tag`, `rnn_pos_tagger` learns `token.pos`."""
 
-import math
-from itertools import accumulate, islice
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 import numpy
 from spacy import util
 from spacy.attrs import IDS
-from spacy.errors import Errors
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
-from spacy.pipeline import TrainablePipe
 from spacy.pipeline.tagger import Tagger
 from spacy.scorer import Scorer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, to_numpy
+from thinc.api import Config, Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
+from .decoders import Gold, split
 from .gold import gold_keys, gold_strings, label_keys, targets
-from .pipe import RNNPipe, learn_vocabularies, require_initialized
+from .pipe import require_initialized
+from .probabilities import register_extensions, store_probabilities
+from .sequence import SequencePipe
 from .stream import label_stream
 
 # The 17 tags of Universal Dependencies 2, and spaCy's SPACE; CONJ was of version 1, EOL has no use.
@@ -53,6 +52,9 @@ SETTINGS = {
     "overwrite": False,
     "neg_prefix": "!",
     "label_smoothing": 0.0,
+    "decoder": "softmax",
+    "constraints": None,
+    "store_probs": False,
 }
 
 
@@ -87,6 +89,9 @@ def make_rnn_tagger(
     scorer: Optional[Callable],
     neg_prefix: str,
     label_smoothing: float,
+    decoder: str,
+    constraints: Optional[str],
+    store_probs: bool,
 ) -> "RNNTagger":
     """Make a component that predicts `token.tag`.
 
@@ -96,7 +101,12 @@ def make_rnn_tagger(
     overwrite (bool): Whether tags that are already set are overwritten.
     scorer (Optional[Callable]): The scoring method.
     neg_prefix (str): What stands before a tag in the training data that says which tag a token does not have.
-    label_smoothing (float): The share of the probability that is spread over the wrong tags in training, in [0, 0.5).
+    label_smoothing (float): The share of the probability that is spread over the wrong tags in training, in [0, 0.5); 0 with
+        decoder "crf".
+    decoder (str): "softmax" to predict each tag by itself, "crf" to predict those of a text together, by a conditional random
+        field, which is put around the model unless it is one.
+    constraints (Optional[str]): "BIO" or "BILUO" if tags stand for spans and must be well-formed, with decoder "crf" only.
+    store_probs (bool): Whether the probabilities of all tags are kept with a text, for `token._.rnn_tag_probs`.
     RETURNS (RNNTagger): The component.
     """
     return RNNTagger(
@@ -108,6 +118,9 @@ def make_rnn_tagger(
         scorer=scorer,
         neg_prefix=neg_prefix,
         label_smoothing=label_smoothing,
+        decoder=decoder,
+        constraints=constraints,
+        store_probs=store_probs,
     )
 
 
@@ -125,6 +138,9 @@ def make_rnn_pos_tagger(
     scorer: Optional[Callable],
     neg_prefix: str,
     label_smoothing: float,
+    decoder: str,
+    constraints: Optional[str],
+    store_probs: bool,
 ) -> "RNNTagger":
     """Make a component that predicts `token.pos`, which no component of spaCy's learns by itself. The arguments are those of
     `make_rnn_tagger`; `token.pos` holds universal tags only, so gold data cannot hold a tag with neg_prefix.
@@ -135,7 +151,10 @@ def make_rnn_pos_tagger(
     overwrite (bool): Whether tags that are already set are overwritten.
     scorer (Optional[Callable]): The scoring method.
     neg_prefix (str): As in `make_rnn_tagger`.
-    label_smoothing (float): The share of the probability that is spread over the wrong tags in training, in [0, 0.5).
+    label_smoothing (float): As in `make_rnn_tagger`.
+    decoder (str): As in `make_rnn_tagger`.
+    constraints (Optional[str]): As in `make_rnn_tagger`.
+    store_probs (bool): Whether the probabilities of all tags are kept with a text, for `token._.rnn_pos_probs`.
     RETURNS (RNNTagger): The component.
     """
     return RNNTagger(
@@ -147,10 +166,27 @@ def make_rnn_pos_tagger(
         scorer=scorer,
         neg_prefix=neg_prefix,
         label_smoothing=label_smoothing,
+        decoder=decoder,
+        constraints=constraints,
+        store_probs=store_probs,
     )
 
 
-class RNNTagger(RNNPipe, Tagger):
+class LabelsWithProbabilities(NamedTuple):
+    """What is predicted where probabilities are stored.
+
+    tag_ids (List[Ints1d]): The numbers of the labels, [n] for each text of n tokens.
+    probabilities (List[numpy.ndarray]): float32 [n, labels] for each of them, on the host.
+    """
+
+    tag_ids: List[Ints1d]
+    probabilities: List[numpy.ndarray]
+
+
+Predicted = Union[LabelsWithProbabilities, Sequence[Ints1d]]
+
+
+class RNNTagger(SequencePipe, Tagger):
     """spaCy's tagger, for either of the two tags a token has."""
 
     def __init__(
@@ -164,6 +200,9 @@ class RNNTagger(RNNPipe, Tagger):
         scorer: Optional[Callable],
         neg_prefix: str,
         label_smoothing: float,
+        decoder: str,
+        constraints: Optional[str],
+        store_probs: bool,
     ) -> None:
         """Make the component.
 
@@ -174,11 +213,20 @@ class RNNTagger(RNNPipe, Tagger):
         overwrite (bool): Whether tags that are already set are overwritten.
         scorer (Optional[Callable]): The scoring method.
         neg_prefix (str): What stands before a tag a token does not have.
-        label_smoothing (float): In [0, 0.5).
-        RAISES (ValueError): If label_smoothing is out of its range.
+        label_smoothing (float): In [0, 0.5); 0 with decoder "crf".
+        decoder (str): "softmax" or "crf".
+        constraints (Optional[str]): "BIO", "BILUO" or None.
+        store_probs (bool): Whether probabilities are kept with a text.
+        RAISES (ValueError): If label_smoothing is out of its range, there is no such decoder, or the model or the constraints do
+            not go with it.
         """
         if not 0.0 <= label_smoothing < 0.5:
             raise ValueError(f"label_smoothing must be at least 0 and below 0.5, got {label_smoothing}")
+        if decoder == "crf" and label_smoothing:
+            raise ValueError(
+                f'decoder "crf" predicts the tags of a text together, for which label_smoothing is not defined: set it to 0, got '
+                f"{label_smoothing}"
+            )
         super().__init__(
             vocab,
             model,
@@ -189,38 +237,66 @@ class RNNTagger(RNNPipe, Tagger):
             label_smoothing=label_smoothing,
         )
         self.attr = attr
+        self.set_decoder(decoder, model, constraints)
+        self.store_probs = store_probs
 
-    def predict(self, docs: Iterable[Doc]) -> List[Ints1d]:
+    @property
+    def store_probs(self) -> bool:
+        """Whether the probabilities of all labels are kept with a text. It may be changed at any time.
+
+        RETURNS (bool): Whether they are.
+        """
+        return self._store_probs
+
+    @store_probs.setter
+    def store_probs(self, store_probs: bool) -> None:
+        self._store_probs = store_probs
+        if store_probs:
+            register_extensions()
+
+    def predict(self, docs: Iterable[Doc]) -> Predicted:
         """Predict the labels of a batch.
 
         docs (Iterable[Doc]): The texts.
-        RETURNS (List[Ints1d]): The numbers of the labels, on the host, [n] for each text of n tokens.
+        RETURNS (Union[List[Ints1d], LabelsWithProbabilities]): The numbers of the labels, on the host, [n] for each text of n
+            tokens; with their probabilities if these are to be stored.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
         docs = list(docs)
-        if not any(len(doc) for doc in docs):
+        lengths = [len(doc) for doc in docs]
+        if any(lengths):
+            scores = self.run_model(docs)
+            rows = self.decoder.predict(self.model, scores)
+        else:
             require_initialized(self.name, self.model)
-            return [cast(Ints1d, numpy.zeros(0, dtype="int64")) for _ in docs]
-        scores = self.run_model(docs)
-        tag_ids = to_numpy(self.model.ops.flatten(scores).argmax(axis=1))
-        return _split(tag_ids, [len(doc_scores) for doc_scores in scores])
+            scores, rows = [], numpy.zeros(0, dtype="int64")
+        tag_ids = split(rows, lengths)
+        if not self.store_probs:
+            return tag_ids
+        probabilities = (
+            self.decoder.probabilities(self.model, scores) if scores else numpy.zeros((0, len(self.labels)), dtype="f")
+        )
+        return LabelsWithProbabilities(tag_ids, split(probabilities, lengths))
 
-    def set_annotations(self, docs: Iterable[Doc], batch_tag_ids: Sequence[Ints1d]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], predicted: Predicted) -> None:  # type: ignore[override]
         """Write predicted labels to the texts.
 
         docs (Iterable[Doc]): The texts.
-        batch_tag_ids (Sequence[Ints1d]): The numbers of the labels, as made by `predict`.
+        predicted (Union[Sequence[Ints1d], LabelsWithProbabilities]): What `predict` has made.
         RAISES (ValueError): If a text has not as many of them as tokens.
         """
-        if isinstance(docs, Doc):
-            docs = [docs]
-        filled = [(doc, to_numpy(tag_ids)) for doc, tag_ids in zip(docs, batch_tag_ids, strict=True) if len(doc)]
+        docs = [docs] if isinstance(docs, Doc) else list(docs)
+        if isinstance(predicted, LabelsWithProbabilities):
+            for doc, probabilities in zip(docs, predicted.probabilities, strict=True):
+                store_probabilities(doc, self.name, self.attr, self.labels, probabilities)
+            predicted = predicted.tag_ids
+        filled = [(doc, to_numpy(tag_ids)) for doc, tag_ids in zip(docs, predicted, strict=True) if len(doc)]
         if not filled:
             return
         # One column of a matrix is what Doc.from_array reads fastest.
         keys = self._label_keys()[numpy.concatenate([tag_ids for _, tag_ids in filled])].reshape(-1, 1)
         attr = IDS[self.attr]
-        for (doc, _), values in zip(filled, _split(keys, [len(tag_ids) for _, tag_ids in filled]), strict=True):
+        for (doc, _), values in zip(filled, split(keys, [len(tag_ids) for _, tag_ids in filled]), strict=True):
             if not self.cfg["overwrite"] and doc.has_annotation(attr):
                 present = doc.to_array([attr]).reshape(-1, 1)
                 values = numpy.where(present == 0, values, present)
@@ -271,56 +347,26 @@ class RNNTagger(RNNPipe, Tagger):
         tagger = StreamingTagger.of(self.model)
         return label_stream(tagger, source, self.vocab, piece, tagger.check_sizes(piece, lookahead))
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from a batch.
-
-        examples (Iterable[Example]): The batch.
-        drop (float): The dropout rate, where the model does not have its own.
-        sgd (Optional[Optimizer]): The optimizer; without one, gradients are only accumulated.
-        losses (Optional[Dict[str, float]]): Losses by component, which this one's is added to.
-        RETURNS (Dict[str, float]): The losses.
-        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or what `get_loss` raises.
-        """
-        self.prepare_update()
-        # Tagger.update looks for NaN in the scores of one text after the other; get_loss does it for all of them at once.
-        return TrainablePipe.update(self, examples, drop=drop, sgd=sgd, losses=losses)
-
     def get_loss(self, examples: Iterable[Example], scores: List[Floats2d]) -> Tuple[float, List[Floats2d]]:
-        """Find the loss of a batch and its gradient, those of Thinc's `SequenceCategoricalCrossentropy`. Tokens without
-        annotation, or aligned to none, have no loss.
+        """Find the loss of a batch and its gradient, as the decoder defines them. Tokens without annotation, or aligned to none,
+        have no loss.
 
         examples (Iterable[Example]): The batch.
-        scores (List[Floats2d]): Predicted probabilities, [n, labels] for each text of n tokens.
+        scores (List[Floats2d]): What the model gave in training, [n, labels] for each text of n tokens.
         RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
-        RAISES (ValueError): If a label is not among the component's; if the scores are no probabilities, or not one for each
-            token and label; or spaCy's E910, if the loss is not a number.
+        RAISES (ValueError): If a label is not among the component's; if constraints do not allow the annotation; if the scores
+            are not one for each token and label, or none that the decoder can learn from; or spaCy's E910, if the loss is not a
+            number.
         """
         validate_examples(examples, "RNNTagger.get_loss")
         examples = list(examples)
         if not examples:
             return 0.0, []
-        gold = [gold_keys(example, self.attr) for example in examples]
-        distinct, rows = numpy.unique(numpy.concatenate(gold), return_inverse=True)
-        truth, known = self._targets(distinct.tolist(), examples)
-        self._require_shapes(scores, gold)
-        ops = self.model.ops
-        d_scores = ops.flatten(scores)
-        if d_scores.size and (d_scores.min() < 0 or d_scores.max() > 1):
-            raise ValueError(f"'{self.name}' learns from probabilities, but its model gave scores that are not between 0 and 1")
-        rows = ops.asarray1i(rows)
-        d_scores -= ops.asarray2f(truth)[rows]
-        d_scores *= ops.asarray2f(known)[rows]
-        loss = float((d_scores**2).sum())
-        if math.isnan(loss):
-            raise ValueError(Errors.E910.format(name=self.name))
-        return loss, _split(d_scores, [len(keys) for keys in gold])
+        keys = [gold_keys(example, self.attr) for example in examples]
+        distinct, kinds = numpy.unique(numpy.concatenate(keys), return_inverse=True)
+        gold = Gold(*self._targets(distinct.tolist(), examples), kinds)
+        self.require_shapes(examples, scores, len(self.labels))
+        return self.decode_loss(examples, scores, gold)
 
     def initialize(
         self,
@@ -342,14 +388,7 @@ class RNNTagger(RNNPipe, Tagger):
         for label in found:
             self.add_label(label)
         self._require_labels()
-        if any(node.name == "truncate" for node in self.model.walk()):
-            raise ValueError(f"'{self.name}' tags every token, so spacy_rnn.Truncate.v1 cannot be part of its model")
-        sample = list(islice(get_examples(), 10))
-        if not sample:
-            raise ValueError(Errors.E923.format(name=self.name))
-        label_sample = [self._one_hot(example) for example in sample]
-        self.model.initialize(X=[example.x for example in sample], Y=label_sample)
-        learn_vocabularies(self.model, get_examples)
+        self.initialize_model(get_examples, self.labels)
 
     def add_label(self, label: str) -> int:
         """Add a label.
@@ -397,17 +436,10 @@ class RNNTagger(RNNPipe, Tagger):
             )
         return truth, known
 
-    def _require_shapes(self, scores: List[Floats2d], gold: List[numpy.ndarray]) -> None:
-        n_labels = len(self.labels)
-        for doc_scores, keys in zip(scores, gold, strict=True):
-            if doc_scores.shape != (len(keys), n_labels):
-                expected = f"{(len(keys), n_labels)}, for each token and label"
-                raise ValueError(f"'{self.name}' needs scores {expected}, but its model gave {doc_scores.shape}")
+    def gold_labels(self, example: Example) -> List[Optional[str]]:
+        """Give the annotation of a text, for messages.
 
-    def _one_hot(self, example: Example) -> Floats2d:
-        keys = gold_keys(example, self.attr)
-        return self.model.ops.asarray2f((keys[:, None] == self._label_keys()).astype("float32"))
-
-
-def _split(rows: Any, lengths: Sequence[int]) -> List[Any]:
-    return [rows[end - length : end] for length, end in zip(lengths, accumulate(lengths), strict=True)]
+        example (Example): The text, of n tokens.
+        RETURNS (List[Optional[str]]): n labels, None or "" where there is none.
+        """
+        return example.get_aligned(self.attr, as_string=True)

@@ -1,0 +1,247 @@
+"""What becomes of a model's scores: labels, probabilities, and the loss of annotation."""
+
+from itertools import accumulate
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+import numpy
+from thinc.api import Model, SequenceCategoricalCrossentropy, to_numpy
+from thinc.types import Floats2d
+
+Rows = List[Floats2d]
+
+
+class Gold(NamedTuple):
+    """The annotation of a batch of N tokens.
+
+    truth (numpy.ndarray): float32 [K, labels], the probabilities that K kinds of annotation stand for.
+    known (numpy.ndarray): float32 [K, labels], 1 where these are known, 0 elsewhere.
+    kinds (numpy.ndarray): int64 [N], which of them each token has.
+    """
+
+    truth: numpy.ndarray
+    known: numpy.ndarray
+    kinds: numpy.ndarray
+
+    def allowed(self) -> numpy.ndarray:
+        """Give which labels the annotation allows, if it leaves no doubt about what it knows.
+
+        RETURNS (numpy.ndarray): bool [N, labels].
+        """
+        return ((self.known == 0) | (self.truth > 0))[self.kinds]
+
+
+class SoftmaxDecoder:
+    """Each token's label by itself, from a model that ends in a softmax."""
+
+    name = "softmax"
+
+    def set_labels(self, model: Model, labels: Sequence[str]) -> None:
+        """Tell a model what its labels are: it need not know.
+
+        model (Model): The model.
+        labels (Sequence[str]): The labels.
+        """
+
+    def predict(self, model: Model, scores: Rows) -> numpy.ndarray:
+        """Find the labels.
+
+        model (Model): The model.
+        scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
+        RETURNS (numpy.ndarray): int64 [N], the numbers of the labels, on the host.
+        """
+        return to_numpy(model.ops.flatten(scores).argmax(axis=1))
+
+    def probabilities(self, model: Model, scores: Rows) -> numpy.ndarray:
+        """Find how probable each label is.
+
+        model (Model): The model.
+        scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
+        RETURNS (numpy.ndarray): float32 [N, labels], on the host.
+        """
+        rows = model.ops.flatten(scores)
+        last = _last_layer(model)
+        # A softmax layer may leave out what does not matter for the highest score.
+        if last.name == "softmax" and not last.attrs["softmax_normalize"]:
+            rows = model.ops.softmax(rows, temperature=last.attrs["softmax_temperature"])
+        return to_numpy(rows)
+
+    def loss(self, model: Model, scores: Rows, gold: Gold) -> Tuple[float, Rows]:
+        """Find the loss of annotation and its gradient, those of Thinc's `SequenceCategoricalCrossentropy`.
+
+        model (Model): The model.
+        scores (List[Floats2d]): The probabilities it gives in training, [n, labels] for each text of n tokens.
+        gold (Gold): The annotation.
+        RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
+        RAISES (ValueError): If the scores are no probabilities.
+        """
+        ops: Any = model.ops
+        d_scores = ops.flatten(scores)
+        if d_scores.size and (d_scores.min() < 0 or d_scores.max() > 1):
+            raise ValueError(
+                'decoder "softmax" learns from probabilities, but the model gave scores that are not between 0 and 1'
+            )
+        kinds = ops.asarray1i(gold.kinds)
+        d_scores -= ops.asarray2f(gold.truth)[kinds]
+        d_scores *= ops.asarray2f(gold.known)[kinds]
+        return float((d_scores**2).sum()), split(d_scores, [len(rows) for rows in scores])
+
+    def find_impossible(self, model: Model, scores: Rows, gold: Gold) -> Optional[Tuple[int, int]]:
+        """Find annotation that constraints do not allow. There are no constraints.
+
+        model (Model): The model.
+        scores (List[Floats2d]): Its scores.
+        gold (Gold): The annotation.
+        RETURNS (Optional[Tuple[int, int]]): None.
+        """
+        return None
+
+    def rehearsal_loss(self, model: Model, scores: Rows, teacher: Model, teacher_scores: Rows) -> Tuple[float, Rows]:
+        """Find how far a model is from a teacher.
+
+        model (Model): The model.
+        scores (List[Floats2d]): The probabilities it gives in training, [n, labels] for each text of n tokens.
+        teacher (Model): The teacher.
+        teacher_scores (List[Floats2d]): The probabilities that it gives.
+        RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
+        """
+        d_scores, loss = SequenceCategoricalCrossentropy()(scores, teacher_scores)
+        return float(loss), d_scores
+
+
+class CRFDecoder:
+    """The labels of a text together, by the conditional random field that the model is."""
+
+    name = "crf"
+
+    def set_labels(self, model: Model, labels: Sequence[str]) -> None:
+        """Tell a model what its labels are, for its constraints.
+
+        model (Model): The model.
+        labels (Sequence[str]): The labels.
+        RAISES (ValueError): If a label is none of the constraints' scheme.
+        """
+        from ..layers import set_labels
+
+        set_labels(model, labels)
+
+    def predict(self, model: Model, scores: Rows) -> numpy.ndarray:
+        """Find the most probable path of labels through each text.
+
+        model (Model): The model.
+        scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
+        RETURNS (numpy.ndarray): int64 [N], the numbers of the labels, on the host.
+        """
+        from ..layers import crf_decode
+
+        return to_numpy(model.ops.xp.concatenate(crf_decode(model, scores)))
+
+    def probabilities(self, model: Model, scores: Rows) -> numpy.ndarray:
+        """Find how probable each label is, all paths considered.
+
+        model (Model): The model.
+        scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
+        RETURNS (numpy.ndarray): float32 [N, labels], on the host.
+        """
+        from ..layers import crf_marginals
+
+        return to_numpy(model.ops.flatten(crf_marginals(model, scores)))
+
+    def loss(self, model: Model, scores: Rows, gold: Gold) -> Tuple[float, Rows]:
+        """Find the negative log-likelihood of annotation and its gradient. What is not known is summed over.
+
+        model (Model): The model.
+        scores (List[Floats2d]): The scores it gives, [n, labels] for each text of n tokens.
+        gold (Gold): The annotation.
+        RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
+        RAISES (ValueError): If a score is not a number, or no path of labels fits the annotation.
+        """
+        from ..layers import crf_log_likelihood
+
+        return crf_log_likelihood(model, scores, model.ops.xp.asarray(gold.allowed()))
+
+    def find_impossible(self, model: Model, scores: Rows, gold: Gold) -> Optional[Tuple[int, int]]:
+        """Find annotation that the constraints do not allow.
+
+        model (Model): The model.
+        scores (List[Floats2d]): The scores it gives, [n, labels] for each text of n tokens.
+        gold (Gold): The annotation.
+        RETURNS (Optional[Tuple[int, int]]): The number of the first text that has some, and of its first token to which no path
+            of labels leads, which is n if the text cannot end as it does. None if there is no such text.
+        """
+        if model.attrs["constraints"] is None:
+            return None
+        start, transitions, end = (numpy.asarray(model.attrs[f"allowed_{name}"]) for name in ("start", "transitions", "end"))
+        for i, rows in enumerate(split(gold.allowed(), [len(rows) for rows in scores])):
+            reached = start
+            for t, allowed in enumerate(rows):
+                here = (reached if t == 0 else reached @ transitions) & allowed
+                if not here.any():
+                    return i, t
+                reached = here
+            if len(rows) and not (reached & end).any():
+                return i, len(rows)
+        return None
+
+    def rehearsal_loss(self, model: Model, scores: Rows, teacher: Model, teacher_scores: Rows) -> Tuple[float, Rows]:
+        """Find how far the paths that a model expects are from those that a teacher expects.
+
+        model (Model): The model.
+        scores (List[Floats2d]): The scores it gives, [n, labels] for each text of n tokens.
+        teacher (Model): The teacher.
+        teacher_scores (List[Floats2d]): The scores that it gives.
+        RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
+        """
+        from ..layers import crf_divergence
+
+        return crf_divergence(model, scores, teacher, teacher_scores)
+
+
+Decoder = Union[SoftmaxDecoder, CRFDecoder]
+
+
+def make_decoder(decoder: str, model: Model, name: str, constraints: Optional[str]) -> Tuple[Decoder, Model]:
+    """Make a decoder, and the model that it needs.
+
+    decoder (str): "softmax" or "crf".
+    model (Model): The model; for "crf" it may be a `spacy_rnn.CRF.v1`, or any that this can be put around.
+    name (str): The component's name.
+    constraints (Optional[str]): As in `spacy_rnn.CRF.v1`.
+    RETURNS (Tuple[Decoder, Model]): The decoder, and the model.
+    RAISES (ValueError): If there is no such decoder, or the model or the constraints do not go with it.
+    """
+    is_crf = model.name == "crf"
+    if decoder == "softmax":
+        if is_crf:
+            raise ValueError(f'the model of \'{name}\' is a CRF, but its decoder is "softmax": set decoder = "crf"')
+        if constraints is not None:
+            raise ValueError(f"'{name}' can only have constraints with decoder = \"crf\", got constraints = {constraints!r}")
+        return SoftmaxDecoder(), model
+    if decoder != "crf":
+        raise ValueError(f"unknown decoder {decoder!r}: expected one of softmax, crf")
+    if not is_crf:
+        # Imported here because importing a factory must stay cheap.
+        from ..layers import build_crf
+
+        return CRFDecoder(), build_crf(model, constraints=constraints)
+    if constraints not in (None, model.attrs["constraints"]):
+        raise ValueError(
+            f"'{name}' has constraints = {constraints!r}, but those of its model are {model.attrs['constraints']!r}: set the "
+            "same, or leave the component's null"
+        )
+    return CRFDecoder(), model
+
+
+def split(rows: Any, lengths: Sequence[int]) -> List[Any]:
+    """Take the rows of texts apart.
+
+    rows (Array): [N, ...], those of all texts one after the other.
+    lengths (Sequence[int]): How many each text has.
+    RETURNS (List[Array]): The rows of each text.
+    """
+    return [rows[end - length : end] for length, end in zip(lengths, accumulate(lengths), strict=True)]
+
+
+def _last_layer(model: Model) -> Model:
+    while model.layers:
+        model = model.layers[-1]
+    return model

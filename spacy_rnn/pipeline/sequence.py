@@ -1,0 +1,209 @@
+"""What the components share that label every token of a text."""
+
+import math
+from itertools import islice
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+from spacy.errors import Errors
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.types import Floats2d
+
+from .decoders import Gold, make_decoder
+from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
+
+_Decoding = Tuple[str, Optional[str]]
+
+
+class SequencePipe(RNNPipe):
+    """A component whose decoder labels every token of a text."""
+
+    def set_decoder(self, decoder: str, model: Model[List[Doc], List[Floats2d]], constraints: Optional[str]) -> None:
+        """Choose the decoder, and put what it needs around the model.
+
+        decoder (str): "softmax" or "crf".
+        model (Model[List[Doc], List[Floats2d]]): The model.
+        constraints (Optional[str]): As in `spacy_rnn.CRF.v1`.
+        RAISES (ValueError): If there is no such decoder, or the model or the constraints do not go with it.
+        """
+        self.decoder, self.model = make_decoder(decoder, model, self.name, constraints)
+        self.cfg["decoder"] = decoder
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate, where the model does not have its own.
+        sgd (Optional[Optimizer]): The optimizer; without one, gradients are only accumulated.
+        losses (Optional[Dict[str, float]]): Losses by component, which this one's is added to.
+        RETURNS (Dict[str, float]): The losses.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or what `get_loss` raises.
+        """
+        self.prepare_update()
+        # Tagger.update looks for NaN in the scores of one text after the other; get_loss does it for all of them at once.
+        return TrainablePipe.update(self, examples, drop=drop, sgd=sgd, losses=losses)
+
+    def decode_loss(self, examples: List[Example], scores: List[Floats2d], gold: Gold) -> Tuple[float, List[Floats2d]]:
+        """Find the loss of annotation and its gradient.
+
+        examples (List[Example]): The batch.
+        scores (List[Floats2d]): What the model gave, [n, labels] for each text of n tokens.
+        gold (Gold): The annotation.
+        RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
+        RAISES (ValueError): If constraints do not allow the annotation, or the decoder cannot learn from such scores; or spaCy's
+            E910, if the loss is not a number.
+        """
+        try:
+            loss, d_scores = self.decoder.loss(self.model, scores, gold)
+        except ValueError as error:
+            impossible = self.decoder.find_impossible(self.model, scores, gold)
+            fault = str(error) if impossible is None else self._describe(examples[impossible[0]], impossible[1])
+            raise ValueError(f"'{self.name}' could not learn: {fault}") from error
+        if math.isnan(loss):
+            raise ValueError(Errors.E910.format(name=self.name))
+        return loss, d_scores
+
+    def gold_labels(self, example: Example) -> List[Optional[str]]:
+        """Give the annotation of a text, for messages.
+
+        example (Example): The text, of n tokens.
+        RETURNS (List[Optional[str]]): n labels, None or "" where there is none.
+        """
+        raise NotImplementedError
+
+    def require_shapes(self, examples: List[Example], scores: List[Floats2d], n_labels: int) -> None:
+        """Refuse scores that are not one for each token and label.
+
+        examples (List[Example]): The batch.
+        scores (List[Floats2d]): The scores.
+        n_labels (int): The number of labels.
+        RAISES (ValueError): If they are not.
+        """
+        for example, rows in zip(examples, scores, strict=True):
+            expected = (len(example.x), n_labels)
+            if rows.shape != expected:
+                raise ValueError(
+                    f"'{self.name}' needs scores {expected}, for each token and label, but its model gave {rows.shape}"
+                )
+
+    def _describe(self, example: Example, t: int) -> str:
+        """Say which labels of a text the constraints do not allow: those before and at token t."""
+        around = slice(max(0, t - 3), t + 1)
+        labels = " ".join(label or "-" for label in self.gold_labels(example)[around])
+        where = f"{example.x[around].text!r}" + (", at its end" if t == len(example.x) else "")
+        return (
+            f"the text that begins with {example.x[:8].text!r} has the labels {labels!r} (- for none) for {where}, which "
+            f"constraints = {self.model.attrs['constraints']!r} do not allow: correct the labels, or set constraints to null"
+        )
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+        **settings: Any,
+    ) -> Dict[str, float]:
+        """Learn from the model as it was when training was resumed, so that it is not forgotten. That model is the teacher, and
+        drops nothing.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate, where the model does not have its own.
+        sgd (Optional[Optimizer]): The optimizer; without one, gradients are only accumulated.
+        losses (Optional[Dict[str, float]]): Losses by component, which this one's is added to.
+        **settings (Any): Without effect, as in spaCy.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        validate_examples(examples, f"{type(self).__name__}.rehearse")
+        docs = [example.predicted for example in examples]
+        teacher = self._rehearsal_model
+        if teacher is None or not any(len(doc) for doc in docs):
+            return losses
+        self.prepare_update()
+        set_dropout_rate(self.model, drop)
+        set_dropout_rate(teacher, 0.0)
+        set_dropout_rate(teacher, 0.0, attrs=OWN_RATES)
+        scores, backprop = self.model.begin_update(docs)
+        teacher_scores, _ = teacher.begin_update(docs)
+        loss, d_scores = self.decoder.rehearsal_loss(self.model, scores, teacher, teacher_scores)
+        backprop(d_scores)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def initialize_model(self, get_examples: Callable[[], Iterable[Example]], labels: Sequence[str]) -> None:
+        """Allocate the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
+        labels (Sequence[str]): What the scores are those of.
+        RAISES (ValueError): If there are no examples, the model leaves tokens out, or constraints do not know a label.
+        """
+        if any(node.name == "truncate" for node in self.model.walk()):
+            raise ValueError(f"'{self.name}' labels every token, so spacy_rnn.Truncate.v1 cannot be part of its model")
+        docs = [example.x for example in islice(get_examples(), 10)]
+        if not docs:
+            raise ValueError(Errors.E923.format(name=self.name))
+        self.decoder.set_labels(self.model, labels)
+        self.model.initialize(X=docs, Y=[self.model.ops.alloc2f(len(doc), len(labels)) for doc in docs])
+        learn_vocabularies(self.model, get_examples)
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "SequencePipe":
+        """Load the component from a directory.
+
+        path (Union[str, Path]): The directory.
+        exclude (Iterable[str]): Names of what is left out.
+        RETURNS (SequencePipe): The component.
+        RAISES (FileNotFoundError): If a file is missing.
+        RAISES (ValueError): If a file is damaged, or was saved under another config, e.g. with another decoder.
+        """
+        expected = self._decoding()
+        try:
+            super().from_disk(path, exclude=exclude)
+        except ValueError as error:
+            self._require_decoding(expected, error)
+            raise
+        self._require_decoding(expected, None)
+        return self
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "SequencePipe":
+        """Load the component from bytes.
+
+        bytes_data (bytes): What `to_bytes` has made.
+        exclude (Iterable[str]): Names of what is left out.
+        RETURNS (SequencePipe): The component.
+        RAISES (ValueError): If the bytes were made under another config, e.g. with another decoder.
+        """
+        expected = self._decoding()
+        try:
+            super().from_bytes(bytes_data, exclude=exclude)
+        except ValueError as error:
+            self._require_decoding(expected, error)
+            raise
+        self._require_decoding(expected, None)
+        return self
+
+    def _decoding(self) -> _Decoding:
+        return self.cfg["decoder"], self.model.attrs.get("constraints")
+
+    def _require_decoding(self, expected: _Decoding, error: Optional[Exception]) -> None:
+        found = self._decoding()
+        if found != expected:
+            raise ValueError(
+                f"'{self.name}' could not be loaded: the config has decoder = {expected[0]!r} and constraints = "
+                f"{expected[1]!r}, but the weights were saved with decoder = {found[0]!r} and constraints = {found[1]!r}. Load "
+                "them with the config that they were saved with, or train anew"
+            ) from error
