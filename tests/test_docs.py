@@ -1,5 +1,6 @@
 """The examples in the documentation run, and do what the text around them says."""
 
+import ast
 import contextlib
 import io
 import re
@@ -70,3 +71,12 @@ def test_the_migrating_example_moves_the_weights_of_a_module():
             expected = module(torch.from_numpy(rows))[0].numpy()
         found = names["layer"].predict(Ragged(rows, numpy.asarray([9]))).data
         numpy.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_attention_example_writes_its_pages(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shares = dict(ast.literal_eval(run_example("docs/rendering.md", 0)))
+    assert max(shares.values()) > 2 / len(shares)
+    assert sum(shares.values()) == pytest.approx(1, abs=0.05)
+    for name in ("attention", "states"):
+        assert (tmp_path / f"{name}.html").read_text(encoding="utf8").startswith("<!DOCTYPE html>")

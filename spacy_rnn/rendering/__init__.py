@@ -1,0 +1,6 @@
+"""Pictures of what a model does with a text, as HTML."""
+
+from .attention import render_attention
+from .states import StateTrace, render_states, trace_states
+
+__all__ = ["StateTrace", "render_attention", "render_states", "trace_states"]
