@@ -80,3 +80,8 @@ def test_the_attention_example_writes_its_pages(tmp_path, monkeypatch):
     assert sum(shares.values()) == pytest.approx(1, abs=0.05)
     for name in ("attention", "states"):
         assert (tmp_path / f"{name}.html").read_text(encoding="utf8").startswith("<!DOCTYPE html>")
+
+
+def test_the_quick_start_saves_and_loads_a_categorizer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_example("docs/quickstart.md", 0).splitlines() == ["a funny film good", "a dull film bad"]
