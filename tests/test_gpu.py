@@ -22,7 +22,7 @@ from spacy_rnn.layers import (
     encode_stream,
     set_labels,
 )
-from spacy_rnn.recurrence import CELLS, Batch, Sweep, run_sweeps, select_engine, sweep, use_engine
+from spacy_rnn.recurrence import CELLS, Backpropagation, Batch, Sweep, run_sweeps, select_engine, sweep, use_engine
 from spacy_rnn.recurrence import cuda as engine
 
 cupy = pytest.importorskip("cupy", reason="needs CuPy")
@@ -57,12 +57,12 @@ SHAPES = {
 PRECISIONS = {"float32": 1e-5, "tf32": 3e-3, "bfloat16": 3e-2}
 
 
-def run_on_gpu(p, precision="float32"):
+def run_on_gpu(p, precision="float32", **settings):
     """Execute a sweep on the device and go back; give all results by name, as NumPy arrays."""
     p = p.mapped(lambda array: cupy.asarray(array))
     one = Sweep(p.cell, p.params, p.X, Batch(p.lengths, len(p.X)), p.initial, p.mask, p.reverse)
     assert select_engine(p.X, p.params) is engine
-    ((Y, final),), backprop = run_sweeps([one], True, precision=precision)
+    ((Y, final),), backprop = run_sweeps([one], True, precision=precision, **settings)
     dX, (grads,), (d_initial,) = backprop([p.dY], [p.d_final])
     results = {"Y": Y, "dX": dX}
     for prefix, arrays in (("final", final), ("gradient", grads), ("gradient of initial", d_initial)):
@@ -81,6 +81,14 @@ def test_sweeps_are_those_of_the_reference(shape, name, reverse, precision):
     # Long sums of rounded numbers wander further.
     tolerance = PRECISIONS[precision] * max(1, len(p.X) / 1000) ** 0.5
     assert_close(run_on_gpu(p, precision), run_reference(p), tolerance)
+
+
+@pytest.mark.parametrize("reverse, truncate", [(False, 0), (True, 50)], ids=["forward", "backward and truncated"])
+@pytest.mark.parametrize("name", CELLS)
+def test_pieces_that_are_computed_again_give_the_same(name, reverse, truncate):
+    p = draw(name, [400, 3, 0, 250], 33, 48, reverse)
+    found = run_on_gpu(p, backpropagation=Backpropagation(checkpoint_rows=100, truncate_gradient=truncate))
+    assert_close(found, run_reference(p, backpropagation=Backpropagation(truncate_gradient=truncate)))
 
 
 @pytest.mark.parametrize("name", CELLS)
