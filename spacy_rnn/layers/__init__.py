@@ -21,7 +21,7 @@ from .sequence_dropout import build_sequence_dropout
 from .softmax import build_softmax
 from .split_rows import split_rows
 from .stream import check_encoder, check_sizes, encode_stream, reads_backward, scan_encoder
-from .summary import summary
+from .summary import count_parameters, summary
 from .truncate import build_truncate
 from .with_rows import with_rows
 
@@ -47,6 +47,7 @@ __all__ = [
     "check_rate",
     "check_sizes",
     "clear_cache",
+    "count_parameters",
     "crf_decode",
     "crf_divergence",
     "crf_log_likelihood",

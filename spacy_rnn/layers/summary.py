@@ -1,7 +1,21 @@
 """The layers of a model, counted."""
 
+from typing import Tuple
+
 from thinc.api import Model
 from wasabi import table
+
+
+def count_parameters(model: Model) -> Tuple[int, bool]:
+    """Count the parameters of a model.
+
+    model (Model): Any Thinc model.
+    RETURNS (Tuple[int, bool]): How many numbers have been allocated; and whether that is all of them, which it is not until the
+        model has been initialized.
+    """
+    names = [(node, name) for node in model.walk() for name in node.param_names]
+    known = [int(node.get_param(name).size) for node, name in names if node.has_param(name)]
+    return sum(known), len(known) == len(names)
 
 
 def summary(model: Model) -> str:
@@ -33,4 +47,5 @@ def summary(model: Model) -> str:
         footer=("sum", "", "", f"{total:,}"),
         divider=True,
         aligns=("l", "r", "l", "r"),
+        max_col=100,
     )

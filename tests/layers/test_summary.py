@@ -6,7 +6,7 @@ import pytest
 from spacy import registry
 from thinc.api import Linear, chain, ragged2list
 
-from spacy_rnn.layers import build_embed, build_list2ragged, build_rnn, summary
+from spacy_rnn.layers import build_embed, build_list2ragged, build_rnn, count_parameters, summary
 from spacy_rnn.models import build_textcat
 
 
@@ -64,3 +64,17 @@ def test_uninitialized_parameters_are_unknown_and_not_counted(model, line):
     _, shown, footer = cells(summary(model))
     assert shown == line
     assert footer == ["sum", "0"]
+
+
+def test_parameters_are_counted_as_far_as_they_are_allocated(make_docs):
+    model = build_film_reviews()
+    assert count_parameters(model) == (0, False)
+    model.initialize(X=make_docs("a good film"))
+    assert count_parameters(model) == (322_113, True)
+
+
+def test_many_parameters_of_a_layer_keep_the_columns_straight():
+    model = build_rnn(512, 1024, cell="lstm_peephole", train_initial_state=True)
+    model.initialize()
+    header, rule, line, *_ = [line for line in summary(model).splitlines() if line.strip()]
+    assert len(header) == len(rule) == len(line)
