@@ -16,6 +16,8 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from wasabi import table as format_table
 
+from spacy_rnn.cli.machine import processor
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS")}
@@ -36,10 +38,9 @@ def machine(*packages: str) -> Dict[str, Any]:
     """
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text() if cpuinfo.exists() else ""
-    names = re.findall(r"^model name\s*:\s*(.*)$", text, re.MULTILINE)
     flags = set(" ".join(re.findall(r"^flags\s*:\s*(.*)$", text, re.MULTILINE)[:1]).split())
     return {
-        "processor": names[0] if names else platform.processor(),
+        "processor": processor(),
         "instruction sets": [flag for flag in ("avx2", "fma", "avx512f", "avx512_bf16") if flag in flags],
         "cores": os.cpu_count(),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),

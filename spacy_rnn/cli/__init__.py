@@ -1,0 +1,1 @@
+"""`python -m spacy rnn …`: what spaCy's own commands do not do. Importing this room imports no other one."""

@@ -1,0 +1,153 @@
+"""The commands themselves. spaCy imports this module whenever one of its own commands runs, so it imports nothing heavy."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Iterator, List, Optional
+
+import typer
+from spacy.cli._util import app, import_code, parse_config_overrides, setup_gpu
+
+from .errors import CommandError, shown_to_user
+
+HELP = """Look into recurrent networks: layers and parameters, reports on trained pipelines, comparisons, gradients."""
+EXTRA = ("matplotlib", "sklearn", "threadpoolctl")
+
+Pipeline = Annotated[str, typer.Argument(help="Directory of a trained pipeline, or name of an installed one", show_default=False)]
+Corpus = Annotated[Path, typer.Argument(help="Annotated texts in .spacy format", show_default=False)]
+Component = Annotated[Optional[str], typer.Option(help="Component to look at; the first one that can be if not given")]
+Log = Annotated[Optional[Path], typer.Option(help="Log of the training, as spaCy's ConsoleLogger writes it to its output_file")]
+Errors = Annotated[int, typer.Option("--errors", min=0, help="How many errors are shown at most")]
+Plots = Annotated[Optional[Path], typer.Option(help="Folder for the plots as PNG and SVG files")]
+GoldPreproc = Annotated[bool, typer.Option("--gold-preproc", "-G", help="Take each gold sentence as a text, with gold tokens")]
+Gpu = Annotated[int, typer.Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")]
+Code = Annotated[Optional[Path], typer.Option("--code", "-c", help="Python file with registered functions to be imported")]
+
+rnn_cli = typer.Typer(name="rnn", help=HELP, no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(rnn_cli)
+
+
+@contextmanager
+def _running(code: Optional[Path], gpu: int = -1) -> Iterator[None]:
+    """Run a command: what it needs is imported in the block, and what it refuses is shown to the user."""
+    import_code(code)
+    with shown_to_user():
+        try:
+            setup_gpu(gpu, silent=gpu < 0)
+        except ValueError as error:
+            raise CommandError(f"GPU {gpu} cannot be used", str(error)) from error
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            package = str(error.name).split(".")[0]
+            if package not in EXTRA:
+                raise
+            raise CommandError(
+                f"This command needs {package}, which is not installed",
+                'Install it with the extra "cli": python -m pip install "spacy-rnn[cli]"',
+            ) from error
+
+
+@rnn_cli.command("summary", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def summary_command(
+    ctx: typer.Context,
+    path: Annotated[str, typer.Argument(help="A config (.cfg), or a trained pipeline", show_default=False)],
+    code: Code = None,
+) -> None:
+    """Show layers and parameters.
+
+    Of a config, without training it, or of a trained pipeline. Settings of a config can be replaced, e.g. --vars.cell gru.
+    """
+    overrides = parse_config_overrides(ctx.args)
+    with _running(code):
+        from .summary import summarize
+
+        summarize(path, overrides)
+
+
+@rnn_cli.command("report")
+def report_command(
+    pipeline: Pipeline,
+    corpus: Corpus,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the page goes")] = Path("report.html"),
+    component: Component = None,
+    log: Log = None,
+    errors: Errors = 20,
+    plots: Plots = None,
+    gold_preproc: GoldPreproc = False,
+    gpu: Gpu = -1,
+    code: Code = None,
+) -> None:
+    """Write a page about a trained pipeline.
+
+    Scores by label, confusions, calibration, the worst errors, the learning curve, and speed.
+    """
+    with _running(code, gpu):
+        from .report import Options, report
+
+        report(pipeline, corpus, component, log, Options(output, plots, errors, gold_preproc, gpu))
+
+
+@rnn_cli.command("compare")
+def compare_command(
+    pipeline_a: Pipeline,
+    pipeline_b: Pipeline,
+    corpus: Corpus,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the page goes")] = Path("compare.html"),
+    component_a: Component = None,
+    component_b: Component = None,
+    log_a: Log = None,
+    log_b: Log = None,
+    samples: Annotated[int, typer.Option(min=100, help="How often the bootstrap draws texts")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="What its draws begin with")] = 0,
+    errors: Errors = 20,
+    plots: Plots = None,
+    gold_preproc: GoldPreproc = False,
+    gpu: Gpu = -1,
+    code: Code = None,
+) -> None:
+    """Write a page about two trained pipelines.
+
+    The figures of "report" side by side, and by a paired bootstrap whether the difference between the two is real.
+    """
+    with _running(code, gpu):
+        from .report import Options, compare
+
+        options = Options(output, plots, errors, gold_preproc, gpu)
+        compare((pipeline_a, pipeline_b), corpus, (component_a, component_b), (log_a, log_b), samples, seed, options)
+
+
+@rnn_cli.command("gradients")
+def gradients_command(
+    pipeline: Annotated[
+        Optional[str], typer.Argument(help="A trained pipeline; freshly initialized cells if not given", show_default=False)
+    ] = None,
+    corpus: Annotated[Optional[Path], typer.Argument(help="Texts for it in .spacy format", show_default=False)] = None,
+    component: Annotated[Optional[str], typer.Option(help="Component to look at; all if not given")] = None,
+    cell: Annotated[Optional[List[str]], typer.Option(help="Cell to look at, once or several times; all if not given")] = None,
+    width: Annotated[int, typer.Option(min=1, help="Width of freshly initialized layers")] = 64,
+    distance: Annotated[int, typer.Option(min=1, max=1000, help="The greatest distance, time steps")] = 100,
+    samples: Annotated[int, typer.Option(min=1, help="How many layers, or pieces of text, are averaged")] = 5,
+    clip: Annotated[float, typer.Option(min=0.0, help="The norm that gradients are clipped to")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="What is drawn is drawn with this and the following numbers")] = 0,
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Where a page goes, if there is to be one")] = None,
+    plots: Plots = None,
+    code: Code = None,
+) -> None:
+    """Show how far back the gradient reaches.
+
+    Its norm by distance, of each cell, freshly initialized, or of a trained pipeline's recurrent layers.
+    """
+    with _running(code):
+        from .gradients import Options, of_cells, of_pipeline
+
+        options = Options(distance, samples, clip, seed, output, plots)
+        if pipeline is None and component is None:
+            of_cells(cell or [], width, options)
+        elif pipeline is None:
+            raise CommandError("--component is for a trained pipeline", "Name a pipeline and a corpus.")
+        elif cell:
+            raise CommandError("--cell is for freshly initialized layers", "A trained pipeline has the cells of its config.")
+        elif corpus is None:
+            raise CommandError("What a trained layer passes back depends on what it reads", "Name a corpus, too.")
+        else:
+            of_pipeline(pipeline, corpus, component, options)

@@ -1,0 +1,69 @@
+"""How fast a pipeline is."""
+
+import datetime
+import statistics
+import time
+from importlib.metadata import version
+from itertools import accumulate
+from typing import List, NamedTuple, Sequence
+
+from spacy.language import Language
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from ..recurrence import use_threads
+from .machine import processor
+
+PASSES = 3
+# Enough for a stable figure, and few enough for a slow pipeline.
+MOST_WORDS = 20_000
+
+
+class Speed(NamedTuple):
+    """How fast a pipeline is.
+
+    words_per_second (float): In the median pass.
+    best (float): In the fastest pass.
+    words (int): The tokens of a pass.
+    passes (int): How often the texts were run through the pipeline, after once unmeasured.
+    device (str): What computed.
+    versions (str): Of the packages that count.
+    date (str): When it was measured.
+    """
+
+    words_per_second: float
+    best: float
+    words: int
+    passes: int
+    device: str
+    versions: str
+    date: str
+
+
+def measure_speed(nlp: Language, texts: Sequence[str], gpu: int = -1) -> Speed:
+    """Run raw texts through a whole pipeline, tokenizer included, on one thread.
+
+    nlp (Language): The pipeline.
+    texts (Sequence[str]): The texts, of which the first are used, about 20,000 words.
+    gpu (int): The number of the GPU that computes, or -1.
+    RETURNS (Speed): How fast it was.
+    """
+    some = _first_words(texts, MOST_WORDS)
+    seconds = []
+    with threadpool_limits(limits=1), use_threads(1):
+        words = sum(len(doc) for doc in nlp.pipe(some))
+        for _ in tqdm(range(PASSES), desc="Speed", unit="pass", disable=None, leave=False):
+            start = time.perf_counter()
+            for _ in nlp.pipe(some):
+                pass
+            seconds.append(time.perf_counter() - start)
+    device = f"one thread of {processor()}" + (f", GPU {gpu}" if gpu >= 0 else "")
+    versions = ", ".join(f"{name} {version(name)}" for name in ("spacy-rnn", "spacy", "thinc", "numpy"))
+    median = statistics.median(seconds)
+    return Speed(words / median, words / min(seconds), words, PASSES, device, versions, datetime.date.today().isoformat())
+
+
+def _first_words(texts: Sequence[str], most: int) -> List[str]:
+    """Give the first texts that have so many words together, at least one."""
+    ends = accumulate(len(text.split()) for text in texts)
+    return [text for i, (text, end) in enumerate(zip(texts, ends, strict=True)) if i == 0 or end <= most]
