@@ -149,6 +149,16 @@ def test_factors_that_are_round_already_give_the_same(nH, processors, name, prec
     assert_close(one[0], other[0], tolerance=1e-6)
 
 
+@pytest.mark.parametrize("precision", ["float32", *ROUNDED])
+@pytest.mark.parametrize("name, nH, processors", [("lstm", 50, 2), ("gru_reset_before", 140, 3), ("elman_tanh", 520, 1)])
+def test_the_order_in_which_threads_run_does_not_matter(name, nH, processors, precision):
+    """To the last bit. Of more than 512 columns several tiles add to the same sums."""
+    p = draw(name, [2, 1, 2], 9, nH)
+    one, dX = run_directions([p], EmulatedDevice(processors), precision=precision)
+    other, dX_other = run_directions([p], EmulatedDevice(processors, reverse=True), precision=precision)
+    assert_equal({**one[0], "dX": dX}, {**other[0], "dX": dX_other})
+
+
 @pytest.fixture
 def cuda_for_numpy(monkeypatch):
     """Let the emulated device execute what is float32, instead of the CPU engine."""

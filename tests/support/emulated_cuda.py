@@ -15,8 +15,8 @@ FOLDER = Path(__file__).parent
 COMPILER = shutil.which("g++")
 OPTIONS = ["-std=c++17", "-O1", "-fno-strict-aliasing", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-x", "c++"]
 ENTRY = """
-extern "C" void launch(unsigned blocks, long long memory, const Sweep *sweep) {{
-    host::run(blocks, THREADS, memory, [](const void *given) {{ {name}(*static_cast<const Sweep *>(given)); }}, sweep);
+extern "C" void launch(unsigned blocks, long long memory, bool reverse, const Sweep *sweep) {{
+    host::run(blocks, THREADS, memory, reverse, [](const void *given) {{ {name}(*static_cast<const Sweep *>(given)); }}, sweep);
 }}
 extern "C" long long size_of_sweep() {{ return sizeof(Sweep); }}
 """
@@ -27,6 +27,7 @@ class EmulatedDevice:
 
     processors (int): How many blocks may run at the same time.
     memory (int): What the threads of a block may share, bytes.
+    reverse (bool): Whether the last thread has its turn first.
     """
 
     xp = numpy
@@ -34,9 +35,10 @@ class EmulatedDevice:
     _folder = tempfile.TemporaryDirectory(prefix="emulated_kernels_")
     _kernels = {}
 
-    def __init__(self, processors=8, memory=64 * 1024):
+    def __init__(self, processors=8, memory=64 * 1024, reverse=False):
         self.processors = processors
         self.memory = memory
+        self.reverse = reverse
         self.launched = []
 
     def launch(self, cell, kernel, blocks, memory, sweep):
@@ -45,7 +47,8 @@ class EmulatedDevice:
         self.launched.append((kernel, blocks))
         kernel = self.kernel(cell, kernel)
         assert kernel.size_of_sweep() == sweep.dtype.itemsize
-        kernel.launch(ctypes.c_uint(blocks), ctypes.c_longlong(memory), ctypes.c_void_p(sweep.ctypes.data))
+        arguments = (ctypes.c_uint(blocks), ctypes.c_longlong(memory), ctypes.c_bool(self.reverse))
+        kernel.launch(*arguments, ctypes.c_void_p(sweep.ctypes.data))
 
     def product(self, a, b, out, *, transpose_a=False, transpose_b=False, add=False, precision="float32"):
         # As far apart as the rows of a matrix may be, the numbers of a row stand side by side.

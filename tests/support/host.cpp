@@ -1,6 +1,6 @@
 // Executes CUDA kernels on the host, thread by thread, so that they can be tested where there is no GPU. Every thread of every block
-// is a context of its own; they take turns whenever they wait for each other. Threads that wait for what nobody does end the process
-// with a message instead of hanging.
+// is a context of its own. A warp goes on as far as it can before the next one has its turn, in either order, so that what is read or
+// added up too early shows. Threads that wait for what nobody does end the process with a message instead of hanging.
 
 #include "host.h"
 
@@ -68,6 +68,25 @@ void resume(Thread &thread) {
     setcontext(&thread.context);
 }
 
+// Runs the threads of a warp until all wait for others. Gives the number of those that have ended.
+size_t run_warp(std::unique_ptr<Thread> *threads) {
+    size_t ended = 0;
+    for (bool goes_on = true; goes_on;) {
+        goes_on = false;
+        for (int lane = 0; lane < WARP; ++lane) {
+            Thread &thread = *threads[lane];
+            if (thread.ended) continue;
+            const long long before = waits;
+            resume(thread);
+            goes_on |= waits <= before;
+            if (!thread.ended) continue;
+            ++ended;
+            munmap(thread.stack, STACK);
+        }
+    }
+    return ended;
+}
+
 }  // namespace
 
 Dim thread_index, block_index, grid_size;
@@ -99,7 +118,7 @@ void meet(Meeting &meeting, int size) {
 
 void meet_block() { meet(blocks[block_index.x].meeting, threads_of_block); }
 
-void run(unsigned n_blocks, unsigned n_threads, size_t memory, void (*body)(const void *), const void *argument) {
+void run(unsigned n_blocks, unsigned n_threads, size_t memory, bool reverse, void (*body)(const void *), const void *argument) {
     kernel = body;
     given = argument;
     grid_size.x = n_blocks;
@@ -118,14 +137,9 @@ void run(unsigned n_blocks, unsigned n_threads, size_t memory, void (*body)(cons
         }
     }
     waits = 0;
+    const size_t n_warps = threads.size() / WARP;
     for (size_t left = threads.size(); left > 0;) {
-        for (auto &thread : threads) {
-            if (thread->ended) continue;
-            resume(*thread);
-            if (!thread->ended) continue;
-            --left;
-            munmap(thread->stack, STACK);
-        }
+        for (size_t i = 0; i < n_warps; ++i) left -= run_warp(&threads[(reverse ? n_warps - 1 - i : i) * WARP]);
         if (waits > 100 * static_cast<long long>(threads.size())) {
             std::fprintf(stderr, "threads wait for what nobody does\n");
             std::abort();

@@ -49,8 +49,8 @@ void wait();
 // Something has happened that threads may wait for.
 void go_on();
 
-// Executes all threads of all blocks.
-void run(unsigned n_blocks, unsigned n_threads, size_t memory, void (*kernel)(const void *), const void *given);
+// Executes all threads of all blocks, the last one first if that is asked for.
+void run(unsigned n_blocks, unsigned n_threads, size_t memory, bool reverse, void (*kernel)(const void *), const void *given);
 
 }  // namespace host
 
@@ -59,6 +59,8 @@ void run(unsigned n_blocks, unsigned n_threads, size_t memory, void (*kernel)(co
 #define gridDim host::grid_size
 
 inline void __syncthreads() { host::meet_block(); }
+
+inline void __syncwarp() { host::meet(host::warp().meeting, host::WARP); }
 
 inline float *block_memory() { return host::memory_of_block(); }
 

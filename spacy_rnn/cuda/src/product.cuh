@@ -138,6 +138,8 @@ struct Rounded {
     template <class Put>
     SPACY_RNN_DEVICE void multiply(const Tile &tile, const float *in, int stride, int n, Put put) {
         for (int first = 0; first < n; first += 8) {
+            // Tensor cores take a whole warp, which may have parted where it put what it had.
+            __syncwarp();
             float sums[BANDS_OF_WARP][4] = {};
             // Sequences are columns of the product; those that are not there repeat the last one.
             const int s = first + lane() / 4 < n ? first + lane() / 4 : n - 1;
@@ -224,6 +226,8 @@ SPACY_RNN_DEVICE void multiply_all(typename Product::Tile &tile, int rows, int c
         for (int first_row = 0; first_row < rows; first_row += Product::ROWS) {
             for (int first_column = 0; first_column < columns; first_column += Product::COLUMNS) {
                 Product::load(tile, first_row, first_column, at);
+                // Warps may add to the same numbers for one tile after the other.
+                if (first_column > 0) __syncthreads();
                 Product::multiply(tile, in + first_column, stride, n, [&](int s, int row, float total, bool first) {
                     if (first_row + row < rows) put(s, first_row + row, total, first && first_column == 0);
                 });
