@@ -1,5 +1,6 @@
 """How the work of a sweep is shared out among the blocks of a launch, by size."""
 
+from functools import lru_cache
 from typing import NamedTuple, Optional
 
 # As in src/product.cuh.
@@ -46,6 +47,7 @@ class Kernel(NamedTuple):
     backward: bool
 
 
+@lru_cache(maxsize=4096)
 def plan_launch(kernel: Kernel, nH: int, n_sequences: int, directions: int, processors: int, memory: int) -> Launch:
     """Choose the form of a sweep.
 

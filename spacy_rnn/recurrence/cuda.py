@@ -177,11 +177,12 @@ def _launch(device: Device, tapes: Sequence[_Tape], precision: str, backward: bo
     cell, batch, nH = sweep.cell, sweep.batch, _state_shape(sweep)[1]
     if not len(batch):
         return
-    plan = _plan(device.xp, batch)
+    plan = _plan(device, batch)
     kernel = Kernel(len(cell.gates), 2 if cell.name == "gru_reset_before" else 1, backward)
     launch = plan_launch(kernel, nH, len(batch), len(tapes), device.processors, device.memory)
     teams = launch.groups * len(tapes)
-    counts = device.xp.zeros((teams,), "uint32")
+    # One in a line of the cache each: they are looked at without end.
+    counts = device.xp.zeros((teams, 32), "uint32")
     partial = None
     if backward and launch.slices > 1:
         partial = device.xp.empty((2, teams, launch.slices, launch.chunk, nH), "float32")
@@ -221,8 +222,8 @@ class _Plan(NamedTuple):
     order: Array
 
 
-def _plan(xp: Any, batch: Batch) -> _Plan:
-    plan = batch.plans.get("cuda")
+def _plan(device: Device, batch: Batch) -> _Plan:
+    plan = batch.plans.get(device)
     if plan is None:
         n = len(batch)
         order = numpy.argsort(-batch.lengths, kind="stable")
@@ -230,8 +231,8 @@ def _plan(xp: Any, batch: Batch) -> _Plan:
         host = numpy.empty((4 * n,), "int32")
         host[: 2 * n].view("int64")[:] = (batch.lengths.cumsum(dtype="int64") - batch.lengths)[order]
         host[2 * n : 3 * n], host[3 * n :] = batch.lengths[order], order
-        whole = xp.asarray(host)
-        plan = batch.plans["cuda"] = _Plan(whole[: 2 * n].view("int64"), whole[2 * n : 3 * n], whole[3 * n :])
+        whole = device.xp.asarray(host)
+        plan = batch.plans[device] = _Plan(whole[: 2 * n].view("int64"), whole[2 * n : 3 * n], whole[3 * n :])
     return plan
 
 
@@ -357,7 +358,9 @@ def _contiguous(xp: Any, array: Array) -> Array:
 
 
 def _rows(xp: Any, array: Array) -> Array:
-    """Give rows whose numbers stand side by side; how far the rows are apart does not matter."""
-    if array.dtype == numpy.float32 and array.strides[1] == 4 and array.strides[0] % 4 == 0:
+    """Give rows whose numbers stand side by side; how far the rows are apart does not matter, but they do not overlap."""
+    between, within = array.strides
+    if array.dtype == numpy.float32 and within == 4 and between >= 4 * array.shape[1] and between % 4 == 0:
         return array
-    return _contiguous(xp, array)
+    # Not by ascontiguousarray, which leaves the strides of an array of one row or one column as they are.
+    return xp.array(array, dtype="float32", order="C", copy=True)

@@ -224,6 +224,34 @@ def test_pieces_of_both_directions_are_launched_together(cuda_for_numpy):
     assert len(cuda_for_numpy.launched) == 12
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda X: numpy.broadcast_to(X[:1], X.shape),
+        lambda X: numpy.broadcast_to(X[0, :1], (1, 4)),
+        lambda X: X[::-1],
+        lambda X: numpy.asfortranarray(X),
+        lambda X: X[:, :1].copy().T,
+        lambda X: X[::2, 1:],
+    ],
+)
+def test_rows_are_as_blas_wants_them(rows):
+    array = rows(numpy.random.default_rng(0).standard_normal((5, 4), "float32"))
+    found = cuda._rows(numpy, array)
+    assert_array_equal(found, array)
+    assert found.strides[1] == 4 and found.strides[0] >= 4 * found.shape[1]
+
+
+def test_a_batch_runs_on_one_device_after_the_other():
+    p = draw("lstm", [3, 2], 4, 5)
+    batch = Batch(p.lengths, len(p.X))
+    for device in (EmulatedDevice(), EmulatedDevice()):
+        cuda.run([Sweep(p.cell, p.params, p.X, batch, p.initial, p.mask, False)], False, device=device)
+    one, other = batch.plans.values()
+    assert one.starts is not other.starts
+    assert_array_equal(one.starts, other.starts)
+
+
 def test_a_device_without_tensor_cores_computes_in_float32_or_says_so():
     p = draw("lstm", [3, 2], 4, 5)
     device = EmulatedDevice()

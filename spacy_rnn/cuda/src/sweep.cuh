@@ -40,7 +40,7 @@ struct Direction {
 struct Sweep {
     Direction directions[2];
     Sequences sequences;
-    unsigned *counts;  // [teams], zeros
+    unsigned *counts;  // [teams, 32], zeros; the first of each row is used
     float *partial;    // [2, teams, slices, chunk, nH], backward
     Shares shares;
 };
@@ -85,7 +85,7 @@ class Block {
           place_(find_place(sweep.shares)),
           d_(place_.direction == 0 ? sweep.directions[0] : sweep.directions[1]),
           sequences_(sweep.sequences),
-          meeting_(sweep.counts + place_.team, sweep.shares.slices) {}
+          meeting_(sweep.counts + 32 * place_.team, sweep.shares.slices) {}
 
   protected:
     // Calls body(chunk) for each chunk of the team.
