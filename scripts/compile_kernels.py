@@ -17,7 +17,7 @@ import typer
 from wasabi import table
 
 from spacy_rnn.cuda.shares import LANES
-from spacy_rnn.cuda.sources import CELLS, PRECISIONS, kernel_name, read_source
+from spacy_rnn.cuda.sources import CELLS, PRECISIONS, kernel_name, kernel_source
 
 OPTIONS = ["-std=c++17", "-ftz=true", "--ptxas-options=-v"]
 
@@ -62,11 +62,11 @@ def compile_kernels(compiler: Any, cell: str, names: List[str], arch: str) -> Di
     RETURNS (Dict[str, Need]): What each needs, by name.
     RAISES (ValueError): If the compiler refuses the source; with its words.
     """
+    entries = {f"sweep_{i}": name for i, name in enumerate(names)}
+    source = kernel_source(cell, entries).encode()
     program = ctypes.c_void_p()
-    compiler.nvrtcCreateProgram(ctypes.byref(program), read_source(cell).encode(), f"{cell}.cu".encode(), 0, None, None)
+    compiler.nvrtcCreateProgram(ctypes.byref(program), source, f"{cell}.cu".encode(), 0, None, None)
     try:
-        for name in names:
-            compiler.nvrtcAddNameExpression(program, name.encode())
         options = [option.encode() for option in (*OPTIONS, f"-arch={arch}")]
         failed = compiler.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
         size = ctypes.c_size_t()
@@ -76,21 +76,14 @@ def compile_kernels(compiler: Any, cell: str, names: List[str], arch: str) -> Di
         text = log.value.decode()
         if failed:
             raise ValueError(f"the kernels of {cell} do not compile for {arch}:\n{text}")
-        return {name: _need(text, _lowered_name(compiler, program, name)) for name in names}
+        return {name: _need(text, entry) for entry, name in entries.items()}
     finally:
         compiler.nvrtcDestroyProgram(ctypes.byref(program))
 
 
-def _lowered_name(compiler: Any, program: Any, name: str) -> str:
-    lowered = ctypes.c_char_p()
-    compiler.nvrtcGetLoweredName(program, name.encode(), ctypes.byref(lowered))
-    assert lowered.value is not None
-    return lowered.value.decode()
-
-
-def _need(log: str, lowered: str) -> Need:
+def _need(log: str, entry: str) -> Need:
     """Read what the assembler says of a kernel."""
-    said = log.split(f"Function properties for {lowered}\n", 1)[-1]
+    said = log.split(f"Function properties for {entry}\n", 1)[-1]
     stack, spilled, registers = (
         int(re.search(pattern, said).group(1))  # type: ignore[union-attr]
         for pattern in (r"(\d+) bytes stack frame", r"(\d+) bytes spill stores", r"Used (\d+) registers")

@@ -1,13 +1,13 @@
 """A CUDA device, through CuPy."""
 
 from functools import cache
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Set, Tuple
 
 import numpy
 from thinc.util import has_cupy
 
 from .shares import THREADS
-from .sources import read_source
+from .sources import ENTRY, kernel_source
 
 _COMPUTE_TYPES = {
     "float32": "CUBLAS_COMPUTE_32F",
@@ -38,6 +38,7 @@ class Device:
         self.memory = int(attributes["MaxSharedMemoryPerBlockOptin"])
         self.rounds = int(attributes["ComputeCapabilityMajor"]) >= 8
         self._kernels: Dict[str, Any] = {}
+        self._checked: Set[Tuple[str, int, int]] = set()
 
     def launch(self, cell: str, kernel: str, blocks: int, memory: int, sweep: numpy.ndarray) -> None:
         """Launch a kernel in the current stream; do not wait for it.
@@ -47,9 +48,11 @@ class Device:
         blocks (int): The number of blocks. All run at the same time.
         memory (int): What the threads of a block share, bytes.
         sweep (numpy.ndarray): What the kernel is given, a SWEEP.
+        RAISES (RuntimeError): If the device cannot run so many blocks at the same time.
         """
         # Not by enable_cooperative_groups of the module, which would link a library of CUDA's that is not always there.
         launch = self._kernel(kernel, cell).kernel
+        self._check(kernel, launch, blocks, memory)
         launch((blocks,), (THREADS,), (sweep,), shared_mem=memory, enable_cooperative_groups=True)
 
     def product(
@@ -100,10 +103,22 @@ class Device:
 
     def _kernel(self, name: str, cell: str) -> Any:
         if name not in self._kernels:
-            module = self.xp.RawModule(code=read_source(cell), options=("-std=c++17",), name_expressions=(name,))
-            self._kernels[name] = module.get_function(name)
+            module = self.xp.RawModule(code=kernel_source(cell, {ENTRY: name}), options=("-std=c++17",))
+            self._kernels[name] = module.get_function(ENTRY)
             self._kernels[name].max_dynamic_shared_size_bytes = self.memory
         return self._kernels[name]
+
+    def _check(self, name: str, function: Any, blocks: int, memory: int) -> None:
+        """Refuse a launch that CuPy would cut short: the blocks that run would wait for the others for ever."""
+        if (name, blocks, memory) in self._checked:
+            return
+        per_processor = self.xp.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(function.ptr, THREADS, memory)
+        if per_processor * self.processors < blocks:
+            raise RuntimeError(
+                f"a sweep needs {blocks} blocks of {THREADS} threads and {memory} bytes at the same time, but this GPU runs "
+                f"{per_processor * self.processors}: give the process all of its multiprocessors, or compute on the CPU"
+            )
+        self._checked.add((name, blocks, memory))
 
 
 @cache

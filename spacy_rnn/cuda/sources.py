@@ -19,6 +19,8 @@ CELLS: Dict[str, Tuple[str, str]] = {
 # The classes of the formats that tensor cores multiply.
 FORMATS = {"tf32": "Tf32", "bfloat16": "Bfloat16"}
 PRECISIONS = ("float32", *FORMATS)
+# The name under which a kernel is found in what `kernel_source` gives.
+ENTRY = "sweep"
 _INCLUDE = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
 
 
@@ -30,6 +32,20 @@ def read_source(cell: str) -> str:
     RETURNS (str): CUDA C++.
     """
     return _read(CELLS[cell][0], [])
+
+
+def kernel_source(cell: str, kernels: Dict[str, str]) -> str:
+    """Give a source with kernels of a cell. They have plain names: CuPy does not keep templates on disk in every version.
+
+    cell (str): The name of the cell.
+    kernels (Dict[str, str]): The kernels, as `kernel_name` gives them, by the names under which they are found.
+    RETURNS (str): CUDA C++.
+    """
+    entries = (
+        f'extern "C" __global__ void __launch_bounds__(THREADS, 1) {name}(const Sweep given) {{ {kernel}(given); }}\n'
+        for name, kernel in kernels.items()
+    )
+    return read_source(cell) + "".join(entries)
 
 
 def kernel_name(cell: str, backward: bool, precision: str, lanes: int, resident: bool) -> str:

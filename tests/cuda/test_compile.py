@@ -39,6 +39,6 @@ def test_kernels_compile(cell, arch, precisions):
 
 
 def test_a_source_that_does_not_compile_is_refused(monkeypatch):
-    monkeypatch.setattr(script, "read_source", lambda cell: "#error no such cell")
+    monkeypatch.setattr(script, "kernel_source", lambda cell, kernels: "#error no such cell")
     with pytest.raises(ValueError, match="no such cell"):
         script.compile_kernels(NVRTC, "lstm", [], "sm_90")

@@ -31,6 +31,7 @@ def columns_at(address, rows, columns, stride):
 
 def gemm_ex(handle, op_a, op_b, m, n, k, alpha, A, A_type, lda, B, B_type, ldb, beta, C, C_type, ldc, compute_type, algorithm):
     assert (A_type, B_type, C_type, algorithm) == ("32F", "32F", "32F", "default")
+    assert lda >= (k if op_a == "T" else m) and ldb >= (n if op_b == "T" else k) and ldc >= m
     alpha, beta = (ctypes.c_float.from_address(address).value for address in (alpha, beta))
     a = columns_at(A, k, m, lda).T if op_a == "T" else columns_at(A, m, k, lda)
     b = columns_at(B, n, k, ldb).T if op_b == "T" else columns_at(B, k, n, ldb)
@@ -40,25 +41,28 @@ def gemm_ex(handle, op_a, op_b, m, n, k, alpha, A, A_type, lda, B, B_type, ldb, 
 
 
 class FakeKernel:
-    """What RawModule.get_function gives."""
+    """What RawModule.get_function gives, and the function inside."""
+
+    ptr = 1
 
     def __init__(self):
         self.launches = []
+        self.kernel = self
 
-    def kernel(self, grid, block, args, **settings):
+    def __call__(self, grid, block, args, **settings):
         self.launches.append((grid, block, args, settings))
 
 
 class FakeModule:
     made = []
 
-    def __init__(self, code, options, name_expressions):
-        self.code, self.options, self.name_expressions = code, options, name_expressions
+    def __init__(self, code, options):
+        self.code, self.options = code, options
         self.kernel = FakeKernel()
         self.made.append(self)
 
     def get_function(self, name):
-        assert name in self.name_expressions
+        assert f'extern "C" __global__ void __launch_bounds__(THREADS, 1) {name}(' in self.code
         return self.kernel
 
 
@@ -77,6 +81,7 @@ def device(monkeypatch):
     cuda = ModuleType("cupy.cuda")
     cuda.Device = lambda number: SimpleNamespace(attributes=attributes)
     cuda.cublas, cuda.runtime = cublas, SimpleNamespace(CUDA_R_32F="32F")
+    cuda.driver = SimpleNamespace(occupancyMaxActiveBlocksPerMultiprocessor=lambda function, threads, memory: memory <= 2000)
     cuda.device = SimpleNamespace(get_cublas_handle=lambda: 0)
     cupy = ModuleType("cupy")
     cupy.cuda, cupy.RawModule = cuda, FakeModule
@@ -119,6 +124,14 @@ def test_a_kernel_is_compiled_once_and_launched_so_that_all_blocks_run(device):
     launch = ((12,), (THREADS,), ("given",), {"shared_mem": 1000, "enable_cooperative_groups": True})
     assert module.kernel.launches == [launch] * 2
     assert module.kernel.max_dynamic_shared_size_bytes == device.memory == 65536
+
+
+@pytest.mark.parametrize("blocks, memory", [(41, 1000), (1, 3000)])
+def test_blocks_that_cannot_run_at_the_same_time_are_refused(device, blocks, memory):
+    with pytest.raises(RuntimeError, match=f"needs {blocks} blocks of 512 threads and {memory} bytes"):
+        device.launch("lstm", "forward<Lstm, Exact<8>, true>", blocks, memory, "given")
+    (module,) = FakeModule.made
+    assert not module.kernel.launches
 
 
 def test_what_a_device_can_do(device):

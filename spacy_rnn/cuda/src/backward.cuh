@@ -176,6 +176,6 @@ class BackwardBlock : Block {
 };
 
 template <class Cell, class Product, bool RESIDENT>
-__global__ void __launch_bounds__(THREADS, 1) backward(const Sweep sweep) {
+SPACY_RNN_DEVICE void backward(const Sweep &sweep) {
     BackwardBlock<Cell, Product, RESIDENT>(sweep).run();
 }

@@ -174,6 +174,6 @@ class ForwardBlock : Block {
 };
 
 template <class Cell, class Product, bool RESIDENT>
-__global__ void __launch_bounds__(THREADS, 1) forward(const Sweep sweep) {
+SPACY_RNN_DEVICE void forward(const Sweep &sweep) {
     ForwardBlock<Cell, Product, RESIDENT>(sweep).run();
 }
