@@ -2,9 +2,10 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Iterator, List, Optional
+from typing import Annotated, Any, Dict, Iterator, List, Optional
 
 import typer
+from click import NoSuchOption
 from spacy.cli._util import app, import_code, parse_config_overrides, setup_gpu
 
 from .errors import CommandError, shown_to_user
@@ -47,6 +48,13 @@ def _running(code: Optional[Path], gpu: int = -1) -> Iterator[None]:
             ) from error
 
 
+def _parse_overrides(arguments: List[str]) -> Dict[str, Any]:
+    try:
+        return parse_config_overrides(arguments)
+    except NoSuchOption as error:
+        raise CommandError(str(error), "Settings of a config have dots in their names, e.g. --vars.cell gru.") from error
+
+
 @rnn_cli.command("summary", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def summary_command(
     ctx: typer.Context,
@@ -57,11 +65,10 @@ def summary_command(
 
     Of a config, without training it, or of a trained pipeline. Settings of a config can be replaced, e.g. --vars.cell gru.
     """
-    overrides = parse_config_overrides(ctx.args)
     with _running(code):
         from .summary import summarize
 
-        summarize(path, overrides)
+        summarize(path, _parse_overrides(ctx.args))
 
 
 @rnn_cli.command("report")

@@ -152,7 +152,8 @@ def compare_decisions(
     n_texts (int): The number of texts.
     n_samples (int): How often texts are drawn.
     seed (int): What the draws begin with.
-    RETURNS (List[Difference]): The differences by each measure; macro-averages are over the labels that the annotation has.
+    RETURNS (List[Difference]): The differences by each measure; macro-averages are over the labels that the annotation has, if
+        it has any.
     RAISES (CommandError): If there are not at least two texts to draw from.
     """
     if n_texts < 2:
@@ -161,7 +162,7 @@ def compare_decisions(
     # The labels of the annotation come first, since macro-averages are over these.
     labels = gold + [label for label in all_labels([*a, *b]) if label not in gold]
     counted = {"a": count(a, n_texts, labels), "b": count(b, n_texts, labels)}
-    chosen = measures(task)
+    chosen = {name: measure for name, measure in measures(task).items() if gold or not name.startswith("macro")}
     observed = {name: _scores(counts.sums(numpy.ones((1, n_texts))), chosen, len(gold)) for name, counts in counted.items()}
     differences: Dict[str, List[numpy.ndarray]] = {measure: [] for measure in chosen}
     for draws in _draws(n_texts, n_samples, seed):

@@ -129,7 +129,7 @@ def _write(corpus: Path, sides: Mapping[str, Tuple[Evaluation, Findings]], optio
     )
     if options.plots is not None:
         save_plots(plots, options.plots)
-        msg.good(f"Wrote {len(plots)} plots to {options.plots}")
+        msg.good(f"Wrote the plots to {options.plots}")
     msg.good(f"Wrote the page to {options.output}")
 
 

@@ -14,7 +14,9 @@ from tqdm import tqdm
 from ..recurrence import use_threads
 from .machine import processor
 
+# So much is measured at least, however few the texts are.
 PASSES = 3
+SECONDS = 0.5
 # Enough for a stable figure, and few enough for a slow pipeline.
 MOST_WORDS = 20_000
 
@@ -49,18 +51,20 @@ def measure_speed(nlp: Language, texts: Sequence[str], gpu: int = -1) -> Speed:
     RETURNS (Speed): How fast it was.
     """
     some = _first_words(texts, MOST_WORDS)
-    seconds = []
+    seconds: List[float] = []
     with threadpool_limits(limits=1), use_threads(1):
         words = sum(len(doc) for doc in nlp.pipe(some))
-        for _ in tqdm(range(PASSES), desc="Speed", unit="pass", disable=None, leave=False):
-            start = time.perf_counter()
-            for _ in nlp.pipe(some):
-                pass
-            seconds.append(time.perf_counter() - start)
+        with tqdm(desc="Speed", unit="pass", disable=None, leave=False) as progress:
+            while len(seconds) < PASSES or sum(seconds) < SECONDS:
+                start = time.perf_counter()
+                for _ in nlp.pipe(some):
+                    pass
+                seconds.append(time.perf_counter() - start)
+                progress.update()
     device = f"one thread of {processor()}" + (f", GPU {gpu}" if gpu >= 0 else "")
     versions = ", ".join(f"{name} {version(name)}" for name in ("spacy-rnn", "spacy", "thinc", "numpy"))
     median = statistics.median(seconds)
-    return Speed(words / median, words / min(seconds), words, PASSES, device, versions, datetime.date.today().isoformat())
+    return Speed(words / median, words / min(seconds), words, len(seconds), device, versions, datetime.date.today().isoformat())
 
 
 def _first_words(texts: Sequence[str], most: int) -> List[str]:

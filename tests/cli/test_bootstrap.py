@@ -109,6 +109,12 @@ def test_entities_are_compared_by_f_precision_and_recall():
     assert found["precision"].b == pytest.approx(2 / 3)
 
 
+def test_without_gold_labels_there_are_no_macro_averages():
+    found = compare(["", ""], ["a", ""], ["", ""], task=ENTITIES)
+    assert list(found) == ["F", "precision", "recall"]
+    assert found["F"].difference == 0
+
+
 def test_several_decisions_about_a_text_are_drawn_together():
     # B is right about all of one long text, and wrong about another: with two texts that is no evidence at all.
     a = [Decision(text, 0, 0, "x", "y" if text else "x", None) for text in (0, 1) for _ in range(500)]
