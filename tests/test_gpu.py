@@ -1,5 +1,7 @@
 """What runs on NumPy arrays gives the same on CuPy arrays. Skipped where there is no GPU."""
 
+from functools import cache
+
 import fields
 import numpy
 import pytest
@@ -39,11 +41,14 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not has_device(), reason="need
 
 LENGTHS = numpy.asarray([5, 0, 1, 9, 3], dtype="int32")
 
-# Lengths, input width, hidden units. 128 units and more are shared out among blocks, 600 do not stay on chip.
+# Lengths, input width, hidden units. 128 units and more are shared out among blocks, 520 and more do not stay on chip.
+# compute-sanitizer runs the tiny ones.
 SHAPES = {
     "no sequences": ([], 3, 4),
     "no rows": ([0, 0], 3, 4),
     "one unit": ([3, 0, 5, 1], 1, 1),
+    "tiny slices": ([3, 1], 4, 130),
+    "tiny tiles": ([2, 1], 4, 520),
     "48 units": ([30, 1, 12, 0, 12], 33, 48),
     "64 units": ([6] * 40, 96, 64),
     "100 units": ([9, 2, 9], 64, 100),
@@ -55,6 +60,11 @@ SHAPES = {
     "many sequences": ([i % 5 for i in range(1431)], 6, 128),
 }
 PRECISIONS = {"float32": 1e-5, "tf32": 3e-3, "bfloat16": 3e-2}
+
+
+@cache
+def run_shape_on_reference(shape, name, reverse):
+    return run_reference(draw(name, *SHAPES[shape], reverse))
 
 
 def run_on_gpu(p, precision="float32", **settings):
@@ -84,7 +94,7 @@ def test_sweeps_are_those_of_the_reference(shape, name, reverse, precision):
     if name == "elman_relu" and precision != "float32":
         # Near zero rounding turns units on or off, and with each of them whole terms of the gradients come or go.
         found = {key: array for key, array in found.items() if key == "Y" or key.startswith("final")}
-    assert_close(found, run_reference(p), tolerance)
+    assert_close(found, run_shape_on_reference(shape, name, reverse), tolerance)
 
 
 @pytest.mark.parametrize("reverse, truncate", [(False, 0), (True, 50)], ids=["forward", "backward and truncated"])
@@ -116,12 +126,22 @@ def test_the_same_again_to_the_last_bit(name):
 
 def test_the_same_weights_after_a_hundred_steps_to_the_last_bit():
     words, pos = ["They", "book", "a", "room"], ["PRON", "VERB", "DET", "NOUN"]
+    # Not spaCy's embedding, whose gradients are added in any order.
+    embed = {
+        "@architectures": "spacy_rnn.HashEmbed.v1",
+        "width": 16,
+        "attrs": ["NORM"],
+        "rows": [100],
+        "include_static_vectors": False,
+    }
+    encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 16, "depth": 2}
+    tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
 
     def train():
         with use_ops("cupy"):
             fix_random_seed(0)
             nlp = spacy.blank("en")
-            nlp.add_pipe("rnn_pos_tagger")
+            nlp.add_pipe("rnn_pos_tagger", config={"model": {"tok2vec": tok2vec}})
             examples = [Example(Doc(nlp.vocab, words=words[i:]), Doc(nlp.vocab, words=words[i:], pos=pos[i:])) for i in range(3)]
             optimizer = nlp.initialize(lambda: examples)
             for _ in range(100):
