@@ -9,7 +9,8 @@ from before it until the device has done all of it. Torch reads zero-padded tens
 packed, on the device; its precision is set to the same as this package's.
 
 `training`: `nlp.update` on batches of about 1,000 words of EWT train, settings as in configs/tagger_pos.cfg: this package's
-encoder on the GPU and on the CPU, and `spacy.TorchBiLSTMEncoder.v1` of the same size on the GPU.
+encoder on the GPU and, where its compiled engine is there, on the CPU, and `spacy.TorchBiLSTMEncoder.v1` of the same size on the
+GPU.
 
 With `--gpu -1` everything runs on the CPU, which shows whether it works.
 """
@@ -23,7 +24,7 @@ import spacy
 import srsly
 import typer
 from _ewt import check_converted, sentence_lengths
-from _measure import RESULTS, ROOT, Times, machine, take_turns
+from _measure import RESULTS, ROOT, Times, engine, machine, take_turns
 from _taggers import Tagger, build_tagger
 from pipeline import Training
 from recurrence import CELLS, Batch, Case, build_torch
@@ -320,8 +321,9 @@ def training(
     contenders = {
         "rnn_tagger": (Tagger("", "rnn_tagger", "ours", 128, 2), ops.name),
         "TorchBiLSTMEncoder": (Tagger("", "tagger", "torch", 128, 2), ops.name),
-        "rnn_tagger on the CPU": (Tagger("", "rnn_tagger", "ours", 128, 2), "numpy"),
     }
+    if engine()["instruction set"] is not None:
+        contenders["rnn_tagger on the CPU"] = (Tagger("", "rnn_tagger", "ours", 128, 2), "numpy")
     trainings = {}
     for name, (tagger, backend) in contenders.items():
         with use_ops(backend):
@@ -334,7 +336,7 @@ def training(
     times = {name: Times.of(seconds[1:]) for name, seconds in taken.items()}
     ours = times["rnn_tagger"]
     rows = [{"name": name, "words a second": each.speed(1), "ratio": each.ratio_to(ours)} for name, each in times.items()]
-    result = {"benchmark": "gpu training", "device": device_name(gpu), "machine": machine("torch"), "rows": rows}
+    result = {"benchmark": "gpu training", "device": device_name(gpu), "machine": machine("torch"), "cpu": engine(), "rows": rows}
     srsly.write_json(output, result)
     for row in rows:
         speed, ratio = row["words a second"]["median"], row["ratio"]["medians"]

@@ -12,6 +12,7 @@
 # and g++ with the headers of Python, for the engine on the CPU. Every part has a limit of time, all together have one of 570 seconds, and
 # a part that fails does not keep the others from running. OUTPUT/all.tar.gz has everything in one file.
 set -uo pipefail
+SECONDS=0
 
 output=$(mkdir -p "$1" && cd "$1" && pwd)
 wheels=${2:+$(cd "$2" && pwd)}
