@@ -226,7 +226,7 @@ def make_decoder(decoder: str, model: Model, name: str, constraints: Optional[st
     if constraints not in (None, model.attrs["constraints"]):
         raise ValueError(
             f"'{name}' has constraints = {constraints!r}, but those of its model are {model.attrs['constraints']!r}: set the "
-            "same, or leave the component's null"
+            "same for both"
         )
     return CRFDecoder(), model
 

@@ -73,11 +73,11 @@ class SequencePipe(RNNPipe):
             raise ValueError(Errors.E910.format(name=self.name))
         return loss, d_scores
 
-    def gold_labels(self, example: Example) -> List[Optional[str]]:
+    def gold_labels(self, example: Example) -> Sequence[Optional[str]]:
         """Give the annotation of a text, for messages.
 
         example (Example): The text, of n tokens.
-        RETURNS (List[Optional[str]]): n labels, None or "" where there is none.
+        RETURNS (Sequence[Optional[str]]): n labels, None or "" where there is none.
         """
         raise NotImplementedError
 

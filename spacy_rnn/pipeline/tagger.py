@@ -436,10 +436,10 @@ class RNNTagger(SequencePipe, Tagger):
             )
         return truth, known
 
-    def gold_labels(self, example: Example) -> List[Optional[str]]:
+    def gold_labels(self, example: Example) -> Sequence[Optional[str]]:
         """Give the annotation of a text, for messages.
 
         example (Example): The text, of n tokens.
-        RETURNS (List[Optional[str]]): n labels, None or "" where there is none.
+        RETURNS (Sequence[Optional[str]]): n labels, None or "" where there is none.
         """
         return example.get_aligned(self.attr, as_string=True)

@@ -101,8 +101,9 @@ def make_examples():
             if factory == "all":
                 annotation.update(heads=heads, deps=deps.split(), morphs=[f"Odd={len(word) % 2}" for word in words])
             reference = Doc(nlp.vocab, words=words, **annotation)
-            if factory == "all":
+            if factory in ("all", "rnn_ner"):
                 reference.ents = [Span(reference, *ent) for ent in ents]
+            if factory == "all":
                 reference.spans["sc"] = list(reference.ents)
             examples.append(Example(Doc(nlp.vocab, words=words), reference))
         return examples
@@ -143,7 +144,7 @@ def output():
     """(doc) -> everything that the components of this package can write to it."""
 
     def read(doc):
-        return [(token.tag_, token.pos_) for token in doc], dict(doc.cats)
+        return [(token.tag_, token.pos_, token.ent_iob_, token.ent_type_) for token in doc], dict(doc.cats)
 
     return read
 

@@ -7,7 +7,7 @@ from importlib.metadata import distribution
 
 import pytest
 
-FACTORIES = ["rnn_tagger", "rnn_pos_tagger", "rnn_textcat", "rnn_textcat_multilabel"]
+FACTORIES = ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
 # The commands are no function: tests/cli looks at them.
 ENTRY_POINTS = [ep for ep in distribution("spacy-rnn").entry_points if ep.group != "spacy_cli"]
 
@@ -55,7 +55,7 @@ def test_every_factory_is_found_without_an_import(fresh):
     assert fresh["pipes"] == FACTORIES
 
 
-@pytest.mark.parametrize("room", ["recurrence", "layers", "models", "interop", "cli"])
+@pytest.mark.parametrize("room", ["recurrence", "decoding", "layers", "models", "interop", "rendering", "cli"])
 def test_a_blank_pipeline_imports_no_lower_room(fresh, room):
     assert "spacy_rnn.pipeline.tagger" in fresh["loaded"]
     assert not [name for name in fresh["loaded"] if name.startswith(f"spacy_rnn.{room}")]
@@ -66,10 +66,10 @@ def test_importing_the_factories_imports_nothing_but_them(python):
     code = """
 import json, sys
 import spacy
-from spacy.pipeline import tagger, textcat, textcat_multilabel, tok2vec
+from spacy.pipeline import ner, tagger, textcat, textcat_multilabel, tok2vec
 import spacy.pipeline.factories
 before = set(sys.modules)
-import spacy_rnn.pipeline.tagger, spacy_rnn.pipeline.textcat
+import spacy_rnn.pipeline.ner, spacy_rnn.pipeline.tagger, spacy_rnn.pipeline.textcat
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
     process = python("-c", code)

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, Config
 
-COMPONENTS = ["rnn_tagger", "rnn_pos_tagger", "rnn_textcat", "rnn_textcat_multilabel"]
+COMPONENTS = ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
 TEXTS = [["They", "book", "a", "small", "room"], ["warm"], ["A", "good", "film", "sleeps"] * 3, ["London", "!"]]
 EMPTY = {"no tokens": [], "a space": [" "], "lines": ["\n\n", " "], "a token": ["warm"]}
 
@@ -111,7 +111,7 @@ def test_filling_a_filled_config_changes_nothing(factory, tmp_path):
         fill_config(tmp_path / f"{target}.cfg", tmp_path / f"{source}.cfg", silent=True)
     filled = (tmp_path / "filled.cfg").read_text()
     assert filled == (tmp_path / "again.cfg").read_text()
-    assert f"[components.{factory}.model.tok2vec.encode]" in filled
+    assert f"[components.{factory}.model{'.scores' if factory == 'rnn_ner' else ''}.tok2vec.encode]" in filled
 
 
 @every
@@ -164,6 +164,9 @@ def test_texts_of_hardly_anything_are_annotated(text, trained):
     if "textcat" in factory:
         assert set(doc.cats) == labels
         assert all(0 <= score <= 1 for score in doc.cats.values())
+    elif factory == "rnn_ner":
+        assert {token.ent_type_ for token in doc} <= labels | {""}
+        assert all(token.ent_iob_ in "BIO" for token in doc)
     else:
         assert {token.tag_ if factory == "rnn_tagger" else token.pos_ for token in doc} <= labels
 
@@ -218,7 +221,7 @@ def test_one_long_document_is_annotated_and_learned_from(
         example = Example(Doc(nlp.vocab, words=words[:n]), reference)
     else:
         reference = nlp(doc)
-        assert all(token.tag or token.pos for token in reference)
+        assert all(token.tag or token.pos or token.ent_iob for token in reference)
         example = Example(Doc(nlp.vocab, words=words[:n]), reference)
     before = parameters(component.model)
     losses = component.update([example], sgd=Adam(0.01))

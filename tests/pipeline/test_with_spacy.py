@@ -11,7 +11,7 @@ from spacy.util import load_model_from_config
 from spacy.vectors import Vectors
 from thinc.api import fix_random_seed
 
-COMPONENTS = ["rnn_tagger", "rnn_pos_tagger", "rnn_textcat", "rnn_textcat_multilabel"]
+COMPONENTS = ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
 WORDS = ["They", "book", "a", "small", "room"]
 PARSER = {"@architectures": "spacy.TransitionBasedParser.v2", "extra_state_tokens": False, "hidden_width": 8, "maxout_pieces": 1}
 TAGGER = {"@architectures": "spacy.Tagger.v2"}

@@ -1,0 +1,255 @@
+"""Named entity recognition: `rnn_ner` learns `doc.ents`."""
+
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy
+from spacy import util
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, to_numpy
+from thinc.types import Floats2d, Ints1d
+
+from .decoders import Gold, split
+from .entities import entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
+from .pipe import require_initialized
+from .sequence import SequencePipe
+
+DEFAULT_MODEL_CONFIG = """
+[model]
+@architectures = "spacy_rnn.CRF.v1"
+nO = null
+constraints = "BILUO"
+
+[model.scores]
+@architectures = "spacy.Tagger.v2"
+nO = null
+normalize = false
+
+[model.scores.tok2vec]
+@architectures = "spacy_rnn.Tok2Vec.v1"
+
+[model.scores.tok2vec.embed]
+@architectures = "spacy_rnn.HashEmbed.v1"
+width = 96
+attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
+rows = [5000, 1000, 2500, 2500]
+include_static_vectors = false
+cache_size = 100000
+
+[model.scores.tok2vec.encode]
+@architectures = "spacy_rnn.RNNEncoder.v1"
+width = 96
+depth = 1
+cell = "lstm"
+bidirectional = true
+"""
+DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+
+SCORE_WEIGHTS: Dict[str, Optional[float]] = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None}
+
+
+@Language.factory(
+    "rnn_ner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "scorer": {"@scorers": "spacy.ner_scorer.v1"},
+    },
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_rnn_ner(
+    nlp: Language, name: str, model: Model[List[Doc], List[Floats2d]], scorer: Optional[Callable]
+) -> "RNNEntityRecognizer":
+    """Make a component that predicts `doc.ents`, by a conditional random field over labels that say for each token whether it is
+    outside of all entities, or the first, an inner, the last, or the only token of one.
+
+    nlp (Language): The pipeline.
+    name (str): The component's name.
+    model (Model[List[Doc], List[Floats2d]]): The model, from texts of n tokens to scores of labels [n, labels]. Unless it is a
+        `spacy_rnn.CRF.v1` with constraints "BILUO", one is put around it.
+    scorer (Optional[Callable]): The scoring method.
+    RETURNS (RNNEntityRecognizer): The component.
+    """
+    return RNNEntityRecognizer(nlp.vocab, model, name, scorer=scorer)
+
+
+class RNNEntityRecognizer(SequencePipe):
+    """A recurrent network and a conditional random field that recognize named entities (Huang, Xu & Yu 2015, "Bidirectional
+    LSTM-CRF models for sequence tagging"; Lample et al. 2016, "Neural architectures for named entity recognition")."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], List[Floats2d]],
+        name: str = "rnn_ner",
+        *,
+        scorer: Optional[Callable],
+    ) -> None:
+        """Make the component.
+
+        vocab (Vocab): The shared vocabulary.
+        model (Model[List[Doc], List[Floats2d]]): The model.
+        name (str): The component's name.
+        scorer (Optional[Callable]): The scoring method.
+        RAISES (ValueError): If the model is a CRF without the constraints "BILUO".
+        """
+        super().__init__(vocab, model, name, labels=[])
+        self.scorer = scorer
+        self._rehearsal_model = None
+        self.set_decoder("crf", model, "BILUO")
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """The types of entities.
+
+        RETURNS (Tuple[str, ...]): Sorted.
+        """
+        return tuple(sorted(self.cfg["labels"]))
+
+    @property
+    def label_data(self) -> Tuple[str, ...]:
+        """What `spacy init labels` writes, and `initialize` reads.
+
+        RETURNS (Tuple[str, ...]): The types of entities.
+        """
+        return self.labels
+
+    def add_label(self, label: str) -> int:
+        """Add a type of entities.
+
+        label (str): The type.
+        RETURNS (int): 1, or 0 if the component had it already.
+        RAISES (ValueError): If the type is no string, or empty; or once the model has been initialized.
+        """
+        if not isinstance(label, str):
+            raise ValueError(Errors.E187)
+        if not label:
+            raise ValueError(f"'{self.name}' predicts entities of a type, which cannot be an empty string")
+        if label in self.cfg["labels"]:
+            return 0
+        if self.model.has_param("start"):
+            raise ValueError(Errors.E922.format(name=self.name, nO=self.model.get_dim("nO")))
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        return 1
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Iterable[str]] = None,
+    ) -> None:
+        """Learn the types of entities, and allocate the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Iterable[str]]): The types, e.g. from `spacy init labels`; those of the examples if None.
+        RAISES (ValueError): If there are no types or no examples.
+        """
+        validate_get_examples(get_examples, "RNNEntityRecognizer.initialize")
+        util.check_lexeme_norms(self.vocab, self.name)
+        if isinstance(labels, dict):
+            raise ValueError(
+                f"'{self.name}' is initialized with a list of types of entities, but was given a dictionary, as spaCy's ner "
+                "writes it: take the types out of it, or let `spacy init labels` write them"
+            )
+        found = labels if labels is not None else sorted({ent.label_ for example in get_examples() for ent in example.y.ents})
+        for label in found:
+            self.add_label(label)
+        self._require_labels()
+        self.initialize_model(get_examples, entity_labels(self.labels).names)
+
+    def predict(self, docs: Iterable[Doc]) -> List[Ints1d]:
+        """Predict the labels of a batch. Entities that have been set in a text, and tokens that have been blocked, are kept.
+
+        docs (Iterable[Doc]): The texts.
+        RETURNS (List[Ints1d]): The numbers of the labels as in `entity_labels`, on the host, [n] for each text of n tokens.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized.
+        """
+        docs = list(docs)
+        lengths = [len(doc) for doc in docs]
+        if not any(lengths):
+            require_initialized(self.name, self.model)
+            return split(numpy.zeros(0, dtype="int64"), lengths)
+        types = self.labels
+        possible = [possible_labels(doc, types, entity_labels(types)) for doc in docs]
+        scores = self._forbid(self.run_model(docs), possible)
+        return split(self.decoder.predict(self.model, scores), lengths)
+
+    def set_annotations(self, docs: Iterable[Doc], batch_tag_ids: Sequence[Ints1d]) -> None:
+        """Write predicted entities to the texts.
+
+        docs (Iterable[Doc]): The texts.
+        batch_tag_ids (Sequence[Ints1d]): The numbers of the labels, as made by `predict`.
+        RAISES (ValueError): If a text has not as many of them as tokens, or they are not well-formed.
+        """
+        docs = [docs] if isinstance(docs, Doc) else docs
+        types = self.labels
+        for doc, tag_ids in zip(docs, batch_tag_ids, strict=True):
+            set_entities(doc, types, to_numpy(tag_ids))
+
+    def get_loss(self, examples: Iterable[Example], scores: List[Floats2d]) -> Tuple[float, List[Floats2d]]:
+        """Find the negative log-likelihood of the entities of a batch and its gradient. What is not annotated may be anything.
+
+        examples (Iterable[Example]): The batch.
+        scores (List[Floats2d]): What the model gave, [n, labels] for each text of n tokens.
+        RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
+        RAISES (ValueError): If a type of entities is not among the component's; if an entity begins or ends with whitespace; if
+            the scores are not one for each token and label, or no numbers.
+        """
+        validate_examples(examples, "RNNEntityRecognizer.get_loss")
+        examples = list(examples)
+        if not examples:
+            return 0.0, []
+        labels = entity_labels(self.labels)
+        n_labels = len(labels.names)
+        self.require_shapes(examples, scores, n_labels)
+        # Each label is a kind of annotation, and the last kind is that there is none.
+        truth, known = numpy.eye(n_labels + 1, n_labels, dtype="float32"), numpy.ones((n_labels + 1, n_labels), dtype="float32")
+        known[-1] = 0
+        spaces = [forbid_spaces(example.x, labels) for example in examples]
+        kinds = [self._gold_numbers(example, allowed) for example, allowed in zip(examples, spaces, strict=True)]
+        gold = Gold(truth, known, numpy.concatenate(kinds))
+        return self.decode_loss(examples, self._forbid(scores, spaces), gold)
+
+    def gold_labels(self, example: Example) -> Sequence[Optional[str]]:
+        """Give the annotation of a text, for messages.
+
+        example (Example): The text, of n tokens.
+        RETURNS (Sequence[Optional[str]]): n labels, None where there is none.
+        """
+        return gold_entities(example)
+
+    def _gold_numbers(self, example: Example, allowed: Optional[numpy.ndarray]) -> numpy.ndarray:
+        """Give the numbers of a text's gold labels [n], one more than the last where there is none."""
+        labels = entity_labels(self.labels)
+        unknown = sorted({entity.label_ for entity in example.y.ents}.difference(self.labels))
+        if unknown:
+            raise ValueError(
+                f"'{self.name}' was given types of entities it had not seen when it was initialized: {', '.join(unknown)}. Its "
+                f"types are {', '.join(self.labels)}. Add the missing ones before initialization, by add_label or a labels file"
+            )
+        names = gold_entities(example)
+        numbers = numpy.asarray([labels.numbers.get(name or "", len(labels.names)) for name in names], dtype="int64")
+        if allowed is not None:
+            known = numpy.flatnonzero(numbers < len(labels.names))
+            wrong = known[~allowed[known, numbers[known]]]
+            if len(wrong):
+                i = int(wrong[0])
+                raise ValueError(
+                    f"'{self.name}' could not learn: the text that begins with {example.x[:8].text!r} has an entity of type "
+                    f"{str(names[i])[2:]} that begins or ends with whitespace, at {example.x[max(0, i - 3) : i + 4].text!r}: set "
+                    "its boundaries to other tokens"
+                )
+        return numbers
+
+    def _forbid(self, scores: List[Floats2d], allowed: List[Optional[numpy.ndarray]]) -> List[Floats2d]:
+        xp = self.model.ops.xp
+        return [
+            rows if mask is None else xp.where(xp.asarray(mask), rows, -numpy.inf)
+            for rows, mask in zip(scores, allowed, strict=True)
+        ]
