@@ -1,7 +1,8 @@
 """What the components of this package share."""
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
 
 from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
@@ -25,10 +26,12 @@ class RNNPipe(TrainablePipe):
         docs (List[Doc]): The texts.
         RETURNS (Any): What the model predicts.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
+        RAISES (MemoryError): If the memory of a GPU is not enough.
         """
         _use_engine_products(self.model)
         try:
-            return self.model.predict(docs)
+            with name_batch(self.name, docs):
+                return self.model.predict(docs)
         except Exception:
             require_initialized(self.name, self.model)
             raise
@@ -49,9 +52,11 @@ class RNNPipe(TrainablePipe):
         losses (Optional[Dict[str, float]]): Losses by component, which this one's is added to.
         RETURNS (Dict[str, float]): The losses.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if an annotation is invalid.
+        RAISES (MemoryError): If the memory of a GPU is not enough.
         """
         self.prepare_update()
-        return super().update(examples, drop=drop, sgd=sgd, losses=losses)
+        with name_batch(self.name, examples):
+            return super().update(examples, drop=drop, sgd=sgd, losses=losses)
 
     def prepare_update(self) -> None:
         """Make the model ready to learn.
@@ -107,6 +112,28 @@ class RNNPipe(TrainablePipe):
         super().from_bytes(bytes_data, exclude=exclude)
         _require_cells(self.name, expected, self.model)
         return self
+
+
+@contextmanager
+def name_batch(name: str, batch: Iterable[Union[Doc, Example]]) -> Iterator[None]:
+    """Say which batch was too large, if the memory of a GPU runs out inside a `with` block. Recurrent layers say so themselves.
+
+    name (str): The component's name.
+    batch (Iterable[Union[Doc, Example]]): The batch.
+    RAISES (MemoryError): If memory runs out.
+    """
+    try:
+        yield
+    except Exception as error:
+        # CuPy's and PyTorch's errors have the same name, and no class of their own above it.
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        lengths = [len(item.predicted if isinstance(item, Example) else item) for item in batch]
+        raise MemoryError(
+            f"'{name}': the GPU's memory is not enough for {len(lengths)} texts of {sum(lengths)} tokens, the longest of "
+            f"{max(lengths, default=0)}: lower the size of the batches (training.batcher.size, nlp.batch_size) or the width of "
+            "the model, or cut long texts with spacy_rnn.Truncate.v1"
+        ) from error
 
 
 def require_initialized(name: str, model: Model) -> None:

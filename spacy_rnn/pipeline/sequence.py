@@ -13,7 +13,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from .decoders import Gold, make_decoder
-from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
+from .pipe import OWN_RATES, RNNPipe, learn_vocabularies, name_batch
 
 _Decoding = Tuple[str, Optional[str]]
 
@@ -48,10 +48,12 @@ class SequencePipe(RNNPipe):
         losses (Optional[Dict[str, float]]): Losses by component, which this one's is added to.
         RETURNS (Dict[str, float]): The losses.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized; or what `get_loss` raises.
+        RAISES (MemoryError): If the memory of a GPU is not enough.
         """
         self.prepare_update()
         # Tagger.update looks for NaN in the scores of one text after the other; get_loss does it for all of them at once.
-        return TrainablePipe.update(self, examples, drop=drop, sgd=sgd, losses=losses)
+        with name_batch(self.name, examples):
+            return TrainablePipe.update(self, examples, drop=drop, sgd=sgd, losses=losses)
 
     def decode_loss(self, examples: List[Example], scores: List[Floats2d], gold: Gold) -> Tuple[float, List[Floats2d]]:
         """Find the loss of annotation and its gradient.

@@ -180,3 +180,24 @@ def test_training_on_a_corpus_succeeds(train):
     process = run("corpus.spacy")
     assert process.returncode == 0, process.stdout + process.stderr
     assert [token.tag_ for token in spacy.load(folder / "out" / "model-last")("They book")] != ["", ""]
+
+
+@every
+def test_a_batch_that_a_gpu_has_no_memory_for_is_named(factory, make_nlp, monkeypatch):
+    class OutOfMemoryError(MemoryError):
+        """As CuPy raises it."""
+
+    def run_out(model, X, is_train):
+        raise OutOfMemoryError("allocating 1 byte")
+
+    nlp, examples = make_nlp(factory)
+    component = nlp.get_pipe(factory)
+    forward = component.model._func
+    component.model._func = run_out
+    expected = f"'{factory}': the GPU's memory is not enough for 1 texts of 3 tokens, the longest of 3: lower"
+    with pytest.raises(MemoryError, match=expected):
+        component.predict([nlp.make_doc("one two three")])
+    with pytest.raises(MemoryError, match=f"not enough for {len(examples)} texts"):
+        nlp.update(examples)
+    component.model._func = forward
+    assert nlp("one two three")
