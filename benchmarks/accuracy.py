@@ -118,6 +118,7 @@ TABLES = {
         False,
         [*by_cell("configs/textcat.cfg", "LSTM", "GRU"), BAG_OF_WORDS],
     ),
+    "sst2-accurate": Table("sst2", ACCURACY, False, [Run("accurate", "configs/textcat_accurate.cfg", {})]),
     "poolings": Table(
         "sst2",
         ACCURACY,
@@ -133,6 +134,13 @@ TABLES = {
         ],
     ),
     "tweets": Table("tweets", ACCURACY, False, [Run("LSTM", "configs/textcat.cfg", {}), BAG_OF_WORDS]),
+    "tweets-accurate": Table(
+        "tweets",
+        ACCURACY,
+        False,
+        # The training part has lost its emoji.
+        [Run("accurate", "configs/textcat_tweets.cfg", {"nlp.tokenizer.emoji_as_emoticons": True})],
+    ),
     "reviews": Table(
         "reviews",
         ACCURACY,
