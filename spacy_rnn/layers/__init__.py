@@ -4,6 +4,7 @@ from .char_embed import build_char_embed
 from .convolution import build_convolution
 from .crf import build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
 from .crf_divergence import crf_divergence
+from .crf_stream import crf_decode_stream
 from .dropout import build_dropout, check_rate
 from .embed import build_embed, learn_vocabulary
 from .embed_rows import embed_rows
@@ -49,6 +50,7 @@ __all__ = [
     "clear_cache",
     "count_parameters",
     "crf_decode",
+    "crf_decode_stream",
     "crf_divergence",
     "crf_log_likelihood",
     "crf_marginals",

@@ -75,7 +75,7 @@ def crf_log_likelihood(model: Model, scores: List[Floats2d], allowed: Union[Any,
         of the scores.
     RAISES (ValueError): If a shape or type does not fit, a score is not a number, or what is allowed is impossible.
     """
-    crf, rows, lengths = _field(model), _rows(model, scores), _lengths(scores)
+    crf, rows, lengths = get_field(model), _rows(model, scores), _lengths(scores)
     log_likelihoods, backprop = log_likelihood(crf, rows, lengths, _joined(model, allowed, rows))
     d_rows, grads = backprop(model.ops.xp.full(len(lengths), -1.0, dtype=rows.dtype))
     for name, grad in zip(Crf._fields, grads, strict=True):
@@ -92,7 +92,7 @@ def crf_decode(model: Model, scores: List[Floats2d]) -> List[Ints1d]:
     RAISES (ValueError): If a shape or type does not fit, a score is not a number, or constraints leave no path of labels.
     """
     lengths = _lengths(scores)
-    return _split(viterbi(_field(model), _rows(model, scores), lengths)[0], lengths)
+    return _split(viterbi(get_field(model), _rows(model, scores), lengths)[0], lengths)
 
 
 def crf_marginals(model: Model, scores: List[Floats2d]) -> List[Floats2d]:
@@ -104,7 +104,7 @@ def crf_marginals(model: Model, scores: List[Floats2d]) -> List[Floats2d]:
     RAISES (ValueError): If a shape or type does not fit, a score is not a number, or constraints leave no path of labels.
     """
     lengths = _lengths(scores)
-    return _split(marginals(_field(model), _rows(model, scores), lengths), lengths)
+    return _split(marginals(get_field(model), _rows(model, scores), lengths), lengths)
 
 
 def forward(model: Model[Any, List[Floats2d]], X: Any, is_train: bool) -> Tuple[List[Floats2d], Callable]:
@@ -152,8 +152,13 @@ def _check_labels(model: Model, labels: Optional[Sequence[Any]]) -> None:
         raise ValueError(f"the CRF has {model.get_dim('nO')} labels, but its constraints were told of {len(labels)}")
 
 
-def _field(model: Model) -> Crf:
-    """Give the parameters, what is forbidden being -inf."""
+def get_field(model: Model) -> Crf:
+    """Give the parameters, what is forbidden being -inf.
+
+    model (Model): A layer made by `build_crf`.
+    RETURNS (Crf): The parameters.
+    RAISES (ValueError): If the model is none of these, has not been initialized, or has constraints but was not told its labels.
+    """
     _require_crf(model)
     if model.has_param("start") is None:
         raise ValueError("the CRF has no parameters yet: initialize it first, with data or with nO")

@@ -1,14 +1,22 @@
 """Taggers that read a text piece by piece, with carried state."""
 
-from typing import Iterable, Iterator, List, NamedTuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional, cast
 
 from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.layers.chain import forward as forward_chain
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ints1d
 
-from ..layers import check_encoder, check_sizes, encode_stream, find_mixing, reads_backward, use_engine_products
+from ..layers import (
+    check_encoder,
+    check_sizes,
+    crf_decode_stream,
+    encode_stream,
+    find_mixing,
+    reads_backward,
+    use_engine_products,
+)
 from .tok2vec import forward as forward_tok2vec
 
 Rows = List[Floats2d]
@@ -20,11 +28,13 @@ class StreamingTagger(NamedTuple):
     embed (Model[List[Doc], List[Floats2d]]): A vector for each token, which depends on that token alone.
     encode (Model[List[Floats2d], List[Floats2d]]): Their context, by recurrent layers.
     output (List[Model[List[Floats2d], List[Floats2d]]]): Scores, for each token by itself.
+    crf (Optional[Model]): What finds labels by scores, if it is a conditional random field.
     """
 
     embed: Model[List[Doc], Rows]
     encode: Model[Rows, Rows]
     output: List[Model[Rows, Rows]]
+    crf: Optional[Model]
 
     @classmethod
     def of(cls, model: Model[List[Doc], Rows]) -> "StreamingTagger":
@@ -39,11 +49,9 @@ class StreamingTagger(NamedTuple):
                 "the tagger listens to a shared component, and cannot read a stream by itself: give it a copy of that "
                 "component's model first, by nlp.replace_listeners"
             )
-        if any(node.name == "crf" for node in model.walk()):
-            raise ValueError(
-                "the tagger decodes by a CRF, which finds the best labels of a whole text, so it cannot read a stream: annotate "
-                "whole texts, or train a tagger without a CRF"
-            )
+        crf = model if model.name == "crf" else None
+        if crf is not None:
+            model = crf.layers[0]
         # Not by references: a copy of a model has none.
         tok2vec = model.layers[0] if model._func is forward_chain else None
         if tok2vec is None or tok2vec._func not in (forward_chain, forward_tok2vec) or len(tok2vec.layers) != 2:
@@ -61,27 +69,35 @@ class StreamingTagger(NamedTuple):
                 )
         check_encoder(encode)
         use_engine_products(model)
-        return cls(embed, encode, model.layers[1:])
+        return cls(embed, encode, model.layers[1:], crf)
 
     def check_sizes(self, piece: int, lookahead: int) -> int:
         """Check the sizes that a stream is to be cut by.
 
         piece (int): How many tokens are encoded at a time.
         lookahead (int): How many tokens behind these are looked at.
-        RETURNS (int): How many of them have to be: none, if no direction reads texts from their end.
+        RETURNS (int): How many of them have to be read before a piece can be encoded: none, if no direction reads texts from
+            their end.
         RAISES (ValueError): If a number is out of its range.
         """
         check_sizes(piece, lookahead)
         return lookahead if reads_backward(self.encode) else 0
 
-    def scores(self, batches: Iterable[List[Doc]], *, piece: int, lookahead: int) -> Iterator[Floats2d]:
-        """Score a stream of tokens.
+    def labels(self, batches: Iterable[List[Doc]], *, piece: int, lookahead: int) -> Iterator[Ints1d]:
+        """Label a stream of tokens.
 
         batches (Iterable[List[Doc]]): The stream, cut into texts anywhere; some of them at a time.
         piece (int): How many tokens are encoded at a time.
-        lookahead (int): How many tokens behind these a backward direction sees at least, where the stream has as many.
-        RETURNS (Iterator[Floats2d]): The scores [n, labels], in the stream's order, a piece at a time.
+        lookahead (int): How many tokens behind these a backward direction sees at least, and how many scores behind a label a
+            conditional random field does, where the stream has as many.
+        RETURNS (Iterator[Ints1d]): The numbers of the labels, in the stream's order, some at a time.
         """
+        scores = self._scores(batches, piece, lookahead)
+        if self.crf is not None:
+            return crf_decode_stream(self.crf, scores, lookahead=lookahead)
+        return (cast(Ints1d, rows.argmax(axis=1)) for rows in scores)
+
+    def _scores(self, batches: Iterable[List[Doc]], piece: int, lookahead: int) -> Iterator[Floats2d]:
         chunks = (rows for docs in batches for rows in self.embed.predict(docs))
         for rows in encode_stream(self.encode, chunks, piece=piece, lookahead=lookahead):
             Ys = [rows]

@@ -25,12 +25,13 @@ def label_stream(
     piece (int): How many tokens are encoded at a time.
     lookahead (int): How many tokens behind these are looked at.
     RETURNS (Iterator[Tuple[List[str], numpy.ndarray]]): Some words at a time, and the numbers of their labels.
-    RAISES (ValueError): If the source holds neither words nor texts.
+    RAISES (ValueError): If a number is out of its range, or the source holds neither words nor texts.
     """
+    ahead = tagger.check_sizes(piece, lookahead)
     words: Deque[str] = deque()
-    batches = _with_words(read_batches(source, vocab, piece + lookahead, piece), words)
-    for scores in tagger.scores(batches, piece=piece, lookahead=lookahead):
-        yield [words.popleft() for _ in range(len(scores))], to_numpy(scores.argmax(axis=1))
+    batches = _with_words(read_batches(source, vocab, piece + ahead, piece), words)
+    labels = tagger.labels(batches, piece=piece, lookahead=lookahead)
+    return (([words.popleft() for _ in range(len(tag_ids))], to_numpy(tag_ids)) for tag_ids in labels)
 
 
 def _with_words(batches: Iterator[List[Doc]], words: Deque[str]) -> Iterator[List[Doc]]:

@@ -311,7 +311,8 @@ class RNNTagger(SequencePipe, Tagger):
         piece (int): How many tokens are encoded at a time. A label comes when the piece that its token is in, and the look ahead
             behind it, have been read.
         lookahead (int): How many tokens behind the piece a backward direction sees at least. A model with forward directions
-            only has no need of it, and does not wait for it: it predicts what it would predict of the whole text.
+            only has no need of it, and does not wait for it: it predicts what it would predict of the whole text. With decoder
+            "crf" a label waits for as many scores behind it besides.
         RETURNS (Iterator[Tuple[str, str]]): Each word and its label.
         RAISES (ValueError): If the model cannot read a text piece by piece; if a number is out of its range; spaCy's E109, if the
             component has not been initialized; while the stream is read, if it holds neither words nor texts.
@@ -326,7 +327,7 @@ class RNNTagger(SequencePipe, Tagger):
 
     def tag_in_pieces(self, doc: Doc, *, piece: int = 1000, lookahead: int = 50) -> Doc:
         """Annotate a text that is too long to be annotated at once: the memory this takes, beside the text itself, hardly
-        depends on its length.
+        depends on its length. No probabilities are kept with it.
 
         doc (Doc): The text.
         piece (int): As in `stream`.
@@ -345,7 +346,7 @@ class RNNTagger(SequencePipe, Tagger):
 
         require_initialized(self.name, self.model)
         tagger = StreamingTagger.of(self.model)
-        return label_stream(tagger, source, self.vocab, piece, tagger.check_sizes(piece, lookahead))
+        return label_stream(tagger, source, self.vocab, piece, lookahead)
 
     def get_loss(self, examples: Iterable[Example], scores: List[Floats2d]) -> Tuple[float, List[Floats2d]]:
         """Find the loss of a batch and its gradient, as the decoder defines them. Tokens without annotation, or aligned to none,

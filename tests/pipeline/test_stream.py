@@ -7,7 +7,6 @@ import pytest
 import spacy
 from numpy.testing import assert_array_equal
 from spacy.tokens import Doc, Span
-from thinc.api import Model
 
 from spacy_rnn.layers import declare_row_wise
 
@@ -33,11 +32,11 @@ CHARACTER_EMBED = {
 
 @pytest.fixture(scope="module")
 def make_tagger(make_nlp, component_config, tok2vec_config):
-    """(factory, embed, name of the tok2vec, encoder settings) -> a pipeline whose labels differ from word to word."""
+    """(factory, embed, name of the tok2vec, decoder, encoder settings) -> a pipeline whose labels differ from word to word."""
 
-    def make(factory="rnn_tagger", embed=HASH_EMBED, tok2vec="spacy_rnn.Tok2Vec.v1", **encode):
+    def make(factory="rnn_tagger", embed=HASH_EMBED, tok2vec="spacy_rnn.Tok2Vec.v1", decoder="softmax", **encode):
         config = {**tok2vec_config(**encode), "@architectures": tok2vec, "embed": embed}
-        nlp, _ = make_nlp(factory, config=component_config(factory, config))
+        nlp, _ = make_nlp(factory, config=component_config(factory, config), decoder=decoder)
         model = nlp.get_pipe(factory).model
         rng = numpy.random.default_rng(0)
         for node in model.walk():
@@ -253,12 +252,26 @@ def test_a_model_without_embedding_and_encoder_is_refused(make_nlp, component_co
         nlp.get_pipe("rnn_tagger").stream(WORDS)
 
 
-def test_a_tagger_that_decodes_by_a_crf_is_refused(make_tagger):
-    _, tagger = make_tagger(bidirectional=False)
-    scores = tagger.model
-    tagger.model = Model("crf", lambda model, X, is_train: scores(X, is_train), layers=[scores])
-    with pytest.raises(ValueError, match="CRF.*whole text"):
-        tagger.stream(WORDS)
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_with_a_crf_a_look_ahead_to_the_end_gives_the_labels_of_the_whole_text(piece, bidirectional, make_tagger):
+    nlp, tagger = make_tagger(decoder="crf", bidirectional=bidirectional)
+    expected = whole(nlp)
+    assert len({label for _, label in expected}) > 3
+    assert list(tagger.stream(WORDS, piece=piece, lookahead=len(WORDS))) == expected
+    doc = tagger.tag_in_pieces(Doc(nlp.vocab, words=WORDS), piece=piece, lookahead=len(WORDS))
+    assert [(token.text, token.tag_) for token in doc] == expected
+
+
+def test_with_a_crf_the_look_ahead_decides_how_many_labels_differ(make_tagger):
+    nlp, tagger = make_tagger(decoder="crf", bidirectional=False)
+    expected = whole(nlp)
+    wrong = []
+    for lookahead in (0, 2, 30):
+        found = list(tagger.stream(WORDS, piece=3, lookahead=lookahead))
+        assert [word for word, _ in found] == WORDS
+        wrong.append(sum(one != other for one, other in zip(found, expected, strict=True)))
+    assert wrong[0] > wrong[1] >= wrong[2] == 0
 
 
 def test_a_tagger_without_weights_is_refused():
