@@ -66,18 +66,21 @@ def test_a_component_with_a_decoder_is_asked_for_its_probabilities(pipelines, co
 class Even:
     """A decoder to which all labels of a token are equally probable."""
 
+    def predict(self, model, scores):
+        return numpy.zeros(sum(map(len, scores)), dtype="int64")
+
     def probabilities(self, model, scores):
         return numpy.concatenate([numpy.full(rows.shape, 1 / rows.shape[1]) for rows in scores])
 
 
 def test_scores_that_are_no_probabilities_are_not_taken_for_them(pipelines, corpora):
-    nlp = spacy.load(pipelines("rnn_tagger"))
-    softmax = next(node for node in nlp.get_pipe("rnn_tagger").model.walk() if node.name == "softmax")
+    nlp = spacy.load(pipelines("tagger"))
+    softmax = next(node for node in nlp.get_pipe("tagger").model.walk() if node.name == "softmax")
     del softmax.attrs["softmax_normalize"]
     softmax._func = lambda model, X, is_train: (X @ model.get_param("W").T, None)
     examples = read_corpus(nlp, corpora("tags"))
     annotate(nlp, examples, "")
-    found = find_decisions(nlp, "rnn_tagger", find_tasks(nlp)["rnn_tagger"], examples)
+    found = find_decisions(nlp, "tagger", find_tasks(nlp)["tagger"], examples)
     assert found.probabilities is None
     assert all(decision.confidence is None for decision in found.decisions)
 
