@@ -2,9 +2,9 @@
 
     python benchmarks/report.py
 
-Reads recurrence.json, pipeline.json and scaling.json in benchmarks/results, as far as they are there. Writes docs/speed.md, and
-draws docs/images/speed.svg. Ratios are those of the shortest times, in brackets those of the median times; above 1 this
-package is the faster.
+Reads recurrence.json, pipeline.json, textcat.json, crf.json, long_documents.json and scaling.json in benchmarks/results, as far
+as they are there. Writes docs/speed.md, and draws docs/images/speed.svg. Ratios are those of the shortest times, in brackets those
+of the median times; above 1 this package is the faster.
 """
 
 from pathlib import Path
@@ -162,6 +162,62 @@ def report_pipeline(result: Result) -> List[str]:
     ]
 
 
+def report_textcat(result: Result) -> List[str]:
+    """Show textcat.json.
+
+    result (Result): The result.
+    RETURNS (List[str]): Paragraphs in Markdown.
+    """
+    peer, *_ = [row["name"] for row in result["rows"]]
+    measures = ("nlp.pipe", "nlp.update")
+    lines = []
+    for row in result["rows"]:
+        ratios = row["ratios"][peer]
+        cells = [(f"{row['words a second'][name]['median']:,}", ratio(ratios, name)) for name in measures]
+        lines.append((row["name"], *(cell for pair in cells for cell in pair)))
+    header = ("words a second", "nlp.pipe", f"to {peer}", "nlp.update", f"to {peer}")
+    return [measured(result, "python benchmarks/textcat.py"), markdown(header, lines)]
+
+
+def report_crf(result: Result) -> List[str]:
+    """Show crf.json.
+
+    result (Result): The result.
+    RETURNS (List[str]): Paragraphs in Markdown.
+    """
+    lines = [
+        (
+            f"{row['task']}, {row['labels']} labels",
+            *(f"{row['microseconds a word'][name]['median']:.3f}" for name in ("compiled", "reference")),
+            f"{row['times as fast']['minima']:.0f} ({row['times as fast']['medians']:.0f})",
+        )
+        for row in result["rows"]
+    ]
+    header = ("microseconds a word", "compiled", "reference", "ratio")
+    return [measured(result, "python benchmarks/crf.py"), markdown(header, lines)]
+
+
+def report_long_documents(result: Result) -> List[str]:
+    """Show long_documents.json.
+
+    result (Result): The result.
+    RETURNS (List[str]): Paragraphs in Markdown.
+    """
+    lines = [
+        (
+            f"embedding {row['embed']}, width {row['encode']}, depth {row['depth']}, {row['setting']}",
+            f"{row['process MB']:,}",
+            f"{row['update MB']:,}",
+            f"{row['median s']:.2f}",
+            f"{row['ratio of minima']:.2f} ({row['ratio of medians']:.2f})",
+        )
+        for row in result["rows"]
+    ]
+    limits = [f"{goal['what']}: at most {goal['limit']:,}, measured {goal['most']:,}" for goal in result["goals"]]
+    header = ("64 documents of 2,500 words", "process, MB", "update, MB", "update, s", "time to keeping all")
+    return [measured(result, "python benchmarks/long_documents.py"), markdown(header, lines), "; ".join(limits) + "."]
+
+
 def report_scaling(result: Result) -> List[str]:
     """Show scaling.json.
 
@@ -301,6 +357,9 @@ def main(
     for name, title, report in (
         ("recurrence", "One recurrent layer", report_recurrence),
         ("pipeline", "Taggers in pipelines", report_pipeline),
+        ("textcat", "Text categorizers", report_textcat),
+        ("crf", "Conditional random fields", report_crf),
+        ("long_documents", "Training on long documents", report_long_documents),
         ("scaling", "Time and memory", report_scaling),
     ):
         path = results / f"{name}.json"
