@@ -3,8 +3,8 @@
     python benchmarks/report.py
 
 Reads recurrence.json, pipeline.json, textcat.json, crf.json, long_documents.json and scaling.json in benchmarks/results, as far
-as they are there. Writes docs/speed.md, and draws docs/images/speed.svg. Ratios are those of the shortest times, in brackets those
-of the median times; above 1 this package is the faster.
+as they are there. Writes docs/speed.md, and draws docs/images/speed.svg. Ratios are those of the shortest times, in brackets
+those of the median times; above 1 this package is the faster.
 """
 
 from pathlib import Path
