@@ -11,6 +11,7 @@ from thinc.util import get_width
 
 from ..recurrence import Batch
 from .direction import Init
+from .input_rows import check_input_width, input_rows
 from .list2ragged import host_lengths
 from .ops import multiply
 
@@ -56,7 +57,7 @@ def build_convolution(
 
 def init(init_W: Init, model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
     if X is not None and X.data.size:
-        _check_input_width(model, get_width(X))
+        check_input_width(model, get_width(X), "convolution")
         model.set_dim("nI", get_width(X))
     if isinstance(Y, Ragged) and Y.data.size and model.has_dim("nO") is None:
         model.set_dim("nO", get_width(Y))
@@ -110,7 +111,7 @@ def _share_out(n: int, n_shares: int) -> List[int]:
 
 
 def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
-    rows = _rows(model, X)
+    rows = input_rows(model, X, "convolution")
     batch = Batch(host_lengths(X), rows.shape[0])
     Y = _convolve(model, rows, batch)
     # Thinc's relu and backprop_relu take several times as long on a CPU.
@@ -199,22 +200,6 @@ def _pieces(batch: Batch) -> Iterator[_Piece]:
         sequence = numpy.searchsorted(ends, row, side="right")
         after = ends[sequence] - 1 - row
         yield _Piece(start, start + len(row), batch.lengths[sequence] - 1 - after, after)
-
-
-def _rows(model: Model[Ragged, Ragged], X: Ragged) -> Floats2d:
-    """Give the rows of a batch [N, nI]; a batch without rows has lost its width."""
-    if not X.data.size:
-        return model.ops.alloc2f(0, model.get_dim("nI"))
-    _check_input_width(model, X.data.shape[1])
-    return cast(Floats2d, X.data)
-
-
-def _check_input_width(model: Model[Ragged, Ragged], width: int) -> None:
-    if model.has_dim("nI") and model.get_dim("nI") != width:
-        raise ValueError(
-            f"the convolution reads rows of width {model.get_dim('nI')} (nI), but was given rows of width {width}: the width of "
-            "the layer below has to be the same"
-        )
 
 
 def _check_widths(model: Model[Ragged, Ragged]) -> None:

@@ -13,6 +13,7 @@ from ..recurrence import Backprop, Backpropagation, Batch, get_cell, infer_outpu
 from .direction import DirectionState, Init, add_gradients, build_direction, get_params, own_state, prepare
 from .dropout import check_rate
 from .initializers import orthogonal_init
+from .input_rows import check_input_width, input_rows
 from .list2ragged import host_lengths
 from .look_ahead import check_ahead, run_sweeps_ahead
 from .precision import as_precision
@@ -200,7 +201,7 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
 
 def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
     if X is not None and X.data.size:
-        _check_input_width(model, get_width(X))
+        check_input_width(model, get_width(X), "recurrent layer")
         model.set_dim("nI", get_width(X))
     if isinstance(Y, Ragged) and Y.data.size and model.has_dim("nO") is None:
         model.set_dim("nO", get_width(Y))
@@ -305,7 +306,7 @@ def _stacked(model: Model[Ragged, Ragged], states: List[DirectionState]) -> Stat
 def _checked(model: Model[Ragged, Ragged], X: Ragged) -> Tuple[Floats2d, numpy.ndarray]:
     """Give rows and lengths of a batch, if the layer can read them."""
     require_weights(model)
-    return _rows(model, X), host_lengths(X)
+    return input_rows(model, X, "recurrent layer"), host_lengths(X)
 
 
 def require_weights(model: Model) -> None:
@@ -332,22 +333,6 @@ def _columns(rows: Floats2d, n_dirs: int) -> List[Floats2d]:
     """Give the columns of each direction."""
     nH = rows.shape[1] // n_dirs
     return [rows[:, d * nH : (d + 1) * nH] for d in range(n_dirs)]
-
-
-def _rows(model: Model[Ragged, Ragged], X: Ragged) -> Floats2d:
-    """Give the rows of a batch [N, nI]; a batch without rows has lost its width."""
-    if not X.data.size:
-        return model.ops.alloc2f(0, model.get_dim("nI"))
-    _check_input_width(model, X.data.shape[1])
-    return cast(Floats2d, X.data)
-
-
-def _check_input_width(model: Model[Ragged, Ragged], width: int) -> None:
-    if model.has_dim("nI") and model.get_dim("nI") != width:
-        raise ValueError(
-            f"the recurrent layer reads rows of width {model.get_dim('nI')} (nI), but was given rows of width {width}: the "
-            "width of the layer below has to be the same"
-        )
 
 
 def _check_widths(model: Model[Ragged, Ragged]) -> None:
