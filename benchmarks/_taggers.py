@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import spacy
+from _measure import ROOT
 from spacy.language import Language
 from spacy.training import Corpus, Example
+from spacy.util import load_config, load_model_from_config
 from thinc.api import fix_random_seed
 
 
@@ -19,6 +21,8 @@ class Tagger:
     kind (str): "ours", "torch", "spaCy" or "tokenizer".
     width (Optional[int]): The width of embedding and encoder; the factory's own if None.
     depth (int): The layers of the encoder.
+    path (Optional[str]): A config of this project that has all of it, in place of factory, width and depth.
+    decoder (str): "softmax" or "crf", for the taggers of a config.
     """
 
     name: str
@@ -26,6 +30,8 @@ class Tagger:
     kind: str
     width: Optional[int] = None
     depth: int = 1
+    path: Optional[str] = None
+    decoder: str = "softmax"
 
     def config(self) -> Dict[str, Any]:
         """Give what differs from the factory's default settings.
@@ -65,6 +71,10 @@ TORCH_96 = Tagger("TorchBiLSTMEncoder, width 96, depth 1", "tagger", "torch", 96
 TORCH_256 = Tagger("TorchBiLSTMEncoder, width 256, depth 2", "tagger", "torch", 256, 2)
 OURS_96 = Tagger("rnn_tagger, width 96, depth 1", "rnn_tagger", "ours", 96, 1)
 OURS_256 = Tagger("rnn_tagger, width 256, depth 2", "rnn_tagger", "ours", 256, 2)
+FAST = Tagger("tagger_tag_fast.cfg", "rnn_tagger", "ours", path="configs/tagger_tag_fast.cfg")
+STANDARD = Tagger("tagger_tag.cfg", "rnn_tagger", "ours", path="configs/tagger_tag.cfg")
+WITH_CRF = Tagger("tagger_tag.cfg, decoder crf", "rnn_tagger", "ours", path="configs/tagger_tag.cfg", decoder="crf")
+ACCURATE = Tagger("tagger_tag_accurate.cfg", "rnn_tagger", "ours", path="configs/tagger_tag_accurate.cfg")
 
 
 def build_tagger(tagger: Tagger, train: Path) -> Language:
@@ -75,9 +85,14 @@ def build_tagger(tagger: Tagger, train: Path) -> Language:
     RETURNS (Language): The pipeline.
     """
     fix_random_seed(0)
-    nlp = spacy.blank("en")
-    if tagger.factory is not None:
-        nlp.add_pipe(tagger.factory, config=tagger.config())
+    if tagger.path is not None:
+        overrides = {f"components.{tagger.factory}.decoder": tagger.decoder}
+        nlp = load_model_from_config(load_config(ROOT / tagger.path, overrides, interpolate=True))
+    else:
+        nlp = spacy.blank("en")
+        if tagger.factory is not None:
+            nlp.add_pipe(tagger.factory, config=tagger.config())
+    if nlp.pipe_names:
         examples = read_examples(nlp, train)
         nlp.initialize(lambda: examples)
     return nlp

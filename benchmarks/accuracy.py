@@ -42,13 +42,13 @@ class Table(NamedTuple):
 
     corpus (str): The folder in corpus/.
     scores (Dict[str, str]): spaCy's score by the name it has in the table.
-    gold_and_raw (bool): Whether the test part is evaluated on gold tokens and from raw text.
+    tokens (str): Whether the test part is evaluated on the corpus' own tokens, "gold", on the tokenizer's, "raw", or on "both".
     runs (List[Run]): The rows.
     """
 
     corpus: str
     scores: Dict[str, str]
-    gold_and_raw: bool
+    tokens: str
     runs: List[Run]
 
 
@@ -83,28 +83,40 @@ TABLES = {
     "ewt-pos": Table(
         "ewt",
         {"accuracy": "pos_acc"},
-        True,
+        "both",
         by_cell("configs/tagger_pos.cfg"),
     ),
     "ewt-pos-cnn": Table(
-        "ewt", {"accuracy": "pos_acc"}, True, [Run("spaCy's CNN, default settings", "benchmarks/configs/tagger_pos_cnn.cfg", {})]
+        "ewt",
+        {"accuracy": "pos_acc"},
+        "both",
+        [Run("spaCy's CNN, default settings", "benchmarks/configs/tagger_pos_cnn.cfg", {})],
     ),
     "ewt-tag": Table(
         "ewt",
         {"accuracy": "tag_acc"},
-        True,
+        "both",
         by_cell("configs/tagger_tag.cfg", "LSTM", "GRU"),
     ),
-    "ewt-pos-accurate": Table("ewt", {"accuracy": "pos_acc"}, True, [Run("accurate", "configs/tagger_pos_accurate.cfg", {})]),
-    "ewt-tag-accurate": Table("ewt", {"accuracy": "tag_acc"}, True, [Run("accurate", "configs/tagger_tag_accurate.cfg", {})]),
+    "ewt-pos-accurate": Table("ewt", {"accuracy": "pos_acc"}, "both", [Run("accurate", "configs/tagger_pos_accurate.cfg", {})]),
+    "ewt-tag-accurate": Table("ewt", {"accuracy": "tag_acc"}, "both", [Run("accurate", "configs/tagger_tag_accurate.cfg", {})]),
+    **{
+        f"ewt-{kind}-fast": Table(
+            "ewt", {"accuracy": f"{kind}_acc"}, "both", [Run("fast", f"configs/tagger_{kind}_fast.cfg", {})]
+        )
+        for kind in ("pos", "tag")
+    },
     "ewt-tag-cnn": Table(
-        "ewt", {"accuracy": "tag_acc"}, True, [Run("spaCy's CNN, default settings", "benchmarks/configs/tagger_tag_cnn.cfg", {})]
+        "ewt",
+        {"accuracy": "tag_acc"},
+        "both",
+        [Run("spaCy's CNN, default settings", "benchmarks/configs/tagger_tag_cnn.cfg", {})],
     ),
     **{
         f"{language}-pos": Table(
             language,
             {"accuracy": "pos_acc"},
-            True,
+            "both",
             [
                 Run("accurate", "configs/tagger_pos_accurate.cfg", {"nlp.lang": "xx", **SMALL_TREEBANK}),
                 Run("spaCy's CNN, default settings", "benchmarks/configs/tagger_pos_cnn.cfg", {"nlp.lang": "xx"}),
@@ -112,17 +124,27 @@ TABLES = {
         )
         for language in ("uyghur", "vietnamese")
     },
+    "wnut": Table(
+        "wnut",
+        {"entity F": "ents_f", "precision": "ents_p", "recall": "ents_r"},
+        "gold",
+        [
+            Run("BiLSTM-CRF", "configs/ner.cfg", {}),
+            Run("spaCy's ner, default settings", "benchmarks/configs/ner_spacy.cfg", {}),
+        ],
+    ),
+    "imdb": Table("imdb", ACCURACY, "raw", [Run("LSTM", "configs/textcat_long.cfg", {})]),
     "sst2": Table(
         "sst2",
         ACCURACY,
-        False,
+        "raw",
         [*by_cell("configs/textcat.cfg", "LSTM", "GRU"), BAG_OF_WORDS],
     ),
-    "sst2-accurate": Table("sst2", ACCURACY, False, [Run("accurate", "configs/textcat_accurate.cfg", {})]),
+    "sst2-accurate": Table("sst2", ACCURACY, "raw", [Run("accurate", "configs/textcat_accurate.cfg", {})]),
     "poolings": Table(
         "sst2",
         ACCURACY,
-        False,
+        "raw",
         [
             Run(
                 f"{name}: {' + '.join(pooling)}",
@@ -133,18 +155,18 @@ TABLES = {
             for pooling in POOLINGS
         ],
     ),
-    "tweets": Table("tweets", ACCURACY, False, [Run("LSTM", "configs/textcat.cfg", {}), BAG_OF_WORDS]),
+    "tweets": Table("tweets", ACCURACY, "raw", [Run("LSTM", "configs/textcat.cfg", {}), BAG_OF_WORDS]),
     "tweets-accurate": Table(
         "tweets",
         ACCURACY,
-        False,
+        "raw",
         # The training part has lost its emoji.
         [Run("accurate", "configs/textcat_tweets.cfg", {"nlp.tokenizer.emoji_as_emoticons": True})],
     ),
     "reviews": Table(
         "reviews",
         ACCURACY,
-        False,
+        "raw",
         [
             Run(
                 "LSTM",
@@ -180,8 +202,8 @@ def train_and_evaluate(run: Run, spec: Table, seed: int, gpu: int) -> Dict[str, 
         seconds = time.perf_counter() - start
         best = Path(folder) / "model-best"
         splits = {"dev": srsly.read_json(best / "meta.json")["performance"]}
-        splits["test"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu, gold_preproc=spec.gold_and_raw)
-        if spec.gold_and_raw:
+        splits["test"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu, gold_preproc=spec.tokens != "raw")
+        if spec.tokens == "both":
             splits["test, raw text"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu)
         parameters = sum(
             node.get_param(name).size
@@ -259,14 +281,21 @@ def main(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(TABLES)}")],
     seeds: Annotated[int, typer.Option(help="How many seeds, from 0", min=1)] = 1,
     gpu: Annotated[int, typer.Option(help="GPU, or -1 for the CPU")] = -1,
+    row: Annotated[Optional[str], typer.Option(help="The one row to run; the others stay as they were measured")] = None,
 ) -> None:
     """Train and evaluate the rows of a table, and keep the figures."""
     if name not in TABLES:
         raise typer.BadParameter(f"expected one of {', '.join(TABLES)}, got {name!r}")
     spec = TABLES[name]
+    if row is not None and row not in [run.name for run in spec.runs]:
+        raise typer.BadParameter(f"expected one of {', '.join(run.name for run in spec.runs)}, got {row!r}")
     path = ROOT / "benchmarks" / "results" / f"accuracy-{name}.json"
-    rows = []
+    measured = srsly.read_json(path)["rows"] if row is not None and path.exists() else []
+    rows: List[Dict[str, Any]] = []
     for run in spec.runs:
+        if row is not None and run.name != row:
+            rows += [result for result in measured if result["name"] == run.name]
+            continue
         # The bag of words has no seed.
         for seed in range(seeds if run.config else 1):
             result = train_and_evaluate(run, spec, seed, gpu) if run.config else bag_of_words(run, spec)

@@ -40,6 +40,14 @@ def test_the_streaming_example_labels_each_word_as_soon_as_it_is_heard():
     assert printed == [line for word in ("They", "book", "a", "room") for line in (f"heard {word}", f"{word} {POS[word]}")]
 
 
+def test_the_tagging_examples_show_probabilities_and_share_an_encoder():
+    for line, tag in zip(run_example("docs/tagging.md", 0).splitlines(), ("PRP", "VBP", "DT", "NN"), strict=True):
+        _, predicted, probability = line.split()
+        assert predicted == tag
+        assert 0.25 < float(probability) <= 1
+    assert run_example("docs/tagging.md", 1).startswith("[('They', 'PRP', 'PRON'), ('book', 'VBP', 'VERB')")
+
+
 def test_the_migrating_example_converts_a_saved_pipeline(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     encode = {"@architectures": "spacy.TorchBiLSTMEncoder.v1", "width": 8, "depth": 1, "dropout": 0.0}

@@ -1,0 +1,67 @@
+"""Two taggers that listen to one encoder."""
+
+import pytest
+import spacy
+from spacy.tokens import Doc
+from thinc.api import fix_random_seed
+
+WORDS = [["They", "book", "a", "small", "room"], ["We", "walk"], ["unseen"], []]
+
+
+@pytest.fixture
+def make_shared(tok2vec_config, listener_config, component_config, make_examples):
+    """(updates) -> a pipeline of an encoder and both taggers, and its examples."""
+
+    def make(n_updates):
+        fix_random_seed(0)
+        nlp = spacy.blank("en")
+        nlp.add_pipe("tok2vec", config={"model": tok2vec_config()})
+        for factory in ("rnn_tagger", "rnn_pos_tagger"):
+            nlp.add_pipe(factory, config=component_config(factory, listener_config))
+        examples = make_examples(nlp)
+        optimizer = nlp.initialize(lambda: examples)
+        optimizer.learn_rate = 0.02
+        for _ in range(n_updates):
+            nlp.update(examples, sgd=optimizer)
+        return nlp, examples
+
+    return make
+
+
+def encoder_weights(nlp):
+    return nlp.get_pipe("tok2vec").model.to_bytes()
+
+
+def test_both_taggers_learn_over_one_encoder(make_shared):
+    nlp, examples = make_shared(60)
+    scores = nlp.evaluate(examples)
+    assert scores["tag_acc"] == scores["pos_acc"] == 1.0
+    assert all(nlp.get_pipe(name).model.get_ref("tok2vec").name == "tok2vec-listener" for name in nlp.pipe_names[1:])
+
+
+@pytest.mark.parametrize("learning", ["rnn_tagger", "rnn_pos_tagger"])
+def test_each_tagger_trains_the_encoder(make_shared, learning):
+    # The output layers begin with zeros, and let no gradient through.
+    nlp, examples = make_shared(3)
+    before = encoder_weights(nlp)
+    optimizer = nlp.resume_training()
+    (other,) = {"rnn_tagger", "rnn_pos_tagger"} - {learning}
+    nlp.update(examples, sgd=optimizer, exclude=[other])
+    assert encoder_weights(nlp) != before
+
+
+def test_a_saved_pipeline_gives_the_same_tags(make_shared, tmp_path, annotate):
+    nlp, _ = make_shared(20)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    for one, other in zip(annotate(nlp, WORDS), annotate(loaded, WORDS), strict=True):
+        assert [(token.tag_, token.pos_) for token in one] == [(token.tag_, token.pos_) for token in other]
+
+
+def test_a_tagger_taken_out_keeps_its_tags(make_shared):
+    nlp, _ = make_shared(20)
+    before = [[token.tag_ for token in nlp(Doc(nlp.vocab, words=words))] for words in WORDS]
+    nlp.replace_listeners("tok2vec", "rnn_tagger", ["model.tok2vec"])
+    alone = spacy.blank("en", vocab=nlp.vocab)
+    alone.add_pipe("rnn_tagger", source=nlp)
+    assert [[token.tag_ for token in alone(Doc(alone.vocab, words=words))] for words in WORDS] == before
