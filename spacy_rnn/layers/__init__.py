@@ -13,6 +13,8 @@ from .hash_embed import build_hash_embed, clear_cache
 from .highway import build_highway
 from .initializers import build_orthogonal_init, orthogonal_init
 from .list2ragged import build_list2ragged, join_rows
+from .ngram_dropout import build_ngram_dropout
+from .on_cpu import on_cpu
 from .ops import EngineOps, use_engine_products
 from .pool import attention_weights, build_pool
 from .precision import set_precision
@@ -38,6 +40,7 @@ __all__ = [
     "build_hash_embed",
     "build_highway",
     "build_list2ragged",
+    "build_ngram_dropout",
     "build_orthogonal_init",
     "build_pool",
     "build_rnn",
@@ -62,6 +65,7 @@ __all__ = [
     "is_hash_embed",
     "join_rows",
     "learn_vocabulary",
+    "on_cpu",
     "on_filled_texts",
     "orthogonal_init",
     "reads_backward",

@@ -49,7 +49,7 @@ def build_textcat(
     hidden_width (int): The width of a dense layer (GELU) between pooling and output; 0 for none.
     dropout (float): The share of the pooled vector, and of the hidden layer, that is dropped.
     linear_model (Optional[Model[List[Doc], Floats2d]]): A model whose class scores are added to those of the dense layer before
-        they become probabilities: `spacy.TextCatBOW.v3` with `no_output_layer = true`, for n-grams of words.
+        they become probabilities: `spacy_rnn.NGrams.v1`, or `spacy.TextCatBOW.v3` with `no_output_layer = true`.
     RETURNS (Model[List[Doc], Floats2d]): The model, from B texts to class probabilities [B, nO].
     RAISES (ValueError): If an argument is out of its range, or if linear_model gives probabilities.
     """

@@ -11,6 +11,7 @@ TESTED = {
     "spacy_rnn.CNN.v1",
     "spacy_rnn.TextCat.v1",
     "spacy_rnn.TextCatCNN.v1",
+    "spacy_rnn.NGrams.v1",
     "spacy_rnn.Tok2Vec.v1",
     "spacy_rnn.Embed.v1",
     "spacy_rnn.HashEmbed.v1",

@@ -264,6 +264,13 @@ def bag_of_words(exclusive, **arguments):
     }
 
 
+def ngrams(exclusive, **arguments):
+    return {"@architectures": "spacy_rnn.NGrams.v1", "length": 4096, "dropout": 0.5, **arguments}
+
+
+linear_models = pytest.mark.parametrize("linear_model", [bag_of_words, ngrams], ids=["TextCatBOW", "NGrams"])
+
+
 def scores_of(Y, exclusive):
     """Scores up to a constant, from probabilities."""
     logits = numpy.log(Y) if exclusive else numpy.log(Y / (1 - Y))
@@ -271,8 +278,9 @@ def scores_of(Y, exclusive):
 
 
 @exclusive_or_not
-def test_scores_of_a_linear_model_are_added(build, docs, exclusive):
-    model = build(exclusive, linear_model=bag_of_words(exclusive))
+@linear_models
+def test_scores_of_a_linear_model_are_added(build, docs, exclusive, linear_model):
+    model = build(exclusive, linear_model=linear_model(exclusive))
     linear = model.get_ref("linear_model")
     sparse = linear.get_ref("output_layer")
     alone = model.predict(docs)
@@ -289,8 +297,9 @@ def test_scores_of_a_linear_model_are_added(build, docs, exclusive):
 
 
 @exclusive_or_not
-def test_both_parts_learn(build, docs, exclusive):
-    model = build(exclusive, linear_model=bag_of_words(exclusive))
+@linear_models
+def test_both_parts_learn(build, docs, exclusive, linear_model):
+    model = build(exclusive, linear_model=linear_model(exclusive))
     truth = numpy.eye(3, dtype="float32")[numpy.arange(len(docs)) % 3]
     Y, backprop = model.begin_update(docs)
     backprop(Y - truth)
@@ -301,8 +310,9 @@ def test_both_parts_learn(build, docs, exclusive):
 
 
 @exclusive_or_not
-def test_classes_are_added_to_both_parts(build, docs, exclusive):
-    model = build(exclusive, linear_model=bag_of_words(exclusive))
+@linear_models
+def test_classes_are_added_to_both_parts(build, docs, exclusive, linear_model):
+    model = build(exclusive, linear_model=linear_model(exclusive))
     before = model.predict(docs)
     model.attrs["resize_output"](model, 4)
     after = model.predict(docs)
@@ -311,8 +321,9 @@ def test_classes_are_added_to_both_parts(build, docs, exclusive):
 
 
 @exclusive_or_not
-def test_model_with_a_linear_part_is_loaded_from_bytes(build, resolve, docs, exclusive):
-    arguments = {"linear_model": bag_of_words(exclusive)}
+@linear_models
+def test_model_with_a_linear_part_is_loaded_from_bytes(build, resolve, docs, exclusive, linear_model):
+    arguments = {"linear_model": linear_model(exclusive)}
     model = build(exclusive, **arguments)
     fresh = resolve(textcat(exclusive, **arguments)).from_bytes(model.to_bytes())
     assert_array_equal(fresh.predict(docs), model.predict(docs))
@@ -322,6 +333,48 @@ def test_model_with_a_linear_part_is_loaded_from_bytes(build, resolve, docs, exc
 def test_linear_model_that_gives_probabilities_is_refused(build, exclusive):
     with pytest.raises(ValueError, match="no_output_layer = true"):
         build(exclusive, linear_model=bag_of_words(exclusive, no_output_layer=False))
+
+
+def test_ngrams_without_dropout_score_as_the_bag_of_words_of_spacy(resolve, docs):
+    filled = [doc for doc in docs if len(doc)]
+    Y = numpy.zeros((len(filled), 3), dtype="float32")
+    theirs, ours = (
+        resolve(config).initialize(filled, Y) for config in (bag_of_words(True), ngrams(True, dropout=0.0, attr="ORTH"))
+    )
+    sparse = theirs.get_ref("output_layer")
+    for name in ("W", "b"):
+        values = numpy.random.normal(size=sparse.get_param(name).shape).astype("float32")
+        sparse.set_param(name, values)
+        ours.get_ref("output_layer").set_param(name, values)
+    assert_array_equal(ours.predict(filled), theirs.predict(filled))
+    assert numpy.ptp(ours.predict(filled)) > 0
+
+
+def test_ngrams_left_out_learn_nothing(resolve, docs):
+    filled = [doc for doc in docs if len(doc)]
+    model = resolve(ngrams(True, dropout=0.9)).initialize(filled, numpy.zeros((len(filled), 3), dtype="float32"))
+    Y, backprop = model.begin_update(filled)
+    backprop(numpy.ones_like(Y))
+    with_dropout = (model.get_ref("output_layer").get_grad("W") != 0).sum()
+    whole = resolve(ngrams(True, dropout=0.0)).initialize(filled, Y)
+    _, backprop = whole.begin_update(filled)
+    backprop(numpy.ones_like(Y))
+    assert with_dropout < 0.6 * (whole.get_ref("output_layer").get_grad("W") != 0).sum()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"ngram_size": 0}, "ngram_size.*0"),
+        ({"length": 0}, "length.*0"),
+        ({"attr": "POS"}, "attr.*'POS'"),
+        ({"dropout": 1.0}, "below 1, got 1.0"),
+    ],
+    ids=str,
+)
+def test_ngrams_out_of_range_are_refused(resolve, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        resolve(ngrams(True, **arguments))
 
 
 def textcat_cnn(exclusive=True, tok2vec=VOCABULARY_EMBED, **arguments):
