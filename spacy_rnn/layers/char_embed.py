@@ -13,7 +13,7 @@ from thinc.types import Floats2d, Ints1d, Ragged
 from .distinct import distinct_rows
 from .distinct_embedding import Embedded, embed_tokens
 from .embed_rows import embed_rows, gives_rows
-from .embedding_parts import embed_ids, project_static, side_by_side, static_attr
+from .embedding_parts import embed_ids, project_static, require_vectors, side_by_side, static_attr
 from .ops import use_engine_products
 from .pool import build_pool
 from .rnn import build_rnn
@@ -84,6 +84,8 @@ def init(
     Y: object = None,
 ) -> None:
     network = CharNetwork.of(model)
+    if X and network.static is not None:
+        require_vectors(X[0].vocab)
     for layer in network.layers():
         layer.initialize(X=X if layer is network.static else None)
     width = network.width

@@ -55,6 +55,19 @@ def project_static(static: Model, ids: numpy.ndarray, vectors: Any, is_train: bo
     return _drop_columns(static, (ops.gemm(V, W, trans2=True), backprop), is_train)
 
 
+def require_vectors(vocab: Vocab) -> None:
+    """Refuse to initialize a projection of static vectors where there are none.
+
+    vocab (Vocab): The vocabulary of the texts.
+    RAISES (ValueError): If it has no static vectors.
+    """
+    if 0 in vocab.vectors.shape:
+        raise ValueError(
+            "the embedding projects the vocabulary's static vectors, but it has none: set initialize.vectors to a pipeline "
+            "that has some, e.g. from `spacy init vectors`, or set include_static_vectors = false"
+        )
+
+
 def side_by_side(ops: Ops, parts: List[Embedded]) -> Embedded:
     """Put vectors side by side.
 

@@ -12,6 +12,7 @@ from thinc.types import Floats2d, Ragged
 from .distinct_embedding import embed_tokens
 from .embed_rows import gives_rows
 from .embedding_network import EmbeddingNetwork
+from .embedding_parts import require_vectors
 from .ops import use_engine_products
 from .split_rows import split_rows
 from .vector_cache import VectorCache
@@ -73,9 +74,11 @@ def init(
     X: Optional[List[Doc]] = None,
     Y: object = None,
 ) -> None:
+    static = EmbeddingNetwork.of(model).static
+    if X and static is not None:
+        require_vectors(X[0].vocab)
     if X is not None and not any(len(doc) for doc in X):
-        # Without tokens there are no widths to infer, but the vocabulary may have vectors.
-        static = EmbeddingNetwork.of(model).static
+        # Without tokens there are no widths to infer.
         if X and static is not None:
             static.set_dim("nM", X[0].vocab.vectors.shape[1])
         X = None

@@ -124,6 +124,11 @@ def test_static_vectors_of_another_width_are_refused(build):
         model.predict([Doc(other, words=["a"])])
 
 
+def test_a_vocabulary_without_static_vectors_is_refused():
+    with pytest.raises(ValueError, match="has none.*include_static_vectors"):
+        build_char_embed(6, include_static_vectors=True).initialize(X=[Doc(Vocab(), words=["a"])])
+
+
 @pytest.mark.parametrize("cache_size", [100, 2, 0])
 def test_kept_vectors_follow_the_parameters(build, docs, randomize, cache_size):
     model = build(cache_size=cache_size)

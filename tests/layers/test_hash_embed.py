@@ -446,6 +446,12 @@ def test_missing_or_other_static_vectors_are_refused(docs, vectors):
         model.predict([Doc(other, words=["a"])])
 
 
+@pytest.mark.parametrize("words", [["a"], []])
+def test_a_vocabulary_without_static_vectors_is_refused_at_initialization(words):
+    with pytest.raises(ValueError, match="has none.*include_static_vectors"):
+        build(build_hash_embed, [Doc(Vocab(), words=words)], static=True)
+
+
 class Proxy:
     """What keeps the parameters in other processes, as spaCy's training on several machines does."""
 
