@@ -8,6 +8,9 @@ from spacy.attrs import IDS, ORTH
 from spacy.strings import get_string_id
 from spacy.training import Example
 
+# The label of tokens that are in no span.
+OUTSIDE = "O"
+
 
 @lru_cache(maxsize=16)
 def label_keys(labels: Tuple[str, ...]) -> Tuple[int, ...]:
@@ -19,18 +22,31 @@ def label_keys(labels: Tuple[str, ...]) -> Tuple[int, ...]:
     return tuple(get_string_id(label) for label in labels)
 
 
-def gold_keys(example: Example, attr: str) -> numpy.ndarray:
+def gold_keys(example: Example, attr: str, of_spans: bool = False) -> numpy.ndarray:
     """Align the gold values of a token attribute with the tokens of the predicted text.
 
     example (Example): A predicted text of n tokens, and its annotation.
     attr (str): The attribute, e.g. "TAG".
+    of_spans (bool): Whether the values say where spans begin and end. Then those that several tokens share are left out, all but
+        "O": which of these tokens is the first or the last one of the span is not known.
     RETURNS (numpy.ndarray): uint64 [n], the values as a Doc stores them; 0 where there is none, or no single one.
     """
     reference = example.y.to_array([IDS[attr], ORTH])
     # Of the same tokens each is aligned with itself, but spaCy takes ten times as long to find that out. Bytes compare fastest.
     if reference[:, 1].tobytes() == example.x.to_array([ORTH]).tobytes():
         return reference[:, 0]
-    return numpy.asarray([key or 0 for key in example.get_aligned(attr)], dtype="uint64")
+    keys = numpy.asarray([key or 0 for key in example.get_aligned(attr)], dtype="uint64")
+    if of_spans:
+        keys[_is_shared(example) & (keys != get_string_id(OUTSIDE))] = 0
+    return keys
+
+
+def _is_shared(example: Example) -> numpy.ndarray:
+    """Tell which tokens [n] of the predicted text are aligned with a gold token that others are aligned with as well."""
+    to_gold, from_gold = example.alignment.x2y, example.alignment.y2x
+    shared = numpy.zeros(len(example.x), dtype=bool)
+    shared[numpy.repeat(numpy.arange(len(shared)), to_gold.lengths)] = from_gold.lengths[to_gold.data] > 1
+    return shared
 
 
 def gold_strings(examples: Iterable[Example], attr: str) -> Dict[int, str]:

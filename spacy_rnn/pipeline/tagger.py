@@ -363,7 +363,8 @@ class RNNTagger(SequencePipe, Tagger):
         examples = list(examples)
         if not examples:
             return 0.0, []
-        keys = [gold_keys(example, self.attr) for example in examples]
+        of_spans = self.model.attrs.get("constraints") is not None
+        keys = [gold_keys(example, self.attr, of_spans) for example in examples]
         distinct, kinds = numpy.unique(numpy.concatenate(keys), return_inverse=True)
         gold = Gold(*self._targets(distinct.tolist(), examples), kinds)
         self.require_shapes(examples, scores, len(self.labels))

@@ -195,6 +195,19 @@ def test_tokens_that_are_aligned_to_no_single_one_are_summed_over(make_nlp):
 
 
 @pytest.mark.parametrize("scheme, texts", [("BIO", BIO), ("BILUO", SPANS)], ids=["BIO", "BILUO"])
+def test_labels_of_spans_that_several_tokens_share_are_summed_over(scheme, texts, make_spans):
+    """What is one gold token may be several predicted ones, which cannot all be the first one of its span."""
+    nlp, _ = make_spans(texts, scheme)
+    component = nlp.get_pipe("rnn_tagger")
+    last = "L-LOC" if scheme == "BILUO" else "I-LOC"
+    predicted = Doc(nlp.vocab, words=["New", "York", "City", "sl", "eeps"], spaces=[False, True, True, False, False])
+    aligned = Example(predicted, Doc(nlp.vocab, words=["NewYork", "City", "sleeps"], tags=["B-LOC", last, "O"]))
+    missing = annotated(nlp, [("New York City sl eeps", f"- - {last} O O")])
+    scores = [numpy.random.default_rng(0).normal(size=(5, len(component.labels))).astype("f")]
+    assert component.get_loss([aligned], scores)[0] == component.get_loss(missing, scores)[0] > 0
+
+
+@pytest.mark.parametrize("scheme, texts", [("BIO", BIO), ("BILUO", SPANS)], ids=["BIO", "BILUO"])
 def test_constraints_hold_whatever_the_scores_are(scheme, texts, make_spans):
     nlp, _ = make_spans(texts, scheme)
     component = nlp.get_pipe("rnn_tagger")
