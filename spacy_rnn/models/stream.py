@@ -78,9 +78,15 @@ class StreamingTagger(NamedTuple):
         lookahead (int): How many tokens behind these are looked at.
         RETURNS (int): How many of them have to be read before a piece can be encoded: none, if no direction reads texts from
             their end.
-        RAISES (ValueError): If a number is out of its range.
+        RAISES (ValueError): If a number is out of its range, or if there are constraints but no look ahead.
         """
         check_sizes(piece, lookahead)
+        constraints = None if self.crf is None else self.crf.attrs["constraints"]
+        if constraints is not None and lookahead < 1:
+            raise ValueError(
+                f"which labels the constraints {constraints} leave for a stream's end is only known with a look ahead: lookahead "
+                f"must be at least 1, got {lookahead}"
+            )
         return lookahead if reads_backward(self.encode) else 0
 
     def labels(self, batches: Iterable[List[Doc]], *, piece: int, lookahead: int) -> Iterator[Ints1d]:

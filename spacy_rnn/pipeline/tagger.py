@@ -312,7 +312,7 @@ class RNNTagger(SequencePipe, Tagger):
             behind it, have been read.
         lookahead (int): How many tokens behind the piece a backward direction sees at least. A model with forward directions
             only has no need of it, and does not wait for it: it predicts what it would predict of the whole text. With decoder
-            "crf" a label waits for as many scores behind it besides.
+            "crf" a label waits for as many scores behind it besides; with constraints for one at least.
         RETURNS (Iterator[Tuple[str, str]]): Each word and its label.
         RAISES (ValueError): If the model cannot read a text piece by piece; if a number is out of its range; spaCy's E109, if the
             component has not been initialized; while the stream is read, if it holds neither words nor texts.
@@ -333,8 +333,10 @@ class RNNTagger(SequencePipe, Tagger):
         piece (int): As in `stream`.
         lookahead (int): As in `stream`.
         RETURNS (Doc): The same text.
-        RAISES (ValueError): As `stream`.
+        RAISES (ValueError): As `stream`, or if it is given no text.
         """
+        if not isinstance(doc, Doc):
+            raise ValueError(f"tag_in_pieces takes a text (Doc), e.g. from nlp.make_doc, got {type(doc).__name__}")
         tag_ids = [tag_ids for _, tag_ids in self._stream([doc], piece, lookahead)]
         self.set_annotations([doc], [cast(Ints1d, numpy.concatenate([numpy.zeros(0, dtype="int64"), *tag_ids]))])
         return doc

@@ -7,6 +7,7 @@ import pytest
 import spacy
 from numpy.testing import assert_array_equal
 from spacy.tokens import Doc, Span
+from spacy.training import Example
 
 from spacy_rnn.layers import declare_row_wise
 
@@ -28,6 +29,7 @@ CHARACTER_EMBED = {
     "nC": 4,
     "include_static_vectors": False,
 }
+CHAR_EMBED = {"@architectures": "spacy_rnn.CharEmbed.v1", "width": 8, "embed": HASH_EMBED}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,9 @@ def test_a_stream_forward_is_labelled_as_the_whole_text(cell, factory, make_tagg
     assert list(tagger.stream(iter(WORDS), piece=piece)) == expected
 
 
-@pytest.mark.parametrize("embed", [HASH_EMBED, {**HASH_EMBED, "@architectures": "spacy.MultiHashEmbed.v2"}, CHARACTER_EMBED])
+@pytest.mark.parametrize(
+    "embed", [HASH_EMBED, {**HASH_EMBED, "@architectures": "spacy.MultiHashEmbed.v2"}, CHARACTER_EMBED, CHAR_EMBED]
+)
 @pytest.mark.parametrize("tok2vec", ["spacy_rnn.Tok2Vec.v1", "spacy.Tok2Vec.v2"])
 def test_any_embedding_of_tokens_and_either_tok2vec(embed, tok2vec, make_tagger):
     nlp, tagger = make_tagger(embed=embed, tok2vec=tok2vec, bidirectional=False)
@@ -274,6 +278,18 @@ def test_with_a_crf_the_look_ahead_decides_how_many_labels_differ(make_tagger):
     assert wrong[0] > wrong[1] >= wrong[2] == 0
 
 
+def test_constraints_need_a_look_ahead(component_config):
+    nlp = spacy.blank("en")
+    tagger = nlp.add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), "decoder": "crf", "constraints": "BILUO"})
+    words = ["New", "York", "sleeps"]
+    reference = Doc(nlp.vocab, words=words, tags=["B-LOC", "L-LOC", "O"])
+    nlp.initialize(lambda: [Example(Doc(nlp.vocab, words=words), reference)])
+    for run in (lambda: tagger.stream(WORDS, lookahead=0), lambda: tagger.tag_in_pieces(reference, lookahead=0)):
+        with pytest.raises(ValueError, match="BILUO.*lookahead.*at least 1"):
+            run()
+    assert len(list(tagger.stream(WORDS, piece=1, lookahead=1))) == len(WORDS)
+
+
 def test_a_tagger_without_weights_is_refused():
     tagger = spacy.blank("en").add_pipe("rnn_tagger")
     for run in (lambda: tagger.stream(WORDS), lambda: tagger.tag_in_pieces(Doc(tagger.vocab, words=WORDS))):
@@ -289,6 +305,8 @@ def test_what_is_no_stream_is_refused(forward):
         tagger.stream(None)
     with pytest.raises(ValueError, match="Token.*They"):
         list(tagger.stream(list(Doc(nlp.vocab, words=WORDS))))
+    with pytest.raises(ValueError, match="Doc.*str"):
+        tagger.tag_in_pieces("They book a room")
     with pytest.raises(ValueError, match="piece.*0"):
         tagger.stream(WORDS, piece=0)
     with pytest.raises(ValueError, match="lookahead.*-1"):
