@@ -65,14 +65,17 @@ def build_char_embed(
     ]
     if include_static_vectors:
         layers.append(StaticVectors(nO=width))
+    own_width = width * (2 if include_static_vectors else 1)
+    other_width: Optional[int] = 0
     if embed is not None:
         layers.append(embed)
+        other_width = embed.maybe_get_dim("nO")
     return Model(
         "char_embed",
         forward,
         init=init,
         layers=layers,
-        dims={"nO": None},
+        dims={"nO": None if other_width is None else own_width + other_width},
         # Thinc does not save an attribute that is no plain data. A copy of a model has no references, but attributes.
         attrs={"cache": VectorCache(cache_size), "static": include_static_vectors, "embed": embed is not None},
     )

@@ -18,6 +18,11 @@ EMBEDDINGS = {
     "hash, no cache": {"@architectures": "spacy_rnn.HashEmbed.v1", **HASH, "cache_size": 0},
     "spaCy's": {"@architectures": "spacy.MultiHashEmbed.v2", **HASH},
     "vocabulary": {"@architectures": "spacy_rnn.Embed.v1", "width": 12, "size": 20},
+    "characters": {
+        "@architectures": "spacy_rnn.CharEmbed.v1",
+        "width": 4,
+        "embed": {"@architectures": "spacy_rnn.Embed.v1", "width": 8, "size": 20},
+    },
 }
 ENCODERS = {
     "RNN": {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8},
@@ -117,10 +122,11 @@ def test_batches_without_tokens(pair, docs, encode, n_empty):
     assert not any(node.has_grad(name) and node.get_grad(name).any() for node in model.walk() for name in node.param_names)
 
 
+@pytest.mark.parametrize("embed", ["hash", "vocabulary", "characters"])
 @pytest.mark.parametrize("encode", ["RNN", "deep", "BiLSTM", "CNN"])
 @pytest.mark.parametrize("texts", [None, [""], ["", ""]], ids=str)
-def test_initialization_needs_no_tokens(resolve, docs, encode, texts):
-    model = resolve({"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": EMBEDDINGS["hash"], "encode": ENCODERS[encode]})
+def test_initialization_needs_no_tokens(resolve, docs, embed, encode, texts):
+    model = resolve({"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": EMBEDDINGS[embed], "encode": ENCODERS[encode]})
     model.initialize(X=None if texts is None else [Doc(docs[0].vocab) for _ in texts])
     assert [rows.shape for rows in model.predict(docs)] == [(len(doc), model.get_dim("nO")) for doc in docs]
 
