@@ -84,6 +84,7 @@ def build_rnn_encoder(
         checkpoint_rows=checkpoint_rows,
         truncate_gradient=truncate_gradient,
     )
+    check_rate("variational_dropout", variational_dropout)
     if not (variational_dropout or layer_norm or highway):
         return _on_lists([build(depth=depth, dropout=dropout, residual=residual)], width)
     check_rate("dropout", dropout)

@@ -255,7 +255,7 @@ def test_bilstm_takes_the_arguments_of_spacys(resolve):
         ({"width": 8, "depth": 0}, ["depth", "0"]),
         ({"width": 8, "dropout": 1.0}, ["dropout", "1.0"]),
         ({"width": 8, "recurrent_dropout": -0.5}, ["recurrent_dropout", "-0.5"]),
-        ({"width": 8, "variational_dropout": 1.5}, ["rate", "1.5"]),
+        ({"width": 8, "variational_dropout": 1.5}, ["variational_dropout", "1.5"]),
         ({"width": 8, "layer_norm": True, "dropout": 1.0}, ["dropout", "1.0"]),
         ({"width": 8, "layer_norm": True, "depth": 0}, ["depth", "0"]),
         ({"width": 8, "highway": True}, ["highway", "depth", "1"]),
