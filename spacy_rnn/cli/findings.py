@@ -55,6 +55,7 @@ class Findings(NamedTuple):
     errors (List[Error]): The most confident errors.
     n_unaligned (int): The tokens of either side that have no counterpart on the other, because the tokenizer cut the text in
         another way. They count in the scores, but not as errors of the component.
+    n_left_out (int): Where each text has one class, the texts of which the annotation says no class that the component knows.
     """
 
     averages: List[LabelScores]
@@ -65,6 +66,7 @@ class Findings(NamedTuple):
     calibration: Optional[Calibration]
     errors: List[Error]
     n_unaligned: int
+    n_left_out: int
 
 
 def find(evaluation: Evaluation, n_errors: int) -> Findings:
@@ -86,6 +88,7 @@ def find(evaluation: Evaluation, n_errors: int) -> Findings:
         calibration=calibrate(found) if found.probabilities is not None else None,
         errors=[_in_context(error, evaluation.texts[error.text]) for error in worst_errors(compared, n_errors)],
         n_unaligned=len(found.decisions) - len(compared),
+        n_left_out=len(evaluation.texts) - len(found.decisions) if evaluation.task.unit == "text" else 0,
     )
 
 

@@ -1,7 +1,7 @@
 """`report` and `compare`: a page about one pipeline, or about two and the difference between them."""
 
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Set, Tuple
 
 from matplotlib.figure import Figure
 from wasabi import msg
@@ -17,6 +17,7 @@ from .training_log import HOW_TO
 
 # With fewer texts the percentiles of the draws are rough.
 FEW_TEXTS = 100
+LEFT_OUT = "texts are left out: of these, the annotation says none of the classes that"
 
 
 class Options(NamedTuple):
@@ -81,6 +82,7 @@ def compare(
             "The two components do not predict the same", f"{'; '.join(tasks)}. Choose others by --component-a and --component-b."
         )
     a, b = (evaluate(subject, corpus, gold_preproc=options.gold_preproc, gpu=options.gpu) for subject in subjects)
+    _require_same_classes(a, b)
     differences = compare_decisions(a.task, a.found.decisions, b.found.decisions, len(a.texts), n_samples, seed)
     rows = [
         (
@@ -112,8 +114,26 @@ def verdict(difference: Difference) -> str:
     return f"By {difference.measure}, these texts do not show that one is better than the other: p is not below 0.05."
 
 
+def _require_same_classes(a: Evaluation, b: Evaluation) -> None:
+    """Refuse pipelines of which only one is asked for some class: each would be scored on other decisions."""
+    only_one = {label for label, _ in _asked(a) ^ _asked(b)}
+    if only_one:
+        raise CommandError(
+            f"Only one of the two pipelines knows these classes of the corpus: {', '.join(sorted(only_one))}",
+            "Train both on the same classes, or take the texts of these classes out of the corpus.",
+        )
+
+
+def _asked(evaluation: Evaluation) -> Set[Tuple[str, int]]:
+    """List the gold labels that a component is scored by, with the number of each text."""
+    return {(decision.gold, decision.text) for decision in evaluation.found.decisions if decision.gold is not None}
+
+
 def _write(corpus: Path, sides: Mapping[str, Tuple[Evaluation, Findings]], options: Options, **values: Any) -> None:
     """Draw the plots, and write the page."""
+    for name, (evaluation, findings) in sides.items():
+        if findings.n_left_out:
+            msg.warn(f"{f'{name}: ' if name else ''}{findings.n_left_out:,} {LEFT_OUT} '{evaluation.component}' knows.")
     plots = _draw(sides)
     write_page(
         options.output,
@@ -123,6 +143,7 @@ def _write(corpus: Path, sides: Mapping[str, Tuple[Evaluation, Findings]], optio
         calibration_plot=as_data(plots["calibration"]) if "calibration" in plots else None,
         curve_plot=as_data(plots["learning_curve"]) if "learning_curve" in plots else None,
         how_to_log=HOW_TO,
+        left_out=LEFT_OUT,
         gold_preproc=options.gold_preproc,
         few=FEW_TEXTS if any(len(evaluation.texts) < FEW_TEXTS for evaluation, _ in sides.values()) else None,
         **values,

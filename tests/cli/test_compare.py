@@ -3,6 +3,8 @@
 from functools import cache
 
 import pytest
+import spacy
+from spacy.tokens import DocBin
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +88,36 @@ def test_different_tasks_cannot_be_compared(run, pipelines, corpora):
     code, printed = run("compare", pipelines("rnn_textcat"), pipelines("rnn_textcat_multilabel"), corpora("reviews"))
     assert code == 1
     assert "The two components do not predict the same 'rnn_textcat' predicts doc.cats, classes that exclude" in printed
+
+
+@pytest.fixture(scope="module")
+def with_mixed(pipelines, corpora, tmp_path_factory):
+    """A pipeline that knows a third class, and a corpus in which some texts are of that class."""
+    folder = tmp_path_factory.mktemp("mixed")
+    nlp = spacy.load(pipelines("rnn_textcat"))
+    nlp.get_pipe("rnn_textcat").add_label("mixed")
+    nlp.to_disk(folder / "pipeline")
+    docs = list(DocBin().from_disk(corpora("reviews")).get_docs(nlp.vocab))
+    for doc in docs[:7]:
+        doc.cats = {"negative": 0.0, "positive": 0.0, "mixed": 1.0}
+    DocBin(docs=docs).to_disk(folder / "mixed.spacy")
+    return folder / "pipeline", folder / "mixed.spacy"
+
+
+def test_pipelines_are_compared_on_the_same_texts_only(run, pipelines, with_mixed, corpora, tmp_path):
+    pipeline, corpus = with_mixed
+    code, printed = run("compare", pipelines("rnn_textcat"), pipeline, corpus, "--output", tmp_path / "page.html")
+    assert code == 1
+    assert "Only one of the two pipelines knows these classes of the corpus: mixed" in printed
+    assert not (tmp_path / "page.html").exists()
+    code, _ = run("compare", pipelines("rnn_textcat"), pipeline, corpora("reviews"), "--output", tmp_path / "page.html")
+    assert code == 0
+
+
+def test_texts_of_unknown_classes_are_told(run, read_page, pipelines, with_mixed, tmp_path):
+    _, corpus = with_mixed
+    output = tmp_path / "page.html"
+    code, printed = run("compare", pipelines("rnn_textcat"), pipelines("rnn_textcat", 1), corpus, "--output", output)
+    assert code == 0
+    assert "7 texts are left out: of these, the annotation says none of the classes that 'rnn_textcat' knows" in printed
+    assert read_page(output).text.count("7 texts are left out") == 2
