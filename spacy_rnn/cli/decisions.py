@@ -4,10 +4,12 @@ Tokens and entities are aligned as spaCy's `Scorer` aligns them, so counts of de
 """
 
 from collections import Counter
+from itertools import takewhile
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
+from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import minibatch
@@ -110,7 +112,7 @@ def decide_tokens(attr: str, nlp: Language, pipe: Any, examples: List[Example]) 
     RETURNS (Decisions): The decisions.
     """
     label_of = {"tag": lambda token: token.tag_, "pos": lambda token: token.pos_}[attr]
-    probabilities = _tag_probabilities(pipe, [example.predicted for example in examples], nlp.batch_size)
+    probabilities = _tag_probabilities(nlp, pipe, [example.predicted for example in examples])
     numbers = {label: i for i, label in enumerate(pipe.labels)}
     decisions: List[Decision] = []
     for text, example in enumerate(examples):
@@ -234,18 +236,30 @@ def _with_confidences(decisions: List[Decision]) -> Decisions:
     return Decisions(decisions, probabilities, came_true, {})
 
 
-def _tag_probabilities(pipe: Any, docs: Sequence[Doc], batch_size: int) -> Optional[List[numpy.ndarray]]:
+def _tag_probabilities(nlp: Language, pipe: Any, docs: Sequence[Doc]) -> Optional[List[numpy.ndarray]]:
     """Give the probabilities [n, labels] of each text of n tokens; None if that is not what the model's scores stand for."""
     find_probabilities = getattr(pipe, "decoder", _Softmax()).probabilities
+    shared = _shared_encoder(nlp, pipe)
     found: List[numpy.ndarray] = []
     with tqdm(total=len(docs), desc="Probabilities", unit="text", disable=None, leave=False) as progress:
-        for batch in minibatch(docs, batch_size):
+        for batch in minibatch(docs, nlp.batch_size):
+            if shared is not None:
+                # An encoder that comes later in the pipeline has written over what this one had given to the texts.
+                shared.set_annotations(batch, shared.predict(batch))
             rows = to_numpy(find_probabilities(pipe.model, pipe.model.predict(batch))).astype("float64")
             if rows.size and (rows.min() < 0 or abs(rows.sum(axis=1) - 1).max() > 1e-3):
                 return None
             found += numpy.split(rows, numpy.cumsum([len(doc) for doc in batch])[:-1])
             progress.update(len(batch))
     return found
+
+
+def _shared_encoder(nlp: Language, pipe: Any) -> Optional[Tok2Vec]:
+    """Find the component whose token vectors a component reads: the last one before it that it listens to."""
+    listened_to = {node.upstream_name for node in pipe.model.walk() if isinstance(node, Tok2VecListener)}
+    before = takewhile(lambda named: named[1] is not pipe, nlp.pipeline)
+    found = [each for name, each in before if isinstance(each, Tok2Vec) and listened_to & {"*", name}]
+    return found[-1] if found else None
 
 
 class _Softmax:

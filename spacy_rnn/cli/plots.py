@@ -22,6 +22,8 @@ LINES = ("-", "--", ":", "-.")
 STYLE: Dict[Any, Any] = {"svg.hashsalt": "spacy-rnn", "svg.fonttype": "none", "text.parse_math": False, "font.size": 9.0}
 # Up to this size numbers stand in the cells of a matrix.
 MOST_NUMBERS = 20
+# Of a longer label the beginning is shown, so that there is room for the matrix.
+MOST_CHARACTERS = 24
 
 
 def name_of(label: str) -> str:
@@ -40,9 +42,10 @@ def draw_confusion(labels: Sequence[str], counts: numpy.ndarray) -> Figure:
     counts (numpy.ndarray): int [labels, labels], gold labels down, predicted ones across.
     RETURNS (Figure): The plot.
     """
-    side = max(3.0, 0.26 * len(labels) + 1.6)
+    names = [_short(name_of(label)) for label in labels]
+    longest = max(map(len, names), default=0)
+    side = max(3.0, 0.26 * len(labels) + 0.8 + 0.08 * longest)
     shares = counts / numpy.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [name_of(label) for label in labels]
     with rc_context(STYLE):
         figure = Figure(figsize=(side + 0.6, side), layout="constrained")
         axes = figure.subplots()
@@ -176,6 +179,10 @@ def _svg(figure: Figure) -> bytes:
 
 def _style(i: int) -> Dict[str, Any]:
     return {"color": COLORS[i % len(COLORS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 5}
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MOST_CHARACTERS else f"{name[: MOST_CHARACTERS - 1]}…"
 
 
 def _plain(value: float, _: int) -> str:

@@ -12,7 +12,7 @@ from spacy_rnn.cli.decisions import annotate, find_decisions
 from spacy_rnn.cli.errors import CommandError
 from spacy_rnn.cli.loading import read_corpus
 from spacy_rnn.cli.scores import count_binary, score_all, score_labels
-from spacy_rnn.cli.tasks import CLASS, CLASSES, ENTITIES, find_tasks
+from spacy_rnn.cli.tasks import CLASS, CLASSES, ENTITIES, TAG, find_tasks
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,27 @@ def test_confidence_is_the_probability_of_the_predicted_tag(decide, factory):
     assert len(of_first) > 10
     for decision in of_first:
         assert decision.confidence == pytest.approx(expected[tokens[decision.start]], rel=1e-4)
+
+
+def test_confidence_is_that_of_the_encoder_that_a_tagger_listens_to(corpora):
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
+    nlp = spacy.blank("en")
+    for name, factory in (("first", "rnn_tagger"), ("second", "tagger")):
+        tok2vec = {**listener, "upstream": name}
+        nlp.add_pipe("tok2vec", name=name)
+        nlp.add_pipe(factory, config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec}})
+    examples = read_corpus(nlp, corpora("tags"))[:20]
+    nlp.initialize(lambda: examples)
+    softmax = next(node for node in nlp.get_pipe("rnn_tagger").model.walk() if node.name == "softmax")
+    # An output layer begins with zeros, whatever it reads.
+    softmax.set_param("W", numpy.random.default_rng(0).normal(size=softmax.get_param("W").shape).astype("float32"))
+    confidences = []
+    for names in (nlp.pipe_names, ["first", "rnn_tagger"]):
+        with nlp.select_pipes(enable=names):
+            annotate(nlp, examples, "")
+            found = find_decisions(nlp, "rnn_tagger", TAG, examples)
+        confidences.append(found.probabilities)
+    numpy.testing.assert_allclose(*confidences, rtol=1e-4)
 
 
 def test_a_component_with_a_decoder_is_asked_for_its_probabilities(pipelines, corpora):

@@ -67,6 +67,11 @@ def test_images_and_tables_can_be_read_aloud(path, read_page):
     assert '<html lang="en">' in path.read_text(encoding="utf8")
 
 
+def test_texts_are_written_in_their_own_direction(path):
+    cells = re.findall(r'<td class="text words"[^>]*>', path.read_text(encoding="utf8"))
+    assert all('dir="auto"' in cell for cell in cells)
+
+
 @pytest.fixture(scope="module")
 def measured(path):
     """What a browser makes of a page on a phone."""
