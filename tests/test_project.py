@@ -1,15 +1,20 @@
 """The project's workflows run, skip what has not changed, and leave packages that can be installed."""
 
 import gzip
+import io
 import json
 import shutil
 import subprocess
 import sys
+import tarfile
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# What `project assets` fetches.
+PUBLIC = ("ewt", "sst2", "tweets", "wnut", "imdb", "uyghur", "vietnamese")
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +22,7 @@ def project(tmp_path_factory):
     """Give a copy of the project with only what is in the repository."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("assets", "configs", "scripts"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "ewt", "sst2", "tweets"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", *PUBLIC))
     shutil.copy(ROOT / "project.yml", folder)
     return folder
 
@@ -85,6 +90,28 @@ def test_local_texts_are_converted_and_trained_on(project, workflow):
         code, output = run(project, f"{workflow}-{step}", *variables)
         assert code == 0, output
     assert (project / "metrics" / f"{workflow}_lstm.json").exists()
+
+
+def test_local_entities_are_converted_and_trained_on(project, tmp_path):
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.conll").write_text("Anna\tB-person\nSmith\tI-person\nsleeps\tO\n\t\nLondon\tB-location\n")
+    for step in ("convert", "train", "evaluate"):
+        code, output = run(project, f"wnut-{step}", "--vars.wnut", str(tmp_path), "--vars.wnut_steps", "1")
+        assert code == 0, output
+    assert "ents_f" in json.loads((project / "metrics" / "wnut_lstm.json").read_text())
+
+
+def test_local_film_reviews_are_converted_and_trained_on(project, tmp_path):
+    with tarfile.open(tmp_path / "reviews.tar.gz", "w:gz") as archive:
+        for split, label, number in product(("train", "test"), ("neg", "pos"), range(20)):
+            content = f"{label} film {number}".encode()
+            info = tarfile.TarInfo(f"aclImdb/{split}/{label}/{number}_7.txt")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    for step in ("convert", "train", "evaluate"):
+        code, output = run(project, f"imdb-{step}", "--vars.imdb", str(tmp_path), "--vars.imdb_steps", "1")
+        assert code == 0, output
+    assert "cats_micro_f" in json.loads((project / "metrics" / "imdb_lstm.json").read_text())
 
 
 @pytest.mark.parametrize(
