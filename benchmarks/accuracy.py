@@ -77,7 +77,11 @@ BAG_OF_WORDS = Run("TF-IDF bigrams + logistic regression", None, {"ngrams": 2, "
 POOLINGS = (["last"], ["mean"], ["max"], ["attention"], ["last", "max"], ["mean", "max"], ["last", "mean", "max", "attention"])
 
 # A tenth of the words of EWT: smaller batches, and more passes over them.
-SMALL_TREEBANK = {"training.batcher.size": 300, "training.max_steps": 2600, "training.eval_frequency": 65}
+SMALL_TREEBANK = {
+    "training.batcher.size": 300,
+    "training.optimizer.learn_rate.total_steps": 2600,
+    "training.eval_frequency": 65,
+}
 
 TABLES = {
     "ewt-pos": Table(

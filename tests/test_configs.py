@@ -36,3 +36,10 @@ def test_the_classic_film_review_model_has_its_parameters():
         assert number in text.split()
     token_vectors = model.get_ref("tok2vec").predict(docs)
     assert [len(rows) for rows in token_vectors] == [2, 500]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_what_was_trained_can_be_trained_on(path, tmp_path):
+    util.load_model_from_config(Config().from_disk(path, interpolate=False)).to_disk(tmp_path)
+    # spaCy resolves the optimizer of a saved pipeline without the rest of its config.
+    assert util.load_model(tmp_path).create_optimizer().learn_rate >= 0
