@@ -149,6 +149,14 @@ def test_entities_by_type(page_of, pipelines, corpora):
     assert len(page.images) == 1
 
 
+def test_errors_without_probabilities_are_not_called_the_worst(page_of):
+    page, _ = page_of("ner", "entities")
+    assert "The first errors in the corpus: this component gives no probabilities" in page.text
+    assert "surest" not in page.text
+    page, _ = page_of("rnn_textcat", "reviews")
+    assert "What the component was surest of" in page.text
+
+
 def test_speed_names_the_machine(page_of, corpora):
     page, _ = page_of("rnn_textcat", "reviews")
     found = re.search(
