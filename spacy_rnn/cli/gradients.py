@@ -101,7 +101,9 @@ def _recurrent_layers(model: Model) -> List[Model]:
 def _named_layers(component: str, model: Model) -> Dict[str, Model]:
     found = _recurrent_layers(model)
     numbers = [f" {i}" for i in range(1, len(found) + 1)] if len(found) > 1 else [""]
-    return {f"{component}{number} ({rnn.attrs['cell']})": rnn for number, rnn in zip(numbers, found, strict=True)}
+    of_characters = {rnn.id for node in model.walk() if node.name == "char_embed" for rnn in _recurrent_layers(node)}
+    reads = [", over characters" if rnn.id in of_characters else "" for rnn in found]
+    return {f"{component}{n} ({rnn.attrs['cell']}{what})": rnn for n, rnn, what in zip(numbers, found, reads, strict=True)}
 
 
 def _pieces(nlp: Language, corpus: Path, options: Options) -> List[Doc]:

@@ -6,6 +6,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
+from spacy_rnn.cli.loading import read_corpus
 from spacy_rnn.recurrence import CELLS
 
 FEW = ("--samples", 1, "--width", 8)
@@ -65,6 +66,21 @@ def test_every_recurrent_layer_of_a_pipeline_is_named(run, pipelines, corpora, t
     assert rows(printed, "rnn_tagger (lstm), forward") and rows(printed, "rnn_textcat (lstm), forward")
     _, printed = run("gradients", tmp_path, corpora("tags"), "--samples", 1, "--distance", 5, "--component", "rnn_textcat")
     assert not rows(printed, "rnn_tagger (lstm), forward") and rows(printed, "rnn_textcat (lstm), forward")
+
+
+def test_a_layer_that_reads_characters_says_so(run, corpora, tmp_path):
+    nlp = spacy.blank("en")
+    embed = {"@architectures": "spacy_rnn.CharEmbed.v1", "width": 8}
+    encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, "cell": "gru"}
+    tok2vec = {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": embed, "encode": encode}
+    nlp.add_pipe("rnn_tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec}})
+    examples = read_corpus(nlp, corpora("tags"))
+    nlp.initialize(lambda: examples)
+    nlp.to_disk(tmp_path)
+    code, printed = run("gradients", tmp_path, corpora("tags"), "--samples", 1, "--distance", 5)
+    assert code == 0, printed
+    assert rows(printed, "rnn_tagger 1 (lstm, over characters), forward")
+    assert rows(printed, "rnn_tagger 2 (gru), forward")
 
 
 def test_page_and_plots(run, read_page, tmp_path):
