@@ -106,6 +106,9 @@ def confuse(decisions: Sequence[Decision]) -> Tuple[List[str], numpy.ndarray]:
     labels = all_labels(decisions)
     if any(None in decision[3:5] for decision in decisions):
         labels.append(NOTHING)
+    if len(labels) == 1:
+        # Of a single label scikit-learn warns.
+        return labels, numpy.asarray([[len(decisions)]])
     return labels, confusion_matrix(*_sides(decisions), labels=labels)
 
 

@@ -1,5 +1,7 @@
 """Confusions, calibration, and which errors are the worst."""
 
+import warnings
+
 import numpy
 import pytest
 from sklearn.metrics import f1_score
@@ -77,3 +79,10 @@ def test_the_most_confident_errors_are_the_worst():
     found = [Decision(i, 0, 1, "a", "a" if i == 3 else "b", confidence) for i, confidence in enumerate(confidences)]
     assert [error.text for error in worst_errors(found, 10)] == [2, 4, 0, 1, 5]
     assert [error.text for error in worst_errors(found, 2)] == [2, 4]
+
+
+def test_a_single_label_is_nothing_to_warn_of():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        labels, counts = confuse(decisions(("a", "a"), ("a", "a")))
+    assert (labels, counts.tolist()) == (["a"], [[2]])
