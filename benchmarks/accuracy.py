@@ -137,7 +137,7 @@ TABLES = {
             Run("spaCy's ner, default settings", "benchmarks/configs/ner_spacy.cfg", {}),
         ],
     ),
-    "imdb": Table("imdb", ACCURACY, "raw", [Run("LSTM", "configs/textcat_long.cfg", {})]),
+    "imdb": Table("imdb", ACCURACY, "raw", [Run("LSTM", "configs/textcat_long.cfg", {}), BAG_OF_WORDS]),
     "sst2": Table(
         "sst2",
         ACCURACY,
