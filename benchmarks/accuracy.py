@@ -76,11 +76,15 @@ ACCURACY = {"accuracy": "cats_micro_f", "macro recall": "cats_macro_r"}
 BAG_OF_WORDS = Run("TF-IDF bigrams + logistic regression", None, {"ngrams": 2, "tfidf": True})
 POOLINGS = (["last"], ["mean"], ["max"], ["attention"], ["last", "max"], ["mean", "max"], ["last", "mean", "max", "attention"])
 
-# A tenth of the words of EWT: smaller batches, and more passes over them.
+# A tenth of the words of EWT: smaller batches, more passes over them, no word left out, and more of its characters.
+EMBED = "components.rnn_pos_tagger.model.tok2vec.embed"
 SMALL_TREEBANK = {
     "training.batcher.size": 300,
     "training.optimizer.learn_rate.total_steps": 2600,
     "training.eval_frequency": 65,
+    f"{EMBED}.char_width": 64,
+    f"{EMBED}.embed.min_count": 1,
+    f"{EMBED}.embed.word_dropout": 0.1,
 }
 
 TABLES = {
