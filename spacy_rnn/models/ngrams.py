@@ -11,7 +11,7 @@ from thinc.api import Model, SparseLinear_v2, chain, resizable
 from thinc.layers.resizable import resize_linear_weighted
 from thinc.types import Floats2d
 
-from ..layers import build_ngram_dropout, on_cpu
+from ..layers import build_ngram_dropout, check_rate, on_cpu
 
 ATTRS = ("NORM", "ORTH", "LOWER", "SHAPE", "LEMMA")
 
@@ -37,6 +37,7 @@ def build_ngrams(
     for name, value in (("ngram_size", ngram_size), ("length", length)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    check_rate("dropout", dropout)
     if attr not in ATTRS:
         raise ValueError(f"attr must be one of {', '.join(ATTRS)}, got {attr!r}")
     sparse_linear = SparseLinear_v2(nO=nO, length=2 ** (length - 1).bit_length())

@@ -368,7 +368,7 @@ def test_ngrams_left_out_learn_nothing(resolve, docs):
         ({"ngram_size": 0}, "ngram_size.*0"),
         ({"length": 0}, "length.*0"),
         ({"attr": "POS"}, "attr.*'POS'"),
-        ({"dropout": 1.0}, "below 1, got 1.0"),
+        ({"dropout": 1.0}, "^dropout must be .* below 1, got 1.0"),
     ],
     ids=str,
 )
