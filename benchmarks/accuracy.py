@@ -141,7 +141,7 @@ TABLES = {
             Run("spaCy's ner, default settings", "benchmarks/configs/ner_spacy.cfg", {}),
         ],
     ),
-    "imdb": Table("imdb", ACCURACY, "raw", [Run("LSTM", "configs/textcat_long.cfg", {}), BAG_OF_WORDS]),
+    "imdb": Table("imdb", ACCURACY, "raw", [Run("LSTM and n-grams", "configs/textcat_long.cfg", {}), BAG_OF_WORDS]),
     "sst2": Table(
         "sst2",
         ACCURACY,
@@ -303,6 +303,7 @@ def main(
     for run in spec.runs:
         if row is not None and run.name != row:
             rows += [result for result in measured if result["name"] == run.name]
+            srsly.write_json(path, {"table": name, "machine": machine(), "rows": rows})
             continue
         # The bag of words has no seed.
         for seed in range(seeds if run.config else 1):

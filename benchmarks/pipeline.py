@@ -293,7 +293,9 @@ def main(
     times = measure(ewt, seconds, at_least, n_texts)
     rows = make_rows(times)
     goals = check_goals(rows)
-    result = {"benchmark": "pipeline", "machine": machine("torch"), "engine": engine(), "rows": rows, "goals": goals}
+    options = {"seconds": seconds, "at least": at_least}
+    measured_on = {"machine": machine("torch"), "engine": engine()}
+    result = {"benchmark": "pipeline", "options": options, **measured_on, "rows": rows, "goals": goals}
     srsly.write_json(output, result)
     typer.echo(f"{format_speeds(rows)}{format_goals(goals)}")
 

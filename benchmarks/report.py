@@ -147,6 +147,7 @@ def report_pipeline(result: Result) -> List[str]:
     result (Result): The result.
     RETURNS (List[str]): Paragraphs in Markdown.
     """
+    options = result["options"]
     measures = ("cold", "warm", "repeated", "update")
     speeds, ratios = [], []
     for row in result["rows"]:
@@ -155,7 +156,7 @@ def report_pipeline(result: Result) -> List[str]:
         for peer, found in row["ratios"].items():
             ratios.append((f"{row['name']} : {peer}", *(ratio(found, name) for name in measures)))
     return [
-        measured(result, "python benchmarks/pipeline.py"),
+        measured(result, f"python benchmarks/pipeline.py --seconds {options['seconds']:g} --at-least {options['at least']}"),
         markdown(("words a second", *measures), speeds),
         markdown(("ratio", *measures), ratios),
         goals(result["goals"]),

@@ -19,7 +19,10 @@ def on_cpu(layer: Model[Any, Floats2d], ops: Ops) -> Model[Any, Floats2d]:
 
 
 def init(model: Model[Any, Floats2d], X: Any = None, Y: Optional[Floats2d] = None) -> None:
-    model.layers[0].initialize(X=X, Y=None if Y is None else to_numpy(Y))
+    (layer,) = model.layers
+    layer.initialize(X=X, Y=None if Y is None else to_numpy(Y))
+    if model.has_dim("nO") is None and layer.has_dim("nO"):
+        model.set_dim("nO", layer.get_dim("nO"))
 
 
 def forward(model: Model[Any, Floats2d], X: Any, is_train: bool) -> Tuple[Floats2d, Callable]:

@@ -31,7 +31,8 @@ def build_ngrams(
     attr (str): What is compared of a token, one of NORM, ORTH, LOWER, SHAPE, LEMMA.
     dropout (float): The share of a text's n-grams that is left out in training.
     nO (Optional[int]): The number of classes. Inferred from the data if None.
-    RETURNS (Model[List[Doc], Floats2d]): The model, from B texts to scores [B, nO].
+    RETURNS (Model[List[Doc], Floats2d]): The model, from B texts to scores [B, nO], which are no probabilities. Texts without
+        tokens do not get this far in `spacy_rnn.TextCat.v1`; here they are refused, as by `spacy.extract_ngrams`.
     RAISES (ValueError): If an argument is out of its range.
     """
     for name, value in (("ngram_size", ngram_size), ("length", length)):

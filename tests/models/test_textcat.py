@@ -350,6 +350,12 @@ def test_ngrams_without_dropout_score_as_the_bag_of_words_of_spacy(resolve, docs
     assert numpy.ptp(ours.predict(filled)) > 0
 
 
+def test_ngrams_know_their_width_once_they_are_initialized(resolve, docs):
+    filled = [doc for doc in docs if len(doc)]
+    model = resolve(ngrams(True)).initialize(filled, numpy.zeros((len(filled), 3), dtype="float32"))
+    assert model.get_dim("nO") == 3
+
+
 def test_ngrams_left_out_learn_nothing(resolve, docs):
     filled = [doc for doc in docs if len(doc)]
     model = resolve(ngrams(True, dropout=0.9)).initialize(filled, numpy.zeros((len(filled), 3), dtype="float32"))
