@@ -56,7 +56,16 @@ class RNNPipe(TrainablePipe):
         """
         self.prepare_update()
         with name_batch(self.name, examples):
-            return super().update(examples, drop=drop, sgd=sgd, losses=losses)
+            return self.run_update(examples, drop=drop, sgd=sgd, losses=losses)
+
+    def run_update(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
+        """Learn from a batch, with the model ready: spaCy's own `update`.
+
+        examples (Iterable[Example]): The batch.
+        **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        return super().update(examples, **settings)
 
     def prepare_update(self) -> None:
         """Make the model ready to learn.

@@ -13,7 +13,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from .decoders import Gold, make_decoder
-from .pipe import OWN_RATES, RNNPipe, learn_vocabularies, name_batch
+from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
 
 _Decoding = Tuple[str, Optional[str]]
 
@@ -32,28 +32,16 @@ class SequencePipe(RNNPipe):
         self.decoder, self.model = make_decoder(decoder, model, self.name, constraints)
         self.cfg["decoder"] = decoder
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from a batch.
+    def run_update(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
+        """Learn from a batch, with the model ready.
 
         examples (Iterable[Example]): The batch.
-        drop (float): The dropout rate, where the model does not have its own.
-        sgd (Optional[Optimizer]): The optimizer; without one, gradients are only accumulated.
-        losses (Optional[Dict[str, float]]): Losses by component, which this one's is added to.
+        **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
         RETURNS (Dict[str, float]): The losses.
-        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or what `get_loss` raises.
-        RAISES (MemoryError): If the memory of a GPU is not enough.
+        RAISES (ValueError): What `get_loss` raises.
         """
-        self.prepare_update()
         # Tagger.update looks for NaN in the scores of one text after the other; get_loss does it for all of them at once.
-        with name_batch(self.name, examples):
-            return TrainablePipe.update(self, examples, drop=drop, sgd=sgd, losses=losses)
+        return TrainablePipe.update(self, examples, **settings)
 
     def decode_loss(self, examples: List[Example], scores: List[Floats2d], gold: Gold) -> Tuple[float, List[Floats2d]]:
         """Find the loss of annotation and its gradient.
