@@ -285,6 +285,16 @@ def summarize(rows: List[Dict[str, Any]]) -> List[Tuple[str, ...]]:
     return lines
 
 
+def save(rows: List[Dict[str, Any]], name: str, path: Path) -> None:
+    """Write down what has been measured so far.
+
+    rows (List[Dict[str, Any]]): The results.
+    name (str): The table's name.
+    path (Path): Where they go.
+    """
+    srsly.write_json(path, {"table": name, "machine": machine(), "rows": rows})
+
+
 def main(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(TABLES)}")],
     seeds: Annotated[int, typer.Option(help="How many seeds, from 0", min=1)] = 1,
@@ -301,15 +311,15 @@ def main(
     measured = srsly.read_json(path)["rows"] if row is not None and path.exists() else []
     rows: List[Dict[str, Any]] = []
     for run in spec.runs:
-        if row is not None and run.name != row:
+        if row is None or run.name == row:
+            # The bag of words has no seed.
+            for seed in range(seeds if run.config else 1):
+                result = train_and_evaluate(run, spec, seed, gpu) if run.config else bag_of_words(run, spec)
+                rows.append({"name": run.name, "config": run.config, "overrides": run.overrides, "seed": seed, **result})
+                save(rows, name, path)
+        else:
             rows += [result for result in measured if result["name"] == run.name]
-            srsly.write_json(path, {"table": name, "machine": machine(), "rows": rows})
-            continue
-        # The bag of words has no seed.
-        for seed in range(seeds if run.config else 1):
-            result = train_and_evaluate(run, spec, seed, gpu) if run.config else bag_of_words(run, spec)
-            rows.append({"name": run.name, "config": run.config, "overrides": run.overrides, "seed": seed, **result})
-            srsly.write_json(path, {"table": name, "machine": machine(), "rows": rows})
+    save(rows, name, path)
     typer.echo(format_table(summarize(rows), header=("", *rows[0]["scores"]), divider=True))
 
 
