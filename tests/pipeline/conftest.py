@@ -112,19 +112,28 @@ def make_examples():
 
 
 @pytest.fixture(scope="session")
-def make_nlp(component_config, make_examples):
+def learn():
+    """(nlp, examples, n_updates) -> the pipeline and its examples, initialized and trained."""
+
+    def run(nlp, examples, n_updates):
+        optimizer = nlp.initialize(lambda: examples)
+        optimizer.learn_rate = 0.02
+        for _ in range(n_updates):
+            nlp.update(examples, sgd=optimizer)
+        return nlp, examples
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def make_nlp(component_config, make_examples, learn):
     """(factory, n_updates=…, component arguments) -> a pipeline of one component, initialized and trained, and its examples."""
 
     def make(factory, n_updates=0, config=None, **settings):
         fix_random_seed(0)
         nlp = spacy.blank("en")
         nlp.add_pipe(factory, config={**(config or component_config(factory)), **settings})
-        examples = make_examples(nlp, factory)
-        optimizer = nlp.initialize(lambda: examples)
-        optimizer.learn_rate = 0.02
-        for _ in range(n_updates):
-            nlp.update(examples, sgd=optimizer)
-        return nlp, examples
+        return learn(nlp, make_examples(nlp, factory), n_updates)
 
     return make
 

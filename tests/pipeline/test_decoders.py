@@ -43,19 +43,14 @@ def tags_of(doc):
 
 
 @pytest.fixture(scope="module")
-def make_spans(component_config):
+def make_spans(component_config, learn):
     """(texts, constraints, n_updates) -> a pipeline that tags spans, and its examples."""
 
     def make(texts, constraints, n_updates=0, config=None):
         nlp = spacy.blank("en")
         config = {**(config or component_config("rnn_tagger")), "decoder": "crf", "constraints": constraints}
         nlp.add_pipe("rnn_tagger", config=config)
-        examples = annotated(nlp, texts)
-        optimizer = nlp.initialize(lambda: examples)
-        optimizer.learn_rate = 0.02
-        for _ in range(n_updates):
-            nlp.update(examples, sgd=optimizer)
-        return nlp, examples
+        return learn(nlp, annotated(nlp, texts), n_updates)
 
     return make
 

@@ -40,18 +40,13 @@ def example(nlp, words, entities, predicted=None, **annotation):
 
 
 @pytest.fixture(scope="module")
-def make_ner(component_config):
+def make_ner(component_config, learn):
     """(n_updates) -> a pipeline of `rnn_ner`, and its examples."""
 
     def make(n_updates=0, sentences=SENTENCES, config=None):
         nlp = spacy.blank("en")
         nlp.add_pipe("rnn_ner", config=config or component_config("rnn_ner"))
-        examples = [example(nlp, *sentence) for sentence in sentences]
-        optimizer = nlp.initialize(lambda: examples)
-        optimizer.learn_rate = 0.02
-        for _ in range(n_updates):
-            nlp.update(examples, sgd=optimizer)
-        return nlp, examples
+        return learn(nlp, [example(nlp, *sentence) for sentence in sentences], n_updates)
 
     return make
 

@@ -9,7 +9,7 @@ WORDS = [["They", "book", "a", "small", "room"], ["We", "walk"], ["unseen"], []]
 
 
 @pytest.fixture
-def make_shared(tok2vec_config, listener_config, component_config, make_examples):
+def make_shared(tok2vec_config, listener_config, component_config, make_examples, learn):
     """(updates) -> a pipeline of an encoder and both taggers, and its examples."""
 
     def make(n_updates):
@@ -18,12 +18,7 @@ def make_shared(tok2vec_config, listener_config, component_config, make_examples
         nlp.add_pipe("tok2vec", config={"model": tok2vec_config()})
         for factory in ("rnn_tagger", "rnn_pos_tagger"):
             nlp.add_pipe(factory, config=component_config(factory, listener_config))
-        examples = make_examples(nlp)
-        optimizer = nlp.initialize(lambda: examples)
-        optimizer.learn_rate = 0.02
-        for _ in range(n_updates):
-            nlp.update(examples, sgd=optimizer)
-        return nlp, examples
+        return learn(nlp, make_examples(nlp), n_updates)
 
     return make
 
