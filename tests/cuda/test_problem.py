@@ -1,10 +1,11 @@
 """Without a GPU, what is missing is said."""
 
 import sys
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import numpy
 import pytest
+from fake_cupy import make_cupy
 
 from spacy_rnn.cuda import find_problem, require_gpu
 from spacy_rnn.cuda.memory import explain_memory
@@ -20,13 +21,11 @@ class FakeError(Exception):
 def install(monkeypatch):
     """Put a CuPy in place."""
 
-    def install(count, with_libraries=True):
-        cupy = ModuleType("cupy")
-        cupy.__path__ = []
-        cupy.__version__ = "14.2.0"
-        cupy.cuda = SimpleNamespace(
-            runtime=SimpleNamespace(getDeviceCount=count, cudaErrorInsufficientDriver=35, cudaErrorNoDevice=100)
-        )
+    def install(count, with_libraries=True, capability="90", cuda=13020):
+        cupy = make_cupy()
+        cupy.cuda.runtime.getDeviceCount = count
+        cupy.cuda.runtime.runtimeGetVersion = lambda: cuda
+        monkeypatch.setattr(cupy.cuda.Device, "compute_capability", capability)
         monkeypatch.setitem(sys.modules, "cupy", cupy)
         # None in its place makes an import fail.
         monkeypatch.setitem(sys.modules, "cupy.cublas", ModuleType("cupy.cublas") if with_libraries else None)
@@ -68,6 +67,29 @@ def test_there_is_no_device(install, count):
 def test_something_else(install):
     install(failing(999, "unknown error"))
     assert "unknown error" in find_problem()
+
+
+def test_there_are_not_so_many_devices(install):
+    install(lambda: 2)
+    with pytest.raises(ValueError, match="no GPU 2: their numbers go from 0 to 1"):
+        require_gpu(2)
+
+
+@pytest.mark.parametrize(
+    "capability, cuda, problem",
+    [
+        ("61", 12090, "has compute capability 6.1, but the kernels of recurrent layers need 7.0 or more"),
+        ("61", 13020, "has compute capability 6.1, but the kernels of recurrent layers need 7.0 or more"),
+        ("72", 13020, "has compute capability 7.2, but CUDA 13 compiles for 7.5 and more: install the extra cuda12x"),
+        ("72", 12090, None),
+        ("75", 13020, None),
+        ("103", 13020, None),
+    ],
+)
+def test_the_device_is_too_old(install, capability, cuda, problem):
+    install(lambda: 1, capability=capability, cuda=cuda)
+    found = find_problem()
+    assert found == problem if problem is None else problem in found
 
 
 def test_there_is_a_gpu(install):
