@@ -280,7 +280,8 @@ def test_a_pipeline_trained_on_one_runs_on_the_other(train_ops, load_ops, tmp_pa
 
 @pytest.mark.parametrize("annotation", fields.ANNOTATIONS)
 @pytest.mark.parametrize("forbidden", [0.0, 0.5])
-def test_a_field_gives_the_same_on_the_gpu(annotation, forbidden):
+@pytest.mark.parametrize("name", ["auto", "reference"])
+def test_a_field_gives_the_same_on_the_gpu(annotation, forbidden, name):
     p = fields.draw(17, [9, 0, 1, 30, 4], annotation, forbidden=forbidden)
     on_gpu = p._replace(
         crf=Crf(*map(cupy.asarray, p.crf)),
@@ -288,9 +289,12 @@ def test_a_field_gives_the_same_on_the_gpu(annotation, forbidden):
         allowed=cupy.asarray(p.allowed),
         weights=cupy.asarray(p.weights),
     )
-    found = {key: cupy.asnumpy(array) for key, array in fields.run(on_gpu).items()}
-    fields.assert_close(found, fields.run(p.astype("float64")))
-    for array, expected in zip(viterbi(*on_gpu[:3]), viterbi(*p[:3]), strict=True):
+    # By itself on the host, by the reference on the device.
+    with use_engine(name):
+        results, paths = fields.run(on_gpu), viterbi(*on_gpu[:3])
+    assert all(isinstance(array, cupy.ndarray) for array in (*results.values(), *paths))
+    fields.assert_close({key: cupy.asnumpy(array) for key, array in results.items()}, fields.run(p.astype("float64")))
+    for array, expected in zip(paths, viterbi(*p[:3]), strict=True):
         numpy.testing.assert_array_equal(cupy.asnumpy(array), expected)
 
 

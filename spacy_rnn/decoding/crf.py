@@ -15,6 +15,7 @@ from thinc.util import get_array_module
 from ..recurrence import as_lengths, select_engine
 from ..recurrence import cpu as recurrence_cpu
 from . import cpu, reference
+from .host import fetch, hand_over
 from .interface import Array, Crf, PathSums
 
 Backprop = Callable[[Array], Tuple[Array, Crf]]
@@ -29,12 +30,14 @@ def log_likelihood(crf: Crf, scores: Array, lengths: Any, allowed: Array) -> Tup
     scores (Array): [N, L], the score of each label at each row, all sequences one after the other; -inf where it is forbidden.
     lengths (Sequence[int]): [B], the number of rows of each sequence, on the host.
     allowed (Array): bool or uint8 [N, L], which labels each row may have by its annotation: one where the label is known, all
-        where it is missing, all but some where it is known not to be one of these.
+        where it is missing, all but some where it is known not to be one of these. On the host, or where the scores are.
     RETURNS (Tuple[Array, Callable]): float64 [B], the log-likelihoods, 0 for a sequence without rows; and a function from their
         gradient [B] to that of the scores [N, L] and those of the parameters, until which the arrays must stay as they are.
     RAISES (ValueError): If a shape or type does not fit, a score is not a number or +inf, or no path that the annotation of a
         sequence allows is possible, e.g. because a row allows no label.
     """
+    xp = get_array_module(scores)
+    crf, scores, allowed = fetch(crf, scores, allowed)
     batch_lengths = _checked(crf, scores, lengths)
     _check_allowed(allowed, scores)
     engine = _engine(crf, scores)
@@ -43,9 +46,10 @@ def log_likelihood(crf: Crf, scores: Array, lengths: Any, allowed: Array) -> Tup
     _require_paths(allowed_paths.log_sums, "its annotation allows", batch_lengths)
 
     def backprop(d_log_likelihoods: Array) -> Tuple[Array, Crf]:
-        return _backprop(allowed_paths, all_paths, batch_lengths, d_log_likelihoods)
+        d_scores, grads = _backprop(allowed_paths, all_paths, batch_lengths, d_log_likelihoods)
+        return hand_over(xp, d_scores), Crf(*(hand_over(xp, grad) for grad in grads))
 
-    return allowed_paths.log_sums - all_paths.log_sums, backprop
+    return hand_over(xp, allowed_paths.log_sums - all_paths.log_sums), backprop
 
 
 def viterbi(crf: Crf, scores: Array, lengths: Any) -> Tuple[Array, Array]:
@@ -58,10 +62,12 @@ def viterbi(crf: Crf, scores: Array, lengths: Any) -> Tuple[Array, Array]:
         smallest last but one, and so on; and float64 [B], the scores of the paths, 0 for a sequence without rows.
     RAISES (ValueError): If a shape or type does not fit, a score is not a number or +inf, or no path is possible.
     """
+    xp = get_array_module(scores)
+    crf, scores, _ = fetch(crf, scores)
     batch_lengths = _checked(crf, scores, lengths)
     labels, best = _engine(crf, scores).find_best(crf, scores, batch_lengths)
     _require_paths(best, "is allowed", batch_lengths)
-    return labels, best
+    return hand_over(xp, labels), hand_over(xp, best)
 
 
 def marginals(crf: Crf, scores: Array, lengths: Any) -> Array:
@@ -73,17 +79,19 @@ def marginals(crf: Crf, scores: Array, lengths: Any) -> Array:
     RETURNS (Array): [N, L], the probabilities; those of a row sum to 1.
     RAISES (ValueError): If a shape or type does not fit, a score is not a number or +inf, or no path is possible.
     """
+    xp = get_array_module(scores)
+    crf, scores, _ = fetch(crf, scores)
     batch_lengths = _checked(crf, scores, lengths)
     paths = _engine(crf, scores).sum_paths(crf, scores, batch_lengths, None, is_train=False)
     _require_paths(paths.log_sums, "is allowed", batch_lengths)
-    return paths.marginals
+    return hand_over(xp, paths.marginals)
 
 
 def _backprop(allowed: PathSums, everything: PathSums, lengths: numpy.ndarray, d_log_likelihoods: Array) -> Tuple[Array, Crf]:
     """The gradient of a logarithm of a sum over paths is what is expected of these paths."""
     xp = get_array_module(allowed.marginals)
     dtype = allowed.marginals.dtype
-    weights = xp.asarray(d_log_likelihoods, dtype=dtype)
+    weights = xp.asarray(hand_over(xp, d_log_likelihoods), dtype=dtype)
     if weights.shape != lengths.shape:
         raise ValueError(f"gradient of the log-likelihoods: expected shape {lengths.shape}, got {weights.shape}")
     d_scores = allowed.marginals - everything.marginals
@@ -98,7 +106,7 @@ def _backprop(allowed: PathSums, everything: PathSums, lengths: numpy.ndarray, d
 
 
 def _engine(crf: Crf, scores: Array) -> Any:
-    """Pick the engine: the compiled one for arrays that its sweeps take as well, else the reference."""
+    """Pick the engine: the compiled one for arrays that its sweeps take as well, else the reference, here or on a device."""
     return cpu if select_engine(scores, crf._asdict()) is recurrence_cpu else reference
 
 

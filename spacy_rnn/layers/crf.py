@@ -76,8 +76,8 @@ def crf_log_likelihood(model: Model, scores: List[Floats2d], allowed: Union[Any,
     RAISES (ValueError): If a shape or type does not fit, a score is not a number, or what is allowed is impossible.
     """
     crf, rows, lengths = get_field(model), _rows(model, scores), _lengths(scores)
-    log_likelihoods, backprop = log_likelihood(crf, rows, lengths, _joined(model, allowed, rows))
-    d_rows, grads = backprop(model.ops.xp.full(len(lengths), -1.0, dtype=rows.dtype))
+    log_likelihoods, backprop = log_likelihood(crf, rows, lengths, _joined(allowed, rows))
+    d_rows, grads = backprop(numpy.full(len(lengths), -1.0, dtype=rows.dtype))
     for name, grad in zip(Crf._fields, grads, strict=True):
         model.inc_grad(name, grad)
     return -float(log_likelihoods.sum()), _split(d_rows, lengths)
@@ -187,13 +187,12 @@ def _rows(model: Model, scores: List[Floats2d]) -> Floats2d:
     return model.ops.flatten(filled) if filled else model.ops.alloc2f(0, model.get_dim("nO"))
 
 
-def _joined(model: Model, allowed: Any, rows: Floats2d) -> Any:
-    """Give what is allowed in all sequences as one array, where the scores are."""
-    xp = model.ops.xp
-    if not hasattr(allowed, "shape"):
-        filled = [each for each in allowed if len(each)]
-        allowed = get_array_module(filled[0]).concatenate(filled) if filled else xp.zeros(rows.shape, dtype=bool)
-    return xp.asarray(allowed)
+def _joined(allowed: Any, rows: Floats2d) -> Any:
+    """Give what is allowed in all sequences as one array."""
+    if hasattr(allowed, "shape"):
+        return allowed
+    filled = [each for each in allowed if len(each)]
+    return get_array_module(filled[0]).concatenate(filled) if filled else numpy.zeros(rows.shape, dtype=bool)
 
 
 def _split(rows: Any, lengths: numpy.ndarray) -> List[Any]:

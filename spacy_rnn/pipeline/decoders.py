@@ -157,7 +157,7 @@ class CRFDecoder:
         """
         from ..layers import crf_log_likelihood
 
-        return crf_log_likelihood(model, scores, model.ops.xp.asarray(gold.allowed()))
+        return crf_log_likelihood(model, scores, gold.allowed())
 
     def find_impossible(self, model: Model, scores: Rows, gold: Gold) -> Optional[Tuple[int, int]]:
         """Find annotation that the constraints do not allow.

@@ -11,6 +11,7 @@ from pathlib import Path
 import fake_cupy
 import numpy
 import pytest
+from device_arrays import on_device
 from signatures import find_signature
 from stand_ins import assert_offers_no_more
 from used_names import find_uses
@@ -140,6 +141,7 @@ def test_stand_ins_offer_no_more_than_cupy(cupy, host_array):
     assert_offers_no_more(fake_cupy.FakeFunction(), Function)
     assert_offers_no_more(fake_cupy.FakeDevice(0), cupy.cuda.Device)
     assert_offers_no_more(array, host_array)
+    assert_offers_no_more(on_device([[1.0]]), host_array)
     assert_offers_no_more(array.data, host_array.data)
     assert set(fake_cupy.FakeDevice(0).attributes) <= device_attributes(cupy)
 
