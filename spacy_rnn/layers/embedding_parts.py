@@ -10,7 +10,7 @@ from thinc.api import Model, NumpyOps, Ops
 from thinc.types import Floats2d
 
 from .distinct_embedding import Embedded
-from .sum_rows import sum_rows
+from .sum_rows import sum_rows, take_sums
 
 # Keys are on the host, whatever the parameters are on.
 _HOST = NumpyOps()
@@ -31,7 +31,7 @@ def embed_ids(table: Model, ids: numpy.ndarray, is_train: bool) -> Embedded:
     def backprop(dY: Floats2d) -> None:
         table.inc_grad("E", sum_rows(ops, dY, buckets, E.shape[0]))
 
-    return _drop_columns(table, (ops.gather_add(E, ops.xp.asarray(buckets)), backprop), is_train)
+    return _drop_columns(table, (take_sums(ops, E, buckets), backprop), is_train)
 
 
 def project_static(static: Model, ids: numpy.ndarray, vectors: Any, is_train: bool) -> Embedded:
@@ -104,8 +104,12 @@ def _look_up(ops: Ops, vectors: Any, ids: numpy.ndarray, width: int) -> Floats2d
         )
     if isinstance(vectors, Vectors) and vectors.mode == Mode.default:
         rows = vectors.find(keys=ids)
+        if not isinstance(vectors.data, numpy.ndarray):
+            # On a device, where a mask as an index would wait until it has been counted.
+            return ops.asarray2f(ops.xp.where((rows >= 0)[:, numpy.newaxis], vectors.data[rows], 0))
+        found = numpy.flatnonzero(rows >= 0)
         V = ops.alloc2f(len(ids), width)
-        V[ops.asarray(rows >= 0)] = ops.asarray2f(vectors.data[rows[rows >= 0]])
+        V[ops.xp.asarray(found)] = ops.asarray2f(vectors.data[rows[found]])
         return V
     return ops.as_contig(ops.asarray2f(vectors.get_batch(ids)))
 

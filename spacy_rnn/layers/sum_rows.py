@@ -1,8 +1,10 @@
-"""Sums of rows, the same in every run."""
+"""Sums of rows, the same in every run, without a word from a device."""
 
 import numpy
 from thinc.api import NumpyOps, Ops
 from thinc.types import Floats2d
+
+from ..cuda.segments import sum_segments
 
 
 def sum_rows(ops: Ops, rows: Floats2d, index: numpy.ndarray, n: int) -> Floats2d:
@@ -18,13 +20,25 @@ def sum_rows(ops: Ops, rows: Floats2d, index: numpy.ndarray, n: int) -> Floats2d
     RETURNS (Floats2d): [n, width], the sums.
     """
     index = index if index.ndim == 2 else index[:, numpy.newaxis]
+    if not isinstance(ops, NumpyOps):
+        targets = index.reshape(-1)
+        order = numpy.argsort(targets, kind="stable")
+        return sum_segments(ops.xp, rows, order // index.shape[1], numpy.cumsum(numpy.bincount(targets, minlength=n)))
     sums = ops.xp.zeros((n, rows.shape[1]), dtype=rows.dtype)
-    if isinstance(ops, NumpyOps):
-        for targets in numpy.ascontiguousarray(index.T, dtype="int32"):
-            ops.scatter_add(sums, targets, rows)
-    elif len(rows):
-        order = numpy.argsort(index.reshape(-1), kind="stable")
-        targets, counts = numpy.unique(index, return_counts=True)
-        sorted_rows = rows[ops.xp.asarray(order // index.shape[1])]
-        sums[ops.xp.asarray(targets)] = ops.reduce_sum(sorted_rows, ops.asarray1i(counts.tolist()))
+    for column in numpy.ascontiguousarray(index.T, dtype="int32"):
+        ops.scatter_add(sums, column, rows)
     return sums
+
+
+def take_sums(ops: Ops, table: Floats2d, index: numpy.ndarray) -> Floats2d:
+    """Take rows out of a table, and sum those that belong together. Thinc's `gather_add` on a GPU waits until the device has
+    checked the index.
+
+    ops (Ops): The backend of the table.
+    table (Floats2d): [n, width].
+    index (numpy.ndarray): Integers from 0 to n - 1, on the host: [N, k].
+    RETURNS (Floats2d): [N, width], the sums of k rows.
+    """
+    if isinstance(ops, NumpyOps):
+        return ops.gather_add(table, index)
+    return sum_segments(ops.xp, table, index.reshape(-1), numpy.arange(1, len(index) + 1) * index.shape[1])

@@ -21,6 +21,7 @@ from spacy_rnn.cuda import SWEEP, find_problem, pointer
 from spacy_rnn.cuda.device import _COMPUTE_TYPES
 from spacy_rnn.cuda.memory import explain_memory
 from spacy_rnn.cuda.problem import _INSUFFICIENT_DRIVER, _NO_DEVICE
+from spacy_rnn.cuda.segments import MAXIMUM, SUM
 
 ROOT = Path(spacy_rnn.__file__).parents[1]
 SOURCES = [*ROOT.glob("spacy_rnn/**/*.py"), *ROOT.glob("benchmarks/**/*.py"), ROOT / "tests" / "test_gpu.py"]
@@ -195,6 +196,13 @@ def test_a_kernel_is_launched_so(cupy):
         function((1,), (512,), (numpy.zeros((1,), SWEEP),), **settings)
     assert hasattr(Function, "ptr") and hasattr(cupy.RawModule, "get_function")
     assert hasattr(cupy.RawKernel, "kernel") and hasattr(cupy.RawKernel, "max_dynamic_shared_size_bytes")
+
+
+@pytest.mark.parametrize("description", [SUM, MAXIMUM], ids=["sum", "maximum"])
+def test_kernels_of_segments_are_declared_as_cupy_reads_it(cupy, description):
+    reads, writes, code, name = description
+    kernel = cupy.ElementwiseKernel(*description)
+    assert (kernel.name, kernel.nin, kernel.nout) == (name, len(reads.split(", ")), len(writes.split(", ")))
 
 
 def test_arrays_have_what_they_are_asked_for(cupy, host_array):

@@ -8,6 +8,7 @@ from collections import Counter
 from types import ModuleType, SimpleNamespace
 
 import numpy
+from elementwise import ElementwiseKernel
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from thinc import util
 
@@ -191,6 +192,15 @@ class _ArrayModule(ModuleType):
     def __init__(self):
         super().__init__("cupy")
         self.random = SimpleNamespace(uniform=lambda *given: _on_device(numpy.random.uniform(*given)))
+
+    def ElementwiseKernel(self, *description):
+        kernel = ElementwiseKernel(*description)
+
+        def launch(*arguments):
+            record.launches += 1
+            kernel(*map(_host, arguments))
+
+        return launch
 
     def __getattr__(self, name):
         function = getattr(numpy, name)

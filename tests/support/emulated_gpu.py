@@ -80,6 +80,14 @@ def _gather_add(out, table, indices, *sizes):
     out[...] = table[indices].sum(axis=1)
 
 
+def _gelu(out, X, *settings):
+    out[...] = _HOST.gelu(X)
+
+
+def _backprop_gelu(out, dY, X, *settings):
+    out[...] = _HOST.backprop_gelu(dY, X)
+
+
 def _maxout(best, which, X, *sizes):
     best[...], which[...] = X.max(axis=-1), X.argmax(axis=-1)
 
@@ -110,6 +118,8 @@ def _backprop_reduce_max(out, d_maxes, which, lengths, *sizes):
 
 _KERNELS = {
     "gather_add": _gather_add,
+    "gelu": _gelu,
+    "backprop_gelu": _backprop_gelu,
     "maxout": _maxout,
     "backprop_maxout": _backprop_maxout,
     "reduce_sum": _reduce_sum,

@@ -6,7 +6,7 @@ from typing import Any, Callable, List, Optional
 
 # `name(int a, *, str b="c") -> int`, perhaps after the name of a class.
 _DOCUMENTED = re.compile(r"^[\w.]+\((.*?)\)(?: -> .*)?$", re.MULTILINE)
-_KINDS = {"*": inspect.Parameter.KEYWORD_ONLY, r"\*": inspect.Parameter.KEYWORD_ONLY}
+_STARS = {1: inspect.Parameter.VAR_POSITIONAL, 2: inspect.Parameter.VAR_KEYWORD}
 
 
 def find_signature(function: Callable) -> Optional[inspect.Signature]:
@@ -29,14 +29,12 @@ def _parse(text: str) -> inspect.Signature:
     for part in filter(None, (part.strip() for part in text.split(","))):
         if part == "/":
             parameters = [each.replace(kind=inspect.Parameter.POSITIONAL_ONLY) for each in parameters]
-        elif part in _KINDS:
-            kind = _KINDS[part]
+        elif part in ("*", r"\*"):
+            kind = inspect.Parameter.KEYWORD_ONLY
         elif part != "self":
             declared, has_default, default = part.partition("=")
             name = declared.split()[-1]
-            if name.startswith("**"):
-                parameters.append(inspect.Parameter(name[2:], inspect.Parameter.VAR_KEYWORD))
-            else:
-                given = default if has_default else inspect.Parameter.empty
-                parameters.append(inspect.Parameter(name, kind, default=given))
+            given = default if has_default else inspect.Parameter.empty
+            parameters.append(inspect.Parameter(name.lstrip("*"), _STARS.get(name.count("*"), kind), default=given))
+            kind = inspect.Parameter.KEYWORD_ONLY if "*" in name else kind
     return inspect.Signature(parameters)
