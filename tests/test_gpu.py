@@ -12,6 +12,7 @@ from spacy.training import Example
 from thinc.api import Adam, CupyOps, Linear, NumpyOps, Ragged, chain, fix_random_seed, ragged2list, use_ops, with_array
 
 from spacy_rnn.cuda import find_problem, require_gpu
+from spacy_rnn.cuda.segments import max_segments, sum_segments
 from spacy_rnn.decoding import Crf, viterbi
 from spacy_rnn.layers import (
     build_convolution,
@@ -210,6 +211,20 @@ def test_a_convolution_gives_the_same_on_both():
 
     for on_cpu, on_gpu in zip(run(NumpyOps(), build), run(CupyOps(), build), strict=True):
         numpy.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4, rtol=1e-3)
+
+
+def test_sums_and_maxima_of_rows():
+    rows = numpy.random.default_rng(0).standard_normal((1000, 37), "float32")
+    rows[400, 3] = numpy.nan
+    index, ends = numpy.random.default_rng(0).integers(0, 400, 1000), numpy.asarray([0, 5, 300, 300, 1000])
+    sums = cupy.asnumpy(sum_segments(cupy, cupy.asarray(rows), index, ends))
+    expected = [rows[part].sum(axis=0) for part in numpy.split(index, ends[:-1])]
+    numpy.testing.assert_allclose(sums, expected, rtol=1e-4, atol=1e-4)
+    maxima, which = max_segments(cupy, cupy.asarray(rows), ends[[1, 2, 4]])
+    parts = numpy.split(rows, [5, 300])
+    numpy.testing.assert_array_equal(cupy.asnumpy(maxima), [part.max(axis=0) for part in parts])
+    firsts = [start + part.argmax(axis=0) for start, part in zip([0, 5, 300], parts, strict=True)]
+    numpy.testing.assert_array_equal(cupy.asnumpy(which), firsts)
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])

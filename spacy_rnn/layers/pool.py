@@ -4,13 +4,13 @@ from typing import Callable, Optional, Sequence, Tuple, Union, cast
 
 import numpy
 from thinc.api import Model, glorot_uniform_init, zero_init
-from thinc.types import Floats1d, Floats2d, FloatsXd, Ints1d, Ragged
+from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged
 from thinc.util import get_width
 
 from .list2ragged import host_lengths
+from .segments import Reduced, Segments, make_segments
 
 POOLINGS = ("last", "mean", "max", "attention")
-Pooled = Tuple[Floats2d, Callable[[Floats2d], Floats2d]]
 
 
 def build_pool(
@@ -94,7 +94,8 @@ def forward(model: Model[Ragged, Floats2d], X: Ragged, is_train: bool) -> Tuple[
     filled = model.ops.xp.asarray(numpy.flatnonzero(lengths))
     rows = cast(Floats2d, X.data)
     n_rows = rows.shape[0]
-    pooled = [_POOLS[name](model, rows, lengths[lengths > 0]) if n_rows else None for name in model.attrs["pooling"]]
+    segments = make_segments(model.ops, lengths[lengths > 0])
+    pooled = [_POOLS[name](model, rows, segments) if n_rows else None for name in model.attrs["pooling"]]
     Y = model.ops.xp.zeros((len(lengths), model.get_dim("nO")), dtype=X.data.dtype)
     for i, result in enumerate(pooled):
         if result is not None:
@@ -129,15 +130,14 @@ def attention_weights(model: Model[Ragged, Floats2d], X: Ragged) -> Floats1d:
     lengths = lengths[lengths > 0]
     if not len(lengths):
         return model.ops.alloc1f(0)
-    sequence = model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
-    _, weights = _attend(model, cast(Floats2d, X.data), model.ops.asarray1i(lengths.tolist()), sequence)
+    _, weights = _attend(model, cast(Floats2d, X.data), make_segments(model.ops, lengths))
     return cast(Floats1d, weights.reshape((-1,)))
 
 
-def _pool_last(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
+def _pool_last(model: Model, X: Floats2d, segments: Segments) -> Reduced:
     xp = model.ops.xp
-    ends = numpy.cumsum(lengths)
-    last, first = xp.asarray(ends - 1), xp.asarray(ends - lengths)
+    ends = numpy.cumsum(segments.lengths)
+    last, first = xp.asarray(ends - 1), xp.asarray(ends - segments.lengths)
     half = X.shape[1] // 2 if model.attrs["bidirectional"] else X.shape[1]
     pieces = [(last, slice(0, half)), (first, slice(half, X.shape[1]))]
 
@@ -151,36 +151,22 @@ def _pool_last(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
     return Y, backprop
 
 
-def _pool_mean(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
-    device_lengths = model.ops.asarray1i(lengths.tolist())
-
-    def backprop(dY: Floats2d) -> Floats2d:
-        return model.ops.backprop_reduce_mean(dY, device_lengths)
-
-    return model.ops.reduce_mean(X, device_lengths), backprop
+def _pool_mean(model: Model, X: Floats2d, segments: Segments) -> Reduced:
+    return segments.mean(X)
 
 
-def _pool_max(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
-    device_lengths = model.ops.asarray1i(lengths.tolist())
-    Y, which = model.ops.reduce_max(X, device_lengths)
-
-    def backprop(dY: Floats2d) -> Floats2d:
-        return model.ops.backprop_reduce_max(dY, which, device_lengths)
-
-    return Y, backprop
+def _pool_max(model: Model, X: Floats2d, segments: Segments) -> Reduced:
+    return segments.max(X)
 
 
-def _pool_attention(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled:
-    ops = model.ops
-    device_lengths = ops.asarray1i(lengths.tolist())
-    sequence = ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
+def _pool_attention(model: Model, X: Floats2d, segments: Segments) -> Reduced:
     A, u = model.get_param("A"), model.get_param("u")
-    hidden, weights = _attend(model, X, device_lengths, sequence)
+    hidden, weights = _attend(model, X, segments)
 
     def backprop(dY: Floats2d) -> Floats2d:
-        d_sums = dY[sequence]
+        d_sums = segments.spread(dY)
         d_weights = (d_sums * X).sum(axis=1, keepdims=True)
-        weighted = ops.reduce_sum(weights * d_weights, device_lengths)[sequence]
+        weighted = segments.spread(segments.sum(weights * d_weights))
         d_scores = weights * (d_weights - weighted)
         d_hidden = d_scores * u * (1.0 - hidden * hidden)
         model.inc_grad("u", (hidden * d_scores).sum(axis=0))
@@ -188,17 +174,17 @@ def _pool_attention(model: Model, X: Floats2d, lengths: numpy.ndarray) -> Pooled
         model.inc_grad("A", d_hidden.T @ X)
         return weights * d_sums + d_hidden @ A
 
-    return ops.reduce_sum(weights * X, device_lengths), backprop
+    return segments.sum(weights * X), backprop
 
 
-def _attend(model: Model, X: Floats2d, lengths: Ints1d, sequence: Ints1d) -> Tuple[Floats2d, Floats2d]:
-    """Compute the attention's hidden layer [N, nA], and the weight of each row in its sequence [N, 1]; none may be empty."""
-    ops, xp = model.ops, model.ops.xp
+def _attend(model: Model, X: Floats2d, segments: Segments) -> Tuple[Floats2d, Floats2d]:
+    """Compute the attention's hidden layer [N, nA], and the weight of each row in its sequence [N, 1]."""
+    xp = model.ops.xp
     A, a, u = (model.get_param(name) for name in ("A", "a", "u"))
     hidden = xp.tanh(X @ A.T + a)
     scores = (hidden @ u).reshape(-1, 1)
-    exp = xp.exp(scores - ops.reduce_max(scores, lengths)[0][sequence])
-    return hidden, exp / ops.reduce_sum(exp, lengths)[sequence]
+    exp = xp.exp(scores - segments.spread(segments.max(scores)[0]))
+    return hidden, exp / segments.spread(segments.sum(exp))
 
 
 _POOLS = {
