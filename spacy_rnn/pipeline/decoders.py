@@ -76,14 +76,21 @@ class SoftmaxDecoder:
         """
         ops: Any = model.ops
         d_scores = ops.flatten(scores)
-        if d_scores.size and (d_scores.min() < 0 or d_scores.max() > 1):
+        if not d_scores.size:
+            return 0.0, list(scores)
+        lowest, highest = d_scores.min(), d_scores.max()
+        kinds = ops.asarray1i(gold.kinds)
+        # What is no probability, perhaps no number, is refused below.
+        with numpy.errstate(invalid="ignore"):
+            d_scores -= ops.asarray2f(gold.truth)[kinds]
+            d_scores *= ops.asarray2f(gold.known)[kinds]
+        # All at once: each number that the host asks for waits for a GPU.
+        lowest, highest, loss = to_numpy(ops.xp.stack([lowest, highest, (d_scores**2).sum()])).tolist()
+        if lowest < 0 or highest > 1:
             raise ValueError(
                 'decoder "softmax" learns from probabilities, but the model gave scores that are not between 0 and 1'
             )
-        kinds = ops.asarray1i(gold.kinds)
-        d_scores -= ops.asarray2f(gold.truth)[kinds]
-        d_scores *= ops.asarray2f(gold.known)[kinds]
-        return float((d_scores**2).sum()), split(d_scores, [len(rows) for rows in scores])
+        return loss, split(d_scores, [len(rows) for rows in scores])
 
     def find_impossible(self, model: Model, scores: Rows, gold: Gold) -> Optional[Tuple[int, int]]:
         """Find annotation that constraints do not allow. There are no constraints.
