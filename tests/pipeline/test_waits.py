@@ -1,0 +1,134 @@
+"""Where the host waits for a GPU in an update, on a stand-in for CuPy that writes it down."""
+
+import re
+from pathlib import Path
+
+import emulated_gpu
+import numpy
+import pytest
+import spacy
+from device_arrays import record
+from emulated_cuda import COMPILER
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vectors import Vectors
+from thinc.api import fix_random_seed, use_ops
+
+from spacy_rnn.native import library
+
+pytestmark = pytest.mark.skipif(COMPILER is None or library is None, reason="needs g++ and the compiled engine")
+
+PAGE = Path(__file__).parents[2] / "docs" / "gpu.md"
+WORDS, TAGS = ["They", "book", "a", "room"], ["PRON", "VERB", "DET", "NOUN"]
+
+HASH_EMBED = {
+    "@architectures": "spacy_rnn.HashEmbed.v1",
+    "width": 16,
+    "attrs": ["NORM", "SHAPE"],
+    "rows": [100, 50],
+    "include_static_vectors": False,
+}
+MULTI_HASH_EMBED = {**HASH_EMBED, "@architectures": "spacy.MultiHashEmbed.v2"}
+VECTORS = {**HASH_EMBED, "include_static_vectors": True}
+CHAR_EMBED = {"@architectures": "spacy_rnn.CharEmbed.v1", "width": 16, "char_width": 8}
+EMBED = {"@architectures": "spacy_rnn.Embed.v1", "width": 16, "word_dropout": 0.1}
+RNN = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 16, "depth": 2, "dropout": 0.1, "recurrent_dropout": 0.1}
+TRUNCATE = {"@architectures": "spacy_rnn.Truncate.v1", "max_length": 2, "encode": RNN}
+CNN = {"@architectures": "spacy_rnn.CNN.v1", "width": 16}
+NGRAMS = {"@architectures": "spacy_rnn.NGrams.v1", "length": 64}
+
+SOFTMAX = {"pipeline/decoders.py:loss": 1}
+CRF = {"decoding/host.py:fetch": 1, "layers/crf.py:crf_log_likelihood": 1}
+CATEGORIES = {"pipeline/textcat.py:get_loss": 1}
+MAXOUT = {"backends/_custom_kernels.py:_check_which_maxout": 1}
+OF_SPACY = {**MAXOUT, "backends/_custom_kernels.py:_check_indices": 2, "backends/ops.py:unflatten": 2}
+LINEAR = {"layers/on_cpu.py:backprop": 1}
+
+
+def tok2vec(embed=HASH_EMBED, encode=RNN, **settings):
+    return {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": embed, "encode": {**encode, **settings}}
+
+
+def tagger(*parts, **settings):
+    return {"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec(*parts, **settings)}}
+
+
+def textcat(*parts, exclusive=True, linear=None):
+    model = {
+        "@architectures": "spacy_rnn.TextCat.v1",
+        "tok2vec": tok2vec(*parts),
+        "pooling": ["last", "mean", "max", "attention"],
+        "exclusive_classes": exclusive,
+        "hidden_width": 8,
+        "dropout": 0.1,
+        "linear_model": linear,
+    }
+    return {"model": model}
+
+
+# The factory, its config, and how often the host waits where in one update.
+UPDATES = {
+    "tagger": ("rnn_tagger", {}, {**SOFTMAX, **MAXOUT}),
+    "tagger with CRF": ("rnn_tagger", {"decoder": "crf"}, {**CRF, **MAXOUT}),
+    "ner": ("rnn_ner", {}, {**CRF, **MAXOUT}),
+    "textcat": ("rnn_textcat", {}, {**CATEGORIES, **MAXOUT}),
+    "poolings": ("rnn_textcat", textcat(), {**CATEGORIES, **MAXOUT}),
+    "multilabel": ("rnn_textcat_multilabel", textcat(exclusive=False), {**CATEGORIES, **MAXOUT}),
+    "n-grams": ("rnn_textcat", textcat(linear=NGRAMS), {**CATEGORIES, **MAXOUT, **LINEAR}),
+    "truncated": ("rnn_textcat", textcat(HASH_EMBED, TRUNCATE), {**CATEGORIES, **MAXOUT}),
+    "convolution": ("rnn_textcat", textcat(HASH_EMBED, CNN), {**CATEGORIES, **MAXOUT}),
+    "static vectors": ("rnn_tagger", tagger(VECTORS), {**SOFTMAX, **MAXOUT}),
+    "characters": ("rnn_tagger", tagger(CHAR_EMBED), SOFTMAX),
+    "a vocabulary": ("rnn_tagger", tagger(EMBED), SOFTMAX),
+    "spaCy's embedding": ("rnn_tagger", tagger(MULTI_HASH_EMBED), {**SOFTMAX, **OF_SPACY}),
+    "GRU, pieces": ("rnn_tagger", tagger(cell="gru", checkpoint_rows=3), {**SOFTMAX, **MAXOUT}),
+    "between layers": (
+        "rnn_tagger",
+        tagger(layer_norm=True, highway=True, variational_dropout=0.1, train_initial_state=True),
+        {**SOFTMAX, **MAXOUT},
+    ),
+}
+
+
+def make_examples(nlp):
+    """Make texts of 4 to 0 tokens, with tags, entities and categories."""
+    examples = []
+    for i in range(len(WORDS) + 1):
+        doc = Doc(nlp.vocab, words=WORDS[i:], tags=TAGS[i:], ents=["B-X", "O", "O", "O"][: len(WORDS) - i])
+        doc.cats = {"a": float(i > 0), "b": float(i == 0)}
+        examples.append(Example(Doc(nlp.vocab, words=WORDS[i:]), doc))
+    return examples
+
+
+def update(factory, config):
+    """Learn two batches; the record is that of the second one."""
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.vocab.vectors = Vectors(data=numpy.eye(3, 5, dtype="float32"), keys=WORDS[:3])
+    nlp.add_pipe(factory, config=config)
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    losses = []
+    for _ in range(2):
+        record.clear()
+        losses.append(nlp.update(examples, sgd=optimizer, drop=0.1)[factory])
+    return losses
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_an_update_waits_only_where_it_is_known_to(name, monkeypatch):
+    factory, config, waits = UPDATES[name]
+    expected = update(factory, config)
+    emulated_gpu.install(monkeypatch)
+    with use_ops("cupy"):
+        losses = update(factory, config)
+    assert record.waits == waits
+    # Otherwise something else was computed than on a CPU.
+    assert losses == pytest.approx(expected, rel=1e-3)
+    assert record.launches > 100
+
+
+def test_the_documentation_names_every_wait():
+    (section,) = re.findall(r"^## What waits for the device\n(.*?)(?=^## )", PAGE.read_text(encoding="utf8"), re.M | re.S)
+    named = re.findall(r"^\| `([\w/.]+:\w+)` \|", section, re.MULTILINE)
+    assert sorted(named) == sorted({site for _, _, waits in UPDATES.values() for site in waits})
