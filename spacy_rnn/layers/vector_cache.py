@@ -113,8 +113,8 @@ class VectorCache:
         self._vectors = None
 
     def _is_from(self, sources: Sequence[Any]) -> bool:
-        return same_sources(sources, self._sources) and all(
-            bool((one == other).all()) for one, other in zip(_small_arrays(sources), self._values, strict=True)
+        return same_sources(sources, self._sources) and _all_true(
+            [(one == other).all() for one, other in zip(_small_arrays(sources), self._values, strict=True)]
         )
 
 
@@ -132,6 +132,14 @@ def same_sources(sources: Sequence[Any], others: Sequence[Any]) -> bool:
 
 def _small_arrays(sources: Sequence[Any]) -> List[Any]:
     return [source for source in sources if is_xp_array(source) and source.size <= _SMALL]
+
+
+def _all_true(results: Sequence[Any]) -> bool:
+    """Tell whether all results are true. The host waits once for those that are on a device."""
+    on_device = [result for result in results if not isinstance(result, numpy.bool_)]
+    return all(result for result in results if isinstance(result, numpy.bool_)) and (
+        not on_device or bool(get_array_module(on_device[0]).stack(on_device).all())
+    )
 
 
 def _after_fork() -> None:

@@ -1,4 +1,4 @@
-"""Where the host waits for a GPU in an update, on a stand-in for CuPy that writes it down."""
+"""Where the host waits for a GPU in an update and in a prediction, on a stand-in for CuPy that writes it down."""
 
 import re
 from pathlib import Path
@@ -100,19 +100,43 @@ def make_examples(nlp):
     return examples
 
 
-def update(factory, config):
-    """Learn two batches; the record is that of the second one."""
+def begin(factory, config):
+    """Make a pipeline, and learn a batch."""
     fix_random_seed(0)
     nlp = spacy.blank("en")
     nlp.vocab.vectors = Vectors(data=numpy.eye(3, 5, dtype="float32"), keys=WORDS[:3])
     nlp.add_pipe(factory, config=config)
     examples = make_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
-    losses = []
+    nlp.update(examples, sgd=optimizer, drop=0.1)
+    return nlp, examples, optimizer
+
+
+def update(factory, config):
+    """Learn a second batch, and give its loss."""
+    nlp, examples, optimizer = begin(factory, config)
+    record.clear()
+    return nlp.update(examples, sgd=optimizer, drop=0.1)[factory]
+
+
+def predict(factory, config):
+    """Annotate two batches of the same texts; the record is that of the second one."""
+    nlp, examples, _ = begin(factory, config)
     for _ in range(2):
         record.clear()
-        losses.append(nlp.update(examples, sgd=optimizer, drop=0.1)[factory])
-    return losses
+        list(nlp.pipe([Doc(nlp.vocab, words=[token.text for token in example.x]) for example in examples]))
+
+
+# Where it waits in one prediction, when the one before has seen the same words.
+CACHE = {"layers/vector_cache.py:_all_true": 1}
+PREDICTED = {"pipeline/decoders.py:predict": 1}
+PREDICTIONS = {
+    "tagger": ("rnn_tagger", {}, {**CACHE, **PREDICTED}),
+    "ner": ("rnn_ner", {}, {**CACHE, "decoding/host.py:fetch": 1, **PREDICTED}),
+    "textcat": ("rnn_textcat", {}, {**CACHE, "pipeline/textcat.py:set_annotations": 1}),
+    "characters": ("rnn_tagger", tagger(CHAR_EMBED), {**CACHE, **PREDICTED}),
+    "a vocabulary": ("rnn_tagger", tagger(EMBED), PREDICTED),
+}
 
 
 @pytest.mark.parametrize("name", UPDATES)
@@ -121,14 +145,24 @@ def test_an_update_waits_only_where_it_is_known_to(name, monkeypatch):
     expected = update(factory, config)
     emulated_gpu.install(monkeypatch)
     with use_ops("cupy"):
-        losses = update(factory, config)
+        loss = update(factory, config)
     assert record.waits == waits
     # Otherwise something else was computed than on a CPU.
-    assert losses == pytest.approx(expected, rel=1e-3)
+    assert loss == pytest.approx(expected, rel=1e-3)
     assert record.launches > 100
+
+
+@pytest.mark.parametrize("name", PREDICTIONS)
+def test_a_prediction_waits_only_where_it_is_known_to(name, monkeypatch):
+    factory, config, waits = PREDICTIONS[name]
+    emulated_gpu.install(monkeypatch)
+    with use_ops("cupy"):
+        predict(factory, config)
+    assert record.waits == waits
 
 
 def test_the_documentation_names_every_wait():
     (section,) = re.findall(r"^## What waits for the device\n(.*?)(?=^## )", PAGE.read_text(encoding="utf8"), re.M | re.S)
     named = re.findall(r"^\| `([\w/.]+:\w+)` \|", section, re.MULTILINE)
-    assert sorted(named) == sorted({site for _, _, waits in UPDATES.values() for site in waits})
+    known = [waits for _, _, waits in (*UPDATES.values(), *PREDICTIONS.values())]
+    assert sorted(set(named)) == sorted({site for waits in known for site in waits})
