@@ -13,6 +13,8 @@ import numpy
 import pytest
 from device_arrays import on_device
 from signatures import find_signature
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
 from stand_ins import assert_offers_no_more
 from used_names import find_uses
 
@@ -22,6 +24,7 @@ from spacy_rnn.cuda.device import _COMPUTE_TYPES
 from spacy_rnn.cuda.memory import explain_memory
 from spacy_rnn.cuda.problem import _INSUFFICIENT_DRIVER, _NO_DEVICE
 from spacy_rnn.cuda.segments import MAXIMUM, SUM
+from spacy_rnn.pipeline.pipe import name_batch
 
 ROOT = Path(spacy_rnn.__file__).parents[1]
 SOURCES = [*ROOT.glob("spacy_rnn/**/*.py"), *ROOT.glob("benchmarks/**/*.py"), ROOT / "tests" / "test_gpu.py"]
@@ -218,6 +221,10 @@ def test_memory_that_runs_out_is_explained(cupy):
     with pytest.raises(MemoryError, match="12 rows in 2 sequences, .*batch_size") as found, explain_memory(lengths, 2, 64):
         raise error
     assert found.value.__cause__ is error
+    # Elsewhere than in a recurrent layer it is found by its name.
+    texts = [Doc(Vocab(), words=["a", "b"])]
+    with pytest.raises(MemoryError, match="'tagger': .* 1 texts of 2 tokens"), name_batch("tagger", texts):
+        raise error
     assert list(find_signature(cupy.get_default_memory_pool().set_limit).parameters) == ["size", "fraction"]
 
 
