@@ -111,9 +111,17 @@ def f(model, device, X):
     xp = model.ops.xp
     blas = cupy.cublas
     return xp.zeros(3), device.xp.empty_like(X), getattr(r, "a"), blas.gemm(X), get_array_module(X).take, X.sum(), numpy.ones(3)
+def g(number):
+    from cupy.cuda import device
+    return device.get_cublas_handle()
+def h(number):
+    device = cupy.cuda.Device(number)
+    return device.attributes, cupy.RawModule(path="a").get_function("b")
 """
-    found = [use.name for use in uses_of_cupy(source)]
-    assert found == ["cuda.runtime", "cublas", "zeros", "empty_like", "cuda.runtime.a", "cublas.gemm", "take"]
+    names = [use.name for use in uses_of_cupy(source)]
+    of_f = ["cuda.runtime", "cublas", "zeros", "empty_like", "cuda.runtime.a", "cublas.gemm", "take"]
+    of_g = ["cuda.device", "cuda.device.get_cublas_handle"]
+    assert names == [*of_f, *of_g, "cuda.Device", "cuda.Device.attributes", "RawModule.get_function", "RawModule"]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """Which names of a module a source uses, read off its syntax."""
 
 import ast
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, Union
+
+_Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 class Use(NamedTuple):
     """A name of a module that a source uses.
 
-    name (str): The name, from the module on: "cuda.runtime.getDevice".
+    name (str): The name, from the module on: "cuda.runtime.getDevice". What an object has is looked for in its class.
     line (int): Where.
     call (Optional[ast.Call]): The call of it, if it is called there.
     """
@@ -17,34 +19,35 @@ class Use(NamedTuple):
     call: Optional[ast.Call]
 
 
-def find_uses(source: str, module: str, stands_for: List[str], gives: List[str]) -> List[Use]:
+def find_uses(source: str, module: str, stands_for: Collection[str], gives: Collection[str]) -> List[Use]:
     """Find what a source uses of a module, whatever name it has there.
 
     source (str): The source.
-    module (str): The module. Imports of it, and assignments from its names, are followed.
-    stands_for (List[str]): Other names of it, as variables and as attributes: with "xp", `xp.zeros` and `model.ops.xp.zeros` are
-        uses of `zeros`.
-    gives (List[str]): Functions that return it.
+    module (str): The module. Imports of it, and assignments from its names, are followed inside a function.
+    stands_for (Collection[str]): Other names of it, as variables and as attributes: with "xp", `xp.zeros` and
+        `model.ops.xp.zeros` are uses of `zeros`.
+    gives (Collection[str]): Functions that return it.
     RETURNS (List[Use]): The uses, of each chain of attributes the longest.
     """
     tree = ast.parse(source)
-    names = _Names(module, stands_for, gives)
-    for _ in range(2):
-        # Assignments may stand before the imports that they follow.
-        for node in ast.walk(tree):
-            names.learn(node)
-    return sorted(_uses(tree, names, None), key=lambda use: use.line)
+    return sorted(_Scope(module, stands_for, gives, {}, tree).uses(tree), key=lambda use: use.line)
 
 
-class _Names:
-    """What names in a source stand for."""
+class _Scope:
+    """What names stand for in a function, or outside of all."""
 
-    def __init__(self, module: str, stands_for: List[str], gives: List[str]) -> None:
-        self.module = module
-        self.stands_for = set(stands_for)
-        self.gives = set(gives)
+    def __init__(
+        self, module: str, stands_for: Collection[str], gives: Collection[str], known: Dict[str, str], whole: ast.AST
+    ) -> None:
+        self.module, self.stands_for, self.gives = module, stands_for, gives
         # Names in the source, and the names of the module that these are; "" is the module itself.
-        self.known: Dict[str, str] = {}
+        self.known = dict(known)
+        if isinstance(whole, _Function):
+            for argument in ast.walk(whole.args):
+                if isinstance(argument, ast.arg):
+                    self.known.pop(argument.arg, None)
+        for node in _inside(whole):
+            self.learn(node)
 
     def learn(self, node: ast.AST) -> None:
         """Follow an import or an assignment."""
@@ -54,8 +57,7 @@ class _Names:
                     self.known[alias.asname or self.module] = alias.name.partition(".")[2] if alias.asname else ""
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == self.module:
             for alias in node.names:
-                inside = node.module.partition(".")[2]
-                self.known[alias.asname or alias.name] = f"{inside}.{alias.name}".lstrip(".")
+                self.known[alias.asname or alias.name] = _joined(node.module.partition(".")[2], alias.name)
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             name = self.resolve(node.value)
             if name:
@@ -65,38 +67,64 @@ class _Names:
         """Give what an expression is in the module; "" if it is the module, None if it is none of it."""
         if isinstance(node, ast.Name):
             return "" if node.id in self.stands_for else self.known.get(node.id)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id in self.gives:
-                return ""
-            if node.func.id == "getattr" and isinstance(node.args[1], ast.Constant):
-                return self._inside(node.args[0], node.args[1].value)
         if isinstance(node, ast.Attribute):
-            return self._inside(node.value, node.attr)
-        return None
+            return self._attribute(node.value, node.attr)
+        if not isinstance(node, ast.Call):
+            return None
+        called = node.func.id if isinstance(node.func, ast.Name) else None
+        if called in self.gives:
+            return ""
+        if called == "getattr" and isinstance(node.args[1], ast.Constant):
+            return self._attribute(node.args[0], node.args[1].value)
+        # An object has what its class has.
+        made = self.resolve(node.func)
+        return made if made and made.split(".")[-1][0].isupper() else None
 
-    def _inside(self, value: ast.AST, name: str) -> Optional[str]:
+    def _attribute(self, value: ast.AST, name: str) -> Optional[str]:
         if name in self.stands_for:
             return ""
         outer = self.resolve(value)
-        return None if outer is None else f"{outer}.{name}".lstrip(".")
+        return None if outer is None else _joined(outer, name)
+
+    def uses(self, node: ast.AST, call: Optional[ast.Call] = None) -> Iterator[Use]:
+        """Find the uses in an expression, a statement, or a whole source."""
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from self._imported(node)
+            return
+        if isinstance(node, (ast.Name, ast.Attribute)) or _is_getattr(node):
+            name = self.resolve(node)
+            if name:
+                if not isinstance(getattr(node, "ctx", None), ast.Store):
+                    yield Use(name, node.lineno, call)
+                while isinstance(node, ast.Attribute):
+                    node = node.value
+                # What an object was made of.
+                if isinstance(node, ast.Call) and not _is_getattr(node):
+                    yield from self.uses(node)
+                return
+        for child in ast.iter_child_nodes(node):
+            is_function = isinstance(child, _Function)
+            scope = _Scope(self.module, self.stands_for, self.gives, self.known, child) if is_function else self
+            yield from scope.uses(child, node if isinstance(node, ast.Call) and child is node.func else None)
+
+    def _imported(self, node: Union[ast.Import, ast.ImportFrom]) -> Iterator[Use]:
+        for alias in node.names:
+            name = alias.name if isinstance(node, ast.Import) else f"{node.module}.{alias.name}"
+            if name.startswith(f"{self.module}."):
+                yield Use(name.partition(".")[2], node.lineno, None)
 
 
-def _uses(node: ast.AST, names: _Names, call: Optional[ast.Call]) -> Iterator[Use]:
-    name = names.resolve(node)
-    if name and not (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)):
-        yield Use(name, node.lineno, call)
-        return
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        yield from _imported(node, names.module)
-    for child in ast.iter_child_nodes(node):
-        yield from _uses(child, names, node if isinstance(node, ast.Call) and child is node.func else None)
+def _is_getattr(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr"
 
 
-def _imported(node: ast.AST, module: str) -> Iterator[Use]:
-    if isinstance(node, ast.Import):
-        found = [alias.name for alias in node.names]
-    else:
-        found = [f"{node.module}.{alias.name}" for alias in node.names]
-    for name in found:
-        if name.startswith(f"{module}."):
-            yield Use(name.partition(".")[2], node.lineno, None)
+def _inside(whole: ast.AST) -> Iterator[ast.AST]:
+    """Go through the nodes of a function, or of a source, but not through those of functions in it."""
+    for node in ast.iter_child_nodes(whole):
+        yield node
+        if not isinstance(node, _Function):
+            yield from _inside(node)
+
+
+def _joined(outer: str, name: str) -> str:
+    return f"{outer}.{name}" if outer else name
