@@ -41,7 +41,7 @@ from problems import draw_directions, limit, margins, run_directions, run_refere
 # As in tests/test_gpu.py.
 TOLERANCES = {"float32": 1e-5, "tf32": 3e-3, "bfloat16": 3e-2}
 Arrays = Dict[str, numpy.ndarray]
-Launches = List[Tuple[Any, ...]]
+Launches = List[List[Any]]
 
 
 class EmptyIsNaN:
@@ -57,15 +57,16 @@ class EmptyIsNaN:
         return numpy.full_like(array, numpy.nan)
 
 
-def poison(cupy: Any) -> None:
+def poison(cupy: Any, pooled: bool) -> None:
     """Have CuPy fill memory with NaN whenever it allocates some.
 
     cupy (module): CuPy.
+    pooled (bool): Whether it comes from CuPy's pool; otherwise each array has memory of its own, whose ends a sanitizer knows.
     """
     pool = cupy.get_default_memory_pool()
 
     def allocate(size: int) -> Any:
-        memory = pool.malloc(size)
+        memory = pool.malloc(size) if pooled else cupy.cuda.MemoryPointer(cupy.cuda.Memory(size), 0)
         if size:
             # A float of ones only is NaN.
             memory.memset_async(0xFF, size)
@@ -74,10 +75,11 @@ def poison(cupy: Any) -> None:
     cupy.cuda.set_allocator(allocate)
 
 
-def find_device(emulated: bool) -> Any:
+def find_device(emulated: bool, pooled: bool = True) -> Any:
     """Find what executes the kernels.
 
     emulated (bool): Whether it is the CPU.
+    pooled (bool): As of `poison`.
     RETURNS (Any): The device.
     RAISES (RuntimeError): If there is none.
     """
@@ -92,7 +94,7 @@ def find_device(emulated: bool) -> Any:
     device = find_device()
     if device is None:
         raise RuntimeError(find_problem())
-    poison(device.xp)
+    poison(device.xp, pooled)
     return device
 
 
@@ -106,9 +108,9 @@ def recorded(device: Any) -> Iterator[Launches]:
     launches: Launches = []
     launch = device.launch
 
-    def record(cell: str, *args: Any, **settings: Any) -> None:
-        launches.append((*(arg for arg in args if not isinstance(arg, numpy.ndarray)), *settings.items()))
-        launch(cell, *args, **settings)
+    def record(*args: Any) -> None:
+        launches.append([arg if isinstance(arg, int) else str(arg) for arg in args if not isinstance(arg, numpy.ndarray)])
+        launch(*args)
 
     device.launch = record
     try:
@@ -343,7 +345,7 @@ def main(
         return
     groups = make_groups(shape or list(SMALLEST if emulated else MATRIX), cell or list(CELLS), precision or list(PRECISIONS))
     if output is None:
-        device = find_device(emulated)
+        device = find_device(emulated, pooled=False)
         lines = [{**task, **check_with_and_without(task, device)} for group in groups for task in group]
         counts = Counter(line["status"] for line in lines if line["status"] != "none")
         for line in lines:

@@ -8,7 +8,7 @@
 # PYTHON (environment): Python 3.12, if it is not `python3.12`
 # ARCH (environment): what the kernels are compiled for, sm_90 if it is not set
 #
-# It takes a network, a C++ compiler with the headers of Python 3.12, and strip. benchmarks/pack/pack.tar.gz is written only if it
+# It takes a network, a C++ compiler with the headers of Python 3.12, and strip. benchmarks/pack/cp312.tar.gz is written only if it
 # has at most 40 MiB. It is for x86-64, Linux, Python 3.12, and NumPy and CuPy, which the machine has.
 set -euo pipefail
 
@@ -26,10 +26,11 @@ mkdir -p "$site" "$folder/pack/corpus" "$folder/pack/kernels"
 
 echo "== dependencies"
 requirements=$checkout/benchmarks/gpu_requirements.txt
-grep -v '# builds$' "$requirements" >"$folder/carried.txt"
+grep -v '#' "$requirements" >"$folder/carried.txt"
+grep -v '# there$' "$requirements" >"$folder/packing.txt"
 "$python" -m venv "$folder/venv"
 install=("$folder/venv/bin/python" -m pip --disable-pip-version-check install --quiet --no-deps --only-binary=:all:)
-"${install[@]}" -r "$requirements"
+"${install[@]}" -r "$folder/packing.txt"
 "${install[@]}" --no-compile --target "$site" -r "$folder/carried.txt"
 
 echo "== this package"
@@ -80,5 +81,5 @@ tar -C "$folder/pack" -I "gzip -9" -cf "$folder/pack.tar.gz" site corpus kernels
 size=$(stat -c %s "$folder/pack.tar.gz")
 echo "== the archive: $((size / 1024)) KiB of at most $((limit / 1024))"
 [ "$size" -le "$limit" ] || { echo "the archive is too large" >&2; exit 1; }
-mv "$folder/pack.tar.gz" benchmarks/pack/pack.tar.gz
-echo "benchmarks/pack/pack.tar.gz"
+mv "$folder/pack.tar.gz" benchmarks/pack/cp312.tar.gz
+echo "benchmarks/pack/cp312.tar.gz"

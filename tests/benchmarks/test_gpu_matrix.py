@@ -42,7 +42,9 @@ def test_the_smallest_shapes_of_every_cell_and_precision_are_right(tmp_path):
     for line in lines:
         assert line["status"] == "ok" and line["same bits"], line
         assert 0 <= line["margin"] <= 1
-        assert [launch[0].split("<")[0] for launch in line["launches"]] == ["forward", "backward"]
+        assert len(line["launches"]) == 2
+        for launch, way in zip(line["launches"], ("forward<", "backward<"), strict=True):
+            assert any(way in str(word) for word in launch)
 
 
 def run_faulty(matrix, tmp_path, cell, **limits):
@@ -60,9 +62,8 @@ def test_a_wrong_element_is_found(matrix, tmp_path):
     assert (first["array"], first["at"], first["rows"], first["columns"]) == ("forward gradient W", [2, 1], [2], [1])
     assert first["found"] - first["expected"] == pytest.approx(1, abs=1e-3)
     wrong = {name for name, margin in line["margins"].items() if margin > 1}
-    assert wrong == {f"{direction} gradient {name}" for direction in ("forward", "backward") for name in "WR"}
-    assert line["launches"][0][:2] == ["forward<Lstm, Exact<2>, true>", 4]
-    assert "forward gradient W" in matrix.describe(line) and "forward<Lstm" in matrix.describe(line)
+    assert wrong == {"forward gradient W"}
+    assert all(word in matrix.describe(line) for word in ("forward gradient W", "forward<Lstm, Exact<2>, true", "backward<Lstm"))
 
 
 def test_other_bits_in_a_second_run_are_noticed(matrix, tmp_path):
