@@ -276,7 +276,7 @@ def time_phases(run: Run, seconds: int) -> Any:
 
 def time_training(run: Run, seconds: int) -> Any:
     arguments = ("--output", run.output / "training.json", "--corpus", run.corpus, "--seconds", 0.85 * seconds)
-    return needs("torch") or missing(run, "ewt/train") or [script("benchmarks/gpu.py", "training", *arguments)]
+    return needs("torch") or missing(run, "ewt/dev") or [script("benchmarks/gpu.py", "training", *arguments)]
 
 
 def train(run: Run, seconds: int) -> Any:

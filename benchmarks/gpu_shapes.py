@@ -63,8 +63,14 @@ WIDTHS = (128, 256, 512)
 BATCHES = (32, 256)
 TIMED_CELLS = ("lstm", "gru")
 TIMED_PRECISIONS = ("float32", "tf32")
-# A tagger of width 128 in training, at about 1,000 words an update, and when it predicts.
-TRAINING = (Shape(SENTENCES * 2, 128, 64), Shape(SENTENCES * 8, 128, 64), Shape((20,), 128, 64))
+# A tagger of width 128 in training, at about 1,000 words an update, and when it predicts; a categorizer; the layers of tests.
+TRAINING = (
+    Shape(SENTENCES * 2, 128, 64),
+    Shape(SENTENCES * 8, 128, 64),
+    Shape((20,), 128, 64),
+    Shape(SENTENCES * 2, 200, 32),
+    Shape((9, 3), 16, 8),
+)
 
 
 def timed_shapes() -> List[Tuple[str, Shape]]:
