@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from typing import IO, Any, Callable, Dict, List, Optional, Sequence
 
 Result = Dict[str, Any]
@@ -121,7 +122,9 @@ class _Worker:
 
     def stop(self) -> None:
         self._process.kill()
-        self._process.wait()
+        # A driver that hangs may hold it for ever.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
 
     def ask(self, task: Any, seconds: float) -> Result:
         """Give the result of a task; if there is none in time, end the process."""

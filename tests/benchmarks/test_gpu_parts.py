@@ -80,6 +80,13 @@ def test_what_runs_beside_each_other_is_told_apart(parts, run):
     assert log.index("\nfirst\n") < log.index("sys.exit(7)") < log.index("\nthird\n")
 
 
+def test_a_command_that_does_not_exist_costs_its_part_alone(parts, run):
+    run.do(parts.Part("one", 60, lambda run, seconds: [["/no/such/command"]]), None)
+    run.do(part(parts, "two", ""), None)
+    assert run.said["one"].startswith("failed") and "/no/such/command" in run.said["one"]
+    assert run.said["two"].startswith("ok")
+
+
 def test_nothing_begins_when_the_time_is_over(parts, run):
     run.ends = time.monotonic()
     run.do(part(parts, "one", ""), None)
@@ -96,7 +103,8 @@ def test_without_a_device_nothing_that_needs_one_begins(parts, run):
 def test_speed_is_left_out_where_much_is_wrong(parts, run, n_wrong, left_out):
     statuses = ["hang", "error", "wrong"] * 7 + ["ok"] * 80 + ["skipped"] * 50
     statuses = statuses[21 - n_wrong :]
-    (run.output / "matrix.jsonl").write_text("\n".join(json.dumps({"status": status}) for status in statuses))
+    lines = [json.dumps({"status": status}) for status in statuses]
+    (run.output / "matrix.jsonl").write_text("\n".join([*lines, '{"sta']))
     wrong = parts.count_wrong(run.output / "matrix.jsonl")
     run.do(part(parts, "layers", "", speed=True), wrong)
     run.do(part(parts, "tests", ""), wrong)
