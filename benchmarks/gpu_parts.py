@@ -325,7 +325,7 @@ PARTS = [
     Part("matrix", 130, check_matrix),
     Part("sanitizer", 45, sanitize),
     Part("layers", 100, time_layers, speed=True),
-    Part("phases", 30, time_phases, speed=True),
+    Part("phases", 40, time_phases, speed=True),
     Part("training", 50, time_training, speed=True),
     Part("train", 75, train, speed=True),
     Part("tests", 120, test),

@@ -13,6 +13,7 @@ long the device is busy, and what it does longest.
 
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, Iterator, List, Tuple
 
@@ -21,6 +22,7 @@ import srsly
 import typer
 from _gpu import device_name, synchronize, use_gpu
 from _measure import RESULTS, ROOT, machine
+from _taggers import ACCURATE, build_tagger
 from _workers import failure
 from gpu import trainings
 from gpu_shapes import TIMED_CELLS, TIMED_PRECISIONS, timed_shapes
@@ -219,13 +221,15 @@ def profile_updates(corpus: Path, ops: Ops, ends: float) -> Iterator[Row]:
     ends (float): When to stop, by `time.monotonic`.
     YIELDS (Row): By pipeline.
     """
-    for group in trainings(corpus, ops.name).values():
-        for name, (build, train, backend) in group.items():
-            if backend == ops.name and time.monotonic() < ends:
-                try:
-                    yield {"name": name, **profile_update(Training(build(train), train), ops)}
-                except Exception as error:  # noqa: BLE001 - the next may still do
-                    yield {"name": name, **failure(error)}
+    pipelines = {name: each for group in trainings(corpus, ops.name).values() for name, each in group.items()}
+    if (corpus / "ewt" / "dev.spacy").is_file():
+        pipelines["tagger over characters"] = (partial(build_tagger, ACCURATE), corpus / "ewt" / "dev.spacy", ops.name)
+    for name, (build, train, backend) in pipelines.items():
+        if backend == ops.name and time.monotonic() < ends:
+            try:
+                yield {"name": name, **profile_update(Training(build(train), train), ops)}
+            except Exception as error:  # noqa: BLE001 - the next may still do
+                yield {"name": name, **failure(error)}
 
 
 def main(

@@ -114,7 +114,7 @@ def test_speed_is_left_out_where_much_is_wrong(parts, run, n_wrong, left_out):
 
 @pytest.mark.skipif(find_problem() is None, reason="has a CUDA device")
 def test_the_script_says_of_each_part_that_there_is_no_device(tmp_path):
-    command = [str(ROOT / "benchmarks" / "gpu.sh"), str(tmp_path), "--only", "layers,training,tests"]
+    command = ["bash", str(ROOT / "benchmarks" / "gpu.sh"), str(tmp_path), "--only", "layers,training,tests"]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHON": sys.executable})
     assert result.returncode == 0, result.stdout + result.stderr
     said = [line for line in (tmp_path / "summary.txt").read_text().splitlines() if ": no device" in line]
