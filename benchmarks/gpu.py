@@ -1,4 +1,4 @@
-"""Recurrent layers and training on a GPU: this package's CUDA engine against cuDNN (torch's layers) and Thinc's LSTM.
+"""Layers and training on a GPU: this package's CUDA engine against cuDNN (torch's layers).
 
     python benchmarks/gpu.py layers
     python benchmarks/gpu.py training
@@ -6,29 +6,37 @@
 `layers`: one bidirectional layer forward and back, to the gradients of all parameters and of the input, by shape and precision.
 The contenders take turns in one process and have the same weights; their outputs are compared first. A call is timed on the host,
 from before it until the device has done all of it. Torch reads zero-padded tensors, or sequences that are already sorted and
-packed, on the device; its precision is set to the same as this package's.
+packed, on the device; its precision is set to the same as this package's. A line of JSON for each row is written as soon as there
+is one; a row that is wrong, raises or hangs has its cause there instead, and the next one follows.
 
-`training`: `nlp.update` on batches of about 1,000 words of EWT train, settings as in configs/tagger_pos.cfg: this package's
-encoder on the GPU and, where its compiled engine is there, on the CPU, and `spacy.TorchBiLSTMEncoder.v1` of the same size on the
-GPU.
+`training`: `nlp.update` on batches of about 1,000 words, contenders in turns: on EWT dev (which is read faster than train) with
+settings as in configs/tagger_pos.cfg this package's encoder on the GPU and, where its compiled engine is there, on the CPU, and
+`spacy.TorchBiLSTMEncoder.v1` of the same size on the GPU; the tagger of configs/tagger_tag.cfg with a CRF on both; and on SST-2
+dev the categorizer of configs/textcat.cfg on both.
 
 With `--gpu -1` everything runs on the CPU, which shows whether it works.
 """
 
+import sys
+import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Callable, Dict, List
+from typing import Annotated, Any, Callable, Dict, List, Tuple
 
 import numpy
-import spacy
 import srsly
 import typer
-from _ewt import check_converted, sentence_lengths
+from _gpu import device_name, is_usable, synchronize, use_gpu
 from _measure import RESULTS, ROOT, Times, engine, machine, take_turns
 from _taggers import Tagger, build_tagger
+from _workers import Workers, failure, serve
+from gpu_shapes import SENTENCES, TIMED_CELLS, TIMED_PRECISIONS, timed_shapes
 from pipeline import Training
-from recurrence import CELLS, Batch, Case, build_torch
-from thinc.api import LSTM, CupyOps, Model, NumpyOps, Ops, Ragged, use_ops, xp2torch
+from recurrence import Batch, Case, build_torch
+from spacy.language import Language
+from spacy.training import Corpus
+from spacy.util import load_config, load_model_from_config
+from thinc.api import CupyOps, Model, NumpyOps, Ops, Ragged, fix_random_seed, use_ops, xp2torch
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_sequence
 from wasabi import table as format_table
 
@@ -37,41 +45,27 @@ from spacy_rnn.recurrence import select_engine
 
 Row = Dict[str, Any]
 
-SHAPES = [(B, T, H) for H in (128, 256, 512) for B in (32, 256) for T in (25, 200)]
-RAGGED = [(B, H) for H in (128, 256, 512) for B in (32, 256)]
-OTHER_CELLS = [(32, 25, 128), (256, 25, 256)]
-THINC = (32, 25, 128)
-PRECISIONS = ("float32", "tf32")
-GOALS = {128: 1.5, 256: 1.5, 512: 1.0}
+# How long a row is measured, and how long it may take altogether.
+ROW, DEADLINE = 0.4, 30
 UPDATES = 30
 
 
-def make_cases(corpus: Path, quick: bool) -> List[Case]:
-    """Make the cases: LSTM and GRU in all shapes, the Elman layer in some.
+def make_tasks(quick: bool) -> List[Row]:
+    """Give the rows to measure, the most telling first: LSTM and GRU.
 
-    corpus (Path): EWT's training part.
     quick (bool): Whether a few small ones are enough.
-    RETURNS (List[Case]): The cases, training alone.
+    RETURNS (List[Row]): Cell, precision, lengths and widths.
     """
-    rng, lengths = numpy.random.default_rng(0), sentence_lengths(corpus)
-    if quick:
-        batches = [Batch(False, (5,) * 4, 16, 16), Batch(True, (5, 3, 2), 16, 16)]
-        return [Case(cell, batch, True) for cell in CELLS for batch in batches]
-    batches = [Batch(False, (T,) * B, H, H) for B, T, H in SHAPES]
-    batches += [Batch(True, tuple(rng.choice(lengths, size=B).tolist()), H, H) for B, H in RAGGED]
-    others = [Batch(False, (T,) * B, H, H) for B, T, H in OTHER_CELLS]
-    return [Case(cell, batch, True) for cell in ("lstm", "gru") for batch in batches] + [
-        Case("elman_tanh", batch, True) for batch in others
+    shapes = [("T 5", ((5,) * 4, 16, 16)), ("sentences", (SENTENCES[:4], 16, 16))] if quick else timed_shapes()
+    kinds = dict.fromkeys(kind for kind, _ in shapes)
+    return [
+        {"cell": cell, "precision": precision, "lengths": kind, "batch": shape}
+        for kind in kinds
+        for precision in TIMED_PRECISIONS
+        for cell in TIMED_CELLS
+        for name, shape in shapes
+        if name == kind
     ]
-
-
-def synchronize(ops: Ops) -> None:
-    """Wait until the device has done everything.
-
-    ops (Ops): The backend.
-    """
-    if isinstance(ops, CupyOps):
-        ops.xp.cuda.Device().synchronize()
 
 
 def our_call(case: Case, model: Model, X: Any, dY: Any) -> Callable[[], Any]:
@@ -146,66 +140,35 @@ def torch_call(net: Any, X: Any, leaf: Any, dY: Any, ops: Ops) -> Callable[[], A
     return train
 
 
-def thinc_call(case: Case, X: Any, dY: Any, ops: Ops) -> Callable[[], Any]:
-    """Prepare Thinc's LSTM.
+def time_row(task: Row, ops: Ops, seconds: float) -> Row:
+    """Time the contenders of a row.
 
-    case (Case): The case.
-    X (numpy.ndarray): Input rows [N, nI].
-    dY (numpy.ndarray): The gradient of the output [N, 2 · nH].
-    ops (Ops): The backend.
-    RETURNS (Callable): What to time.
-    """
-    with use_ops(ops.name):
-        model = LSTM(2 * case.batch.nH, case.batch.nI, bi=True)
-        model.initialize()
-    batch, d_batch = (ops.list2padded([ops.asarray2f(rows) for rows in case.batch.split(array)]) for array in (X, dY))
-
-    def train() -> Any:
-        _, backprop = model(batch, is_train=True)
-        backprop(d_batch)
-        synchronize(ops)
-
-    return train
-
-
-def time_case(case: Case, precision: str, ops: Ops, seconds: float) -> Row:
-    """Time the contenders of a case.
-
-    case (Case): The case.
-    precision (str): The precision of all of them.
+    task (Row): As made by `make_tasks`.
     ops (Ops): The backend.
     seconds (float): How long.
-    RETURNS (Row): Shape, milliseconds by contender, and how many times as long as this package's layer the peers took.
+    RETURNS (Row): Milliseconds by contender, and how many times as long as this package's layer the peers took.
     RAISES (ValueError): If outputs differ.
     """
     import torch
 
+    precision = task["precision"]
+    lengths, nI, nH = task["batch"]
+    case = Case(task["cell"], Batch(len(set(lengths)) > 1, tuple(lengths), nI, nH), True)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     rng = numpy.random.default_rng(0)
-    n_rows = sum(case.batch.lengths)
-    X = rng.standard_normal((n_rows, case.batch.nI), dtype="float32")
-    dY = rng.standard_normal((n_rows, 2 * case.batch.nH), dtype="float32")
+    X = rng.standard_normal((sum(lengths), nI), dtype="float32")
+    dY = rng.standard_normal((sum(lengths), 2 * nH), dtype="float32")
     with use_ops("numpy"):
-        model = build_rnn(nO=2 * case.batch.nH, nI=case.batch.nI, cell=case.cell, bidirectional=True, precision=precision)
+        model = build_rnn(nO=2 * nH, nI=nI, cell=case.cell, bidirectional=True, precision=precision)
         model.initialize()
     calls = torch_calls(case, model, X, dY, ops)
     if isinstance(ops, CupyOps):
         model.to_gpu(0)
     calls["layer"] = our_call(case, model, ops.asarray(X), ops.asarray(dY))
-    if (
-        case.cell == "lstm"
-        and (len(case.batch.lengths), case.batch.lengths[0], case.batch.nH) == THINC
-        and precision == "float32"
-    ):
-        calls["thinc"] = thinc_call(case, X, dY, ops)
     difference = compare(case, calls, 1e-3 if precision == "float32" else 3e-2)
     times = take_turns(calls, seconds, turn=min(0.05, seconds / 20), at_least=3)
     return {
-        "cell": case.cell,
-        "precision": precision,
-        "name": case.batch.name,
-        "lengths": "ragged" if case.batch.ragged else "equal",
-        "nH": case.batch.nH,
+        "status": "ok",
         "engine": select_engine(ops.asarray(X)).__name__,
         "difference": difference,
         "milliseconds": {name: round(1000 * taken.median, 4) for name, taken in times.items()},
@@ -231,116 +194,201 @@ def compare(case: Case, calls: Dict[str, Callable[[], Any]], most: float) -> flo
 
 
 def check_goals(rows: List[Row]) -> List[Row]:
-    """Compare what was measured with the goals: LSTM and GRU, the worst shape of each width.
+    """Compare what was measured with the goals.
 
-    rows (List[Row]): As made by `time_case`.
-    RETURNS (List[Row]): Goals and the lowest ratios of medians to torch's faster form.
+    rows (List[Row]): What was measured, by medians.
+    RETURNS (List[Row]): Goals, the lowest ratios to torch's faster form and where they are.
     """
+    found = [
+        (row["B"], row["H"], min(ratio["medians"] for ratio in row["ratios"].values()), describe(row))
+        for row in rows
+        if row["status"] == "ok"
+    ]
+    kinds: List[Tuple[str, float, Callable[[int, int], bool]]] = [
+        ("H <= 256", 1.0, lambda B, H: H <= 256),
+        ("H 256, B <= 64", 1.5, lambda B, H: H == 256 and B <= 64),
+        ("H 512", 0.0, lambda B, H: H == 512),
+    ]
     goals = []
-    for nH, goal in GOALS.items():
-        found = {
-            f"{row['cell']}, {row['precision']}, {row['name']}": min(
-                ratio["medians"] for name, ratio in row["ratios"].items() if name.startswith("torch")
-            )
-            for row in rows
-            if row["nH"] == nH and row["cell"] != "elman_tanh"
-        }
-        if found:
-            worst = min(found, key=lambda name: found[name])
-            goals.append({"H": nH, "goal": goal, "lowest": found[worst], "at": worst, "reached": found[worst] >= goal})
+    for what, goal, is_meant in kinds:
+        ratios = [(ratio, where) for B, H, ratio, where in found if is_meant(B, H)]
+        if ratios:
+            lowest, where = min(ratios)
+            goals.append({"what": what, "goal": goal, "lowest": lowest, "at": where, "reached": lowest >= goal})
     return goals
 
 
-def device_name(gpu: int) -> str:
-    """Say what computes.
+def describe(row: Row) -> str:
+    """Say what a row is about.
 
-    gpu (int): The number of the GPU, or -1.
-    RETURNS (str): Its name, and the version of its driver.
+    row (Row): The row.
+    RETURNS (str): Cell, precision, shape.
     """
-    if gpu < 0:
-        return "CPU"
-    import cupy
-
-    properties = cupy.cuda.runtime.getDeviceProperties(gpu)
-    return f"{properties['name'].decode()}, driver {cupy.cuda.runtime.driverGetVersion()}, CuPy {cupy.__version__}"
+    return f"{row['cell']} {row['precision']}, H {row['H']}, B {row['B']}, {row['lengths']}"
 
 
-def use_gpu(gpu: int) -> Ops:
-    """Compute on a GPU from now on.
+def format_row(row: Row) -> str:
+    """Show a row.
 
-    gpu (int): The number of the GPU, or -1 for the CPU.
-    RETURNS (Ops): The backend.
+    row (Row): The row.
+    RETURNS (str): Its times and ratios, or why there are none.
     """
-    if gpu < 0:
-        return NumpyOps()
-    spacy.require_gpu(gpu)
-    return CupyOps()
+    if row["status"] != "ok":
+        return f"{describe(row)}: {row['status']} {row.get('error', '')[:300]}"
+    ratios = ", ".join(f"{name} {ratio['medians']:.2f}" for name, ratio in row["ratios"].items())
+    return f"{describe(row)}: {row['milliseconds']['layer']:.3f} ms; {ratios}"
+
+
+class Contender:
+    """A pipeline in training on one of the processors.
+
+    nlp (Language): The pipeline.
+    train (Path): Its training corpus.
+    backend (str): "cupy" or "numpy".
+    """
+
+    def __init__(self, nlp: Language, train: Path, backend: str) -> None:
+        self.training = Training(nlp, train)
+        self.backend = backend
+        self.taken: List[float] = []
+
+    def update(self, step: int, ops: Ops) -> None:
+        """Update the pipeline once, and keep how long it took.
+
+        step (int): The number of the batch.
+        ops (Ops): The backend of the GPU.
+        """
+        with use_ops(self.backend):
+            self.taken.append(self.training.time_update(step, partial(synchronize, ops)))
+
+
+def build_categorizer(train: Path) -> Language:
+    """Build the categorizer of configs/textcat.cfg, with weights that are not trained yet.
+
+    train (Path): SST-2's training part, for the labels.
+    RETURNS (Language): The pipeline.
+    """
+    fix_random_seed(0)
+    nlp = load_model_from_config(load_config(ROOT / "configs" / "textcat.cfg", interpolate=True))
+    examples = list(Corpus(train)(nlp))
+    nlp.initialize(lambda: examples)
+    return nlp
+
+
+def trainings(corpus: Path, gpu: str) -> Dict[str, Dict[str, Tuple[Callable[[Path], Language], Path, str]]]:
+    """Say what is trained: the first of a group is the one that the others are compared with.
+
+    corpus (Path): The folder of the converted corpora.
+    gpu (str): The backend of the GPU.
+    RETURNS (Dict[str, Dict[str, Tuple[Callable, Path, str]]]): By group and name, how to build it, its corpus and its backend.
+    """
+    ewt, sst2 = corpus / "ewt" / "dev.spacy", corpus / "sst2" / "dev.spacy"
+    softmax, torch = (partial(build_tagger, Tagger("", *kind, 128, 2)) for kind in (("rnn_tagger", "ours"), ("tagger", "torch")))
+    crf = partial(build_tagger, Tagger("", "rnn_tagger", "ours", path="configs/tagger_tag.cfg", decoder="crf"))
+    ours = {"tagger": (softmax, ewt), "tagger with a CRF": (crf, ewt), "categorizer": (build_categorizer, sst2)}
+    groups = {name: {name: (*each, gpu)} for name, each in ours.items() if each[1].is_file()}
+    if "tagger" in groups:
+        groups["tagger"]["TorchBiLSTMEncoder"] = (torch, ewt, gpu)
+    if engine()["instruction set"] is not None:
+        for name in groups:
+            groups[name][f"{name} on the CPU"] = (*ours[name], "numpy")
+    return groups
+
+
+def time_group(group: Dict[str, Tuple[Callable[[Path], Language], Path, str]], ops: Ops, updates: int, ends: float) -> List[Row]:
+    """Train some pipelines in turns.
+
+    group (Dict[str, Tuple[Callable, Path, str]]): As of `trainings`.
+    ops (Ops): The backend of the GPU.
+    updates (int): How many updates of each, at most.
+    ends (float): When to stop, by `time.monotonic`.
+    RETURNS (List[Row]): Words a second, and how many times as long as the first each took; or why there is nothing to tell.
+    """
+    rows, contenders = [], {}
+    for name, (build, train, backend) in group.items():
+        try:
+            with use_ops(backend):
+                contenders[name] = Contender(build(train), train, backend)
+                # The first updates allocate, compile and choose.
+                contenders[name].update(0, ops)
+        except Exception as error:  # noqa: BLE001 - the others can still be measured
+            contenders.pop(name, None)
+            rows.append({"name": name, **failure(error)})
+    for step in range(1, updates + 1):
+        for each in contenders.values():
+            each.update(step, ops)
+        if time.monotonic() > ends:
+            break
+    times = {name: Times.of(each.taken[min(2, len(each.taken) - 1) :]) for name, each in contenders.items()}
+    for name, taken in times.items():
+        first = times.get(next(iter(group)))
+        ratio = taken.ratio_to(first) if first else None
+        rows.append({"name": name, "status": "ok", "words a second": taken.speed(1), "ratio": ratio})
+    return rows
 
 
 app = typer.Typer(add_completion=False)
 GPU = Annotated[int, typer.Option(help="The number of the GPU, or -1 to try it on the CPU")]
-EWT = Annotated[Path, typer.Option(help="The folder of the converted corpus")]
 QUICK = Annotated[bool, typer.Option(help="See whether it works: small, a moment each")]
 
 
 @app.command()
 def layers(
     gpu: GPU = 0,
-    ewt: EWT = ROOT / "corpus" / "ewt",
-    output: Annotated[Path, typer.Option(help="Where the figures go")] = RESULTS / "gpu-layers.json",
-    seconds: Annotated[float, typer.Option(help="How long each case is measured")] = 1.0,
+    output: Annotated[Path, typer.Option(help="Where the lines go")] = RESULTS / "gpu-layers.jsonl",
+    seconds: Annotated[float, typer.Option(help="How long all may take")] = 90,
     quick: QUICK = False,
+    worker: Annotated[bool, typer.Option(help="Be the process that measures")] = False,
 ) -> None:
     """Measure layers, and keep the figures."""
-    check_converted(ewt / "train.spacy")
-    ops, rows = use_gpu(gpu), []
-    for case in make_cases(ewt / "train.spacy", quick):
-        for precision in PRECISIONS:
-            rows.append(time_case(case, precision, ops, 0.05 if quick else seconds))
-            row = rows[-1]
-            ratios = ", ".join(f"{name} {ratio['medians']:.2f}" for name, ratio in row["ratios"].items())
-            typer.echo(f"{row['cell']} {precision}, {row['name']}: {row['milliseconds']['layer']:.3f} ms; {ratios}")
-    result = {"benchmark": "gpu layers", "device": device_name(gpu), "machine": machine("torch"), "rows": rows}
-    goals = check_goals(rows)
-    srsly.write_json(output, {**result, "goals": goals})
+    if worker:
+        ops = use_gpu(gpu)
+        serve(partial(time_row, ops=ops, seconds=0.05 if quick else ROW), partial(is_usable, ops))
+        return
+    rows: List[Row] = []
+    with output.open("w", encoding="utf8") as file:
+
+        def write(task: Row, result: Row) -> None:
+            lengths, _, nH = task.pop("batch")
+            rows.append({**task, "B": len(lengths), "H": nH, **result})
+            print(srsly.json_dumps(rows[-1]), file=file, flush=True)
+            typer.echo(format_row(rows[-1]))
+
+        command = [sys.executable, __file__, "layers", "--worker", "--gpu", str(gpu), *(["--quick"] if quick else [])]
+        Workers(command, DEADLINE, time.monotonic() + seconds, write).run([make_tasks(quick)], 1)
+        goals = check_goals(rows)
+        print(srsly.json_dumps({"device": device_name(gpu), "machine": machine("torch"), "goals": goals}), file=file)
     if goals:
         typer.echo(format_table([tuple(goal.values()) for goal in goals], header=tuple(goals[0]), divider=True, max_col=60))
+    if any(row["status"] not in ("ok", "skipped") for row in rows):
+        raise SystemExit(1)
 
 
 @app.command()
 def training(
     gpu: GPU = 0,
-    ewt: EWT = ROOT / "corpus" / "ewt",
+    corpus: Annotated[Path, typer.Option(help="The folder of the converted corpora")] = ROOT / "corpus",
     output: Annotated[Path, typer.Option(help="Where the figures go")] = RESULTS / "gpu-training.json",
+    seconds: Annotated[float, typer.Option(help="How long all may take")] = 60,
     quick: QUICK = False,
 ) -> None:
     """Measure `nlp.update`, and keep the figures."""
-    train = ewt / "train.spacy"
-    check_converted(train)
-    ops = use_gpu(gpu)
-    contenders = {
-        "rnn_tagger": (Tagger("", "rnn_tagger", "ours", 128, 2), ops.name),
-        "TorchBiLSTMEncoder": (Tagger("", "tagger", "torch", 128, 2), ops.name),
-    }
-    if engine()["instruction set"] is not None:
-        contenders["rnn_tagger on the CPU"] = (Tagger("", "rnn_tagger", "ours", 128, 2), "numpy")
-    trainings = {}
-    for name, (tagger, backend) in contenders.items():
-        with use_ops(backend):
-            trainings[name] = Training(build_tagger(tagger, train), train)
-    taken: Dict[str, List[float]] = {name: [] for name in trainings}
-    for step in range(2 if quick else UPDATES):
-        for name, each in trainings.items():
-            with use_ops(contenders[name][1]):
-                taken[name].append(each.time_update(step, partial(synchronize, ops)))
-    times = {name: Times.of(seconds[1:]) for name, seconds in taken.items()}
-    ours = times["rnn_tagger"]
-    rows = [{"name": name, "words a second": each.speed(1), "ratio": each.ratio_to(ours)} for name, each in times.items()]
-    result = {"benchmark": "gpu training", "device": device_name(gpu), "machine": machine("torch"), "cpu": engine(), "rows": rows}
-    srsly.write_json(output, result)
-    for row in rows:
-        speed, ratio = row["words a second"]["median"], row["ratio"]["medians"]
-        typer.echo(f"{row['name']}: {speed:,} words a second; took {ratio:.2f} times as long")
+    ends, ops, rows = time.monotonic() + seconds, use_gpu(gpu), []
+    groups = trainings(corpus, ops.name)
+    for i, (group, contenders) in enumerate(groups.items()):
+        left = ends - time.monotonic()
+        found = time_group(contenders, ops, 2 if quick else UPDATES, time.monotonic() + left / (len(groups) - i))
+        rows += [{"group": group, **row} for row in found]
+        where = {"device": device_name(gpu), "machine": machine("torch"), "cpu": engine()}
+        srsly.write_json(output, {"benchmark": "gpu training", **where, "rows": rows})
+        for row in found:
+            if row["status"] == "ok":
+                ratio = f"; took {row['ratio']['medians']:.2f} times as long" if row["ratio"] else ""
+                typer.echo(f"{row['name']}: {row['words a second']['median']:,} words a second{ratio}")
+            else:
+                typer.echo(f"{row['name']}: {row['error'][:300]}\n{row['traceback']}")
+    if any(row["status"] != "ok" for row in rows):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,31 @@
-"""Compile the CUDA kernels without a GPU, and show what they need.
+"""Compile the CUDA kernels without a GPU, show what they need, and keep them where they are asked for.
 
     python scripts/compile_kernels.py --arch sm_90
+    python scripts/compile_kernels.py --arch sm_90 --needed --output kernels
 
-NVIDIA's run time compiler, NVRTC, comes with CUDA, with the extras cuda12x and cuda13x, and alone as nvidia-cuda-nvrtc.
+NVIDIA's run time compiler, NVRTC, comes with CUDA, with the extras cuda12x and cuda13x, and alone as nvidia-cuda-nvrtc. With the
+environment variable SPACY_RNN_KERNELS=kernels a process loads what is in that folder instead of compiling it.
 """
 
 import ctypes
 import ctypes.util
 import importlib.util
 import re
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, NamedTuple, Optional
+from typing import Annotated, Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import typer
 from wasabi import table
 
-from spacy_rnn.cuda.shares import LANES
-from spacy_rnn.cuda.sources import CELLS, PRECISIONS, kernel_name, kernel_source
+from spacy_rnn.cuda.shares import ALONE, CLUSTER, GRID, LANES, Chip
+from spacy_rnn.cuda.sources import CELLS, ENTRY, OPTIONS, PRECISIONS, KernelForm, compiled_name, kernel_source, plan_kernel
 
-OPTIONS = ["-std=c++17", "-ftz=true", "--ptxas-options=-v"]
+SHAPES = Path(__file__).resolve().parent.parent / "benchmarks" / "gpu_shapes.py"
+# An H100 or H200 with and without clusters.
+CHIPS = [Chip(132, 227 * 1024, 8), Chip(132, 227 * 1024)]
 
 
 class Need(NamedTuple):
@@ -35,6 +41,7 @@ class Need(NamedTuple):
     spilled: int
 
 
+@cache
 def find_compiler() -> Optional[Any]:
     """Find NVRTC.
 
@@ -52,38 +59,40 @@ def find_compiler() -> Optional[Any]:
     return ctypes.CDLL(system) if system else None
 
 
-def compile_kernels(compiler: Any, cell: str, names: List[str], arch: str) -> Dict[str, Need]:
-    """Compile kernels of a cell.
+def compile_kernel(form: KernelForm, arch: str) -> Tuple[bytes, Need]:
+    """Compile a kernel.
 
-    compiler (ctypes.CDLL): NVRTC.
-    cell (str): The cell.
-    names (List[str]): The kernels, as `kernel_name` gives them.
+    form (KernelForm): The kernel.
     arch (str): The architecture, e.g. "sm_90".
-    RETURNS (Dict[str, Need]): What each needs, by name.
+    RETURNS (Tuple[bytes, Need]): The machine code, and what it needs.
     RAISES (ValueError): If the compiler refuses the source; with its words.
     """
-    entries = {f"sweep_{i}": name for i, name in enumerate(names)}
-    source = kernel_source(cell, entries).encode()
+    compiler = find_compiler()
+    assert compiler is not None
     program = ctypes.c_void_p()
-    compiler.nvrtcCreateProgram(ctypes.byref(program), source, f"{cell}.cu".encode(), 0, None, None)
+    compiler.nvrtcCreateProgram(ctypes.byref(program), kernel_source(form).encode(), b"sweep.cu", 0, None, None)
     try:
-        options = [option.encode() for option in (*OPTIONS, f"-arch={arch}")]
+        options = [option.encode() for option in (*OPTIONS, "--ptxas-options=-v", f"-arch={arch}")]
         failed = compiler.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
-        size = ctypes.c_size_t()
-        compiler.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-        log = ctypes.create_string_buffer(size.value)
-        compiler.nvrtcGetProgramLog(program, log)
-        text = log.value.decode()
+        log = _read(program, compiler.nvrtcGetProgramLogSize, compiler.nvrtcGetProgramLog).decode().rstrip("\0")
         if failed:
-            raise ValueError(f"the kernels of {cell} do not compile for {arch}:\n{text}")
-        return {name: _need(text, entry) for entry, name in entries.items()}
+            raise ValueError(f"{form} does not compile for {arch}:\n{log}")
+        return _read(program, compiler.nvrtcGetCUBINSize, compiler.nvrtcGetCUBIN), _need(log)
     finally:
         compiler.nvrtcDestroyProgram(ctypes.byref(program))
 
 
-def _need(log: str, entry: str) -> Need:
-    """Read what the assembler says of a kernel."""
-    said = log.split(f"Function properties for {entry}\n", 1)[-1]
+def _read(program: ctypes.c_void_p, find_size: Any, fill: Any) -> bytes:
+    size = ctypes.c_size_t()
+    find_size(program, ctypes.byref(size))
+    buffer = ctypes.create_string_buffer(size.value)
+    fill(program, buffer)
+    return buffer.raw
+
+
+def _need(log: str) -> Need:
+    """Read what the assembler says of the one kernel."""
+    said = log.split(f"Function properties for {ENTRY}\n", 1)[-1]
     stack, spilled, registers = (
         int(re.search(pattern, said).group(1))  # type: ignore[union-attr]
         for pattern in (r"(\d+) bytes stack frame", r"(\d+) bytes spill stores", r"Used (\d+) registers")
@@ -91,42 +100,88 @@ def _need(log: str, entry: str) -> Need:
     return Need(registers, stack, spilled)
 
 
-def forms(cell: str) -> List[bool]:
-    """Say whether the weights of a cell may stay on chip.
+def teams(cell: str, arch: str) -> List[Tuple[bool, str, int]]:
+    """Say how a cell's kernels may be run.
 
     cell (str): The cell.
-    RETURNS (List[bool]): Both answers, or only no: of two products that follow each other in a step, neither stays.
+    arch (str): The architecture, e.g. "sm_90".
+    RETURNS (List[Tuple[bool, str, int]]): Whether weights stay on chip, the team, and the blocks of a cluster. Of two products
+        that follow each other in a step, neither stays.
     """
-    return [False] if cell == "gru_reset_before" else [False, True]
+    forms = [(False, team, 1) for team in (ALONE, GRID)]
+    if CELLS[cell].parts == 1:
+        forms += [(True, team, 1) for team in (ALONE, GRID)]
+        forms += [(True, CLUSTER, blocks) for blocks in (2, 8) if arch == "sm_90"]
+    return forms
 
 
-def all_kernels(cell: str, arch: str, lanes: List[int]) -> List[str]:
-    """Give the names of a cell's kernels.
+def all_kernels(cell: str, arch: str, lanes: List[int]) -> List[KernelForm]:
+    """List a cell's kernels.
 
     cell (str): The cell.
     arch (str): The architecture, e.g. "sm_90".
     lanes (List[int]): How many threads may share a row.
-    RETURNS (List[str]): The names.
+    RETURNS (List[KernelForm]): The kernels.
     """
     # Tensor cores know the shorter formats from sm_80 on.
     precisions = [name for name in PRECISIONS if name == "float32" or int(arch.removeprefix("sm_")) >= 80]
-    choices = product([False, True], precisions, lanes, forms(cell))
-    return [kernel_name(cell, backward, precision, n, resident) for backward, precision, n, resident in choices]
+    choices = product([False, True], precisions, lanes, teams(cell, arch))
+    return [KernelForm(cell, backward, precision, n, *team) for backward, precision, n, team in choices]
+
+
+def needed_kernels() -> List[KernelForm]:
+    """List the kernels that the checks and benchmarks of benchmarks/gpu_shapes.py launch.
+
+    RETURNS (List[KernelForm]): The kernels.
+    """
+    spec = importlib.util.spec_from_file_location("gpu_shapes", SHAPES)
+    assert spec is not None and spec.loader is not None
+    shapes = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(shapes)
+    forms = {
+        plan_kernel(case.cell, backward, case.precision, case.shape.nH, len(case.shape.lengths), case.n_directions, chip)[0]
+        for case in shapes.all_cases()
+        for backward in (False, True)
+        for chip in CHIPS
+    }
+    return sorted(forms)
+
+
+def compile_all(forms: Iterable[KernelForm], arch: str, output: Optional[Path], jobs: int) -> Dict[KernelForm, Need]:
+    """Compile kernels, and keep them.
+
+    forms (Iterable[KernelForm]): The kernels.
+    arch (str): The architecture, e.g. "sm_90".
+    output (Optional[Path]): The folder they are kept in; those that are there already are left as they are.
+    jobs (int): The processes.
+    RETURNS (Dict[KernelForm, Need]): What each needs, of those that have been compiled.
+    RAISES (ValueError): If the compiler refuses a source; with its words.
+    """
+    missing = [form for form in forms if output is None or not (output / compiled_name(form, arch)).is_file()]
+    with ProcessPoolExecutor(jobs) as pool:
+        compiled = dict(zip(missing, pool.map(compile_kernel, missing, [arch] * len(missing)), strict=True))
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        for form, (code, _) in compiled.items():
+            (output / compiled_name(form, arch)).write_bytes(code)
+    return {form: need for form, (_, need) in compiled.items()}
 
 
 def main(
     arch: Annotated[List[str], typer.Option(help="The architectures")] = ["sm_75", "sm_80", "sm_90"],  # noqa: B006
     lanes: Annotated[List[int], typer.Option(help="How many threads share a row")] = list(LANES),  # noqa: B006
+    needed: Annotated[bool, typer.Option("--needed", help="Only what benchmarks/gpu_shapes.py launches on a H100")] = False,
+    output: Annotated[Optional[Path], typer.Option(help="The folder they are kept in, for SPACY_RNN_KERNELS")] = None,
+    jobs: Annotated[int, typer.Option(help="How many are compiled at the same time")] = 1,
 ) -> None:
     """Compile the kernels of all cells, and show registers, stack and spilled bytes of a thread."""
-    compiler = find_compiler()
-    if compiler is None:
+    if find_compiler() is None:
         raise SystemExit("NVRTC is not here: pip install nvidia-cuda-nvrtc")
     rows = []
-    for one, cell in product(arch, CELLS):
-        for name, need in compile_kernels(compiler, cell, all_kernels(cell, one, lanes), one).items():
-            rows.append((one, name, *need))
-    typer.echo(table(rows, header=("", "kernel", *Need._fields), divider=True))
+    for one in arch:
+        forms = needed_kernels() if needed else [form for cell in CELLS for form in all_kernels(cell, one, lanes)]
+        rows += [(one, str(form), *need) for form, need in compile_all(forms, one, output, jobs).items()]
+    typer.echo(table(rows, header=("", "kernel", *Need._fields), divider=True, max_col=100))
 
 
 if __name__ == "__main__":

@@ -1,22 +1,31 @@
 """The CUDA kernels of recurrent sweeps: their sources, what they are given, and how a device executes them."""
 
-from .device import Device, find_device
+from .arena import Arena, Rows
+from .device import ClusterError, Device, find_device
 from .memory import explain_memory
 from .problem import find_problem, require_gpu
-from .shares import Kernel, Launch, plan_launch
-from .sources import kernel_name
+from .shares import ALONE, CLUSTER, GRID, Chip, Launch
+from .sources import CELLS, CellSource, KernelForm, plan_kernel
 from .structures import SWEEP, pointer
 
 __all__ = [
+    "ALONE",
+    "CELLS",
+    "CLUSTER",
+    "GRID",
     "SWEEP",
+    "Arena",
+    "CellSource",
+    "Chip",
+    "ClusterError",
     "Device",
-    "Kernel",
+    "KernelForm",
     "Launch",
+    "Rows",
     "explain_memory",
     "find_device",
     "find_problem",
-    "kernel_name",
-    "plan_launch",
+    "plan_kernel",
     "pointer",
     "require_gpu",
 ]

@@ -1,13 +1,19 @@
 """A CUDA device, through CuPy."""
 
+import os
 from functools import cache
-from typing import Any, Dict, Optional, Set, Tuple
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence, Set, Tuple
 
 import numpy
 from thinc.util import has_cupy
 
-from .shares import THREADS
-from .sources import ENTRY, kernel_source
+from .arena import Rows
+from .shares import GRID, THREADS, Chip
+from .sources import ENTRY, OPTIONS, KernelForm, compiled_name, kernel_source
+
+# A folder of kernels that scripts/compile_kernels.py has compiled beforehand.
+KERNELS_VARIABLE = "SPACY_RNN_KERNELS"
 
 _COMPUTE_TYPES = {
     "float32": "CUBLAS_COMPUTE_32F",
@@ -15,13 +21,26 @@ _COMPUTE_TYPES = {
     "bfloat16": "CUBLAS_COMPUTE_32F_FAST_16BF",
 }
 
+# CUDA_ERROR_INVALID_CLUSTER_SIZE
+_INVALID_CLUSTER = 912
+
+# Two factors, and where their product is written.
+Product = Tuple[Rows, Rows, Rows]
+
+
+class ClusterError(RuntimeError):
+    """A device has no room for a thread block cluster, e.g. where a process is given a part of it."""
+
 
 class Device:
     """What executes kernels. Tests put a stand-in in its place.
 
     xp (Any): The array module.
+    arch (str): The architecture that kernels are compiled for, e.g. "sm_90".
     processors (int): Its multiprocessors.
     memory (int): The memory that the threads of a block may share, bytes.
+    total_memory (int): All of its memory, bytes.
+    max_cluster (int): The blocks of a thread block cluster at most; 1 where there are none.
     rounds (bool): Whether its tensor cores multiply "tf32" and "bfloat16".
     """
 
@@ -32,45 +51,60 @@ class Device:
         """
         import cupy
 
-        attributes = cupy.cuda.Device(number).attributes
+        device = cupy.cuda.Device(number)
+        capability = int(device.compute_capability)
         self.xp: Any = cupy
-        self.processors = int(attributes["MultiProcessorCount"])
-        self.memory = int(attributes["MaxSharedMemoryPerBlockOptin"])
-        self.rounds = int(attributes["ComputeCapabilityMajor"]) >= 8
-        self._kernels: Dict[str, Any] = {}
-        self._checked: Set[Tuple[str, int, int]] = set()
+        self.arch = f"sm_{capability}"
+        self.processors = int(device.attributes["MultiProcessorCount"])
+        self.memory = int(device.attributes["MaxSharedMemoryPerBlockOptin"])
+        self.total_memory = int(device.mem_info[1])
+        # Hopper's.
+        self.max_cluster = 8 if capability // 10 == 9 else 1
+        self.rounds = capability >= 80
+        self._kernels: Dict[KernelForm, Any] = {}
+        self._checked: Set[Tuple[KernelForm, int, int]] = set()
 
-    def launch(self, cell: str, kernel: str, blocks: int, memory: int, sweep: numpy.ndarray) -> None:
+    @property
+    def chip(self) -> Chip:
+        """RETURNS (Chip): What it has for blocks."""
+        return Chip(self.processors, self.memory, self.max_cluster)
+
+    def launch(self, form: KernelForm, blocks: int, memory: int, sweep: numpy.ndarray) -> None:
         """Launch a kernel in the current stream; do not wait for it.
 
-        cell (str): The name of the cell.
-        kernel (str): The kernel, as `kernel_name` gives it.
-        blocks (int): The number of blocks. All run at the same time.
+        form (KernelForm): The kernel.
+        blocks (int): The number of blocks. Those of a grid all run at the same time.
         memory (int): What the threads of a block share, bytes.
         sweep (numpy.ndarray): What the kernel is given, a SWEEP.
         RAISES (RuntimeError): If the device cannot run so many blocks at the same time.
+        RAISES (ClusterError): If it has no room for a cluster. Nothing has been launched.
         """
         # Not by enable_cooperative_groups of the module, which would link a library of CUDA's that is not always there.
-        launch = self._kernel(kernel, cell).kernel
-        self._check(kernel, launch, blocks, memory)
-        launch((blocks,), (THREADS,), (sweep,), shared_mem=memory, enable_cooperative_groups=True)
+        launch = self._kernel(form).kernel
+        if form.team == GRID:
+            self._check(form, launch, blocks, memory)
+        # Blocks of a cluster run at the same time by themselves, and blocks that are alone need not.
+        try:
+            launch((blocks,), (THREADS,), (sweep,), shared_mem=memory, enable_cooperative_groups=form.team == GRID)
+        except Exception as error:
+            if getattr(error, "status", None) == _INVALID_CLUSTER:
+                raise ClusterError(f"this GPU has no room for clusters of {form.cluster} blocks ({error})") from error
+            raise
 
-    def product(
+    def multiply(
         self,
-        a: Any,
-        b: Any,
-        out: Any,
+        products: Sequence[Product],
         *,
         transpose_a: bool = False,
         transpose_b: bool = False,
         add: bool = False,
         precision: str = "float32",
     ) -> None:
-        """Multiply two matrices by the device's BLAS. Rows of all three may be apart from each other.
+        """Multiply matrices by the device's BLAS: products of the same shape, in one call where the matrices of a second one lie
+        behind those of the first.
 
-        a (cupy.ndarray): float32 [n, k]; [k, n] if transpose_a.
-        b (cupy.ndarray): float32 [k, m]; [m, k] if transpose_b.
-        out (cupy.ndarray): float32 [n, m], where the product is written.
+        products (Sequence[Tuple[Rows, Rows, Rows]]): For each a [n, k], or [k, n] if transpose_a; b [k, m], or [m, k] if
+            transpose_b; and where the product is written [n, m].
         transpose_a (bool): Whether a is transposed.
         transpose_b (bool): Whether b is transposed.
         add (bool): Whether the product is added to what is there.
@@ -78,39 +112,54 @@ class Device:
         """
         from cupy.cuda import cublas, device, runtime
 
-        (n, m), k = out.shape, a.shape[0] if transpose_a else a.shape[1]
-        if not (n and m and k):
-            if not add:
-                out.fill(0)
-            return
+        a, b, out = products[0]
+        (n, m), k = out.shape, a.shape[0 if transpose_a else 1]
         # cuBLAS sees columns where there are rows: the product of the transposed matrices is the transposed product.
         operations = [cublas.CUBLAS_OP_T if transposed else cublas.CUBLAS_OP_N for transposed in (transpose_b, transpose_a)]
         alpha, beta = numpy.asarray(1, "float32"), numpy.asarray(add, "float32")
-        cublas.gemmEx(
-            device.get_cublas_handle(),
-            *operations,
-            m,
-            n,
-            k,
-            alpha.ctypes.data,
-            *(b.data.ptr, runtime.CUDA_R_32F, b.strides[0] // 4),
-            *(a.data.ptr, runtime.CUDA_R_32F, a.strides[0] // 4),
-            beta.ctypes.data,
-            *(out.data.ptr, runtime.CUDA_R_32F, out.strides[0] // 4),
-            getattr(cublas, _COMPUTE_TYPES[precision]),
-            cublas.CUBLAS_GEMM_DEFAULT,
-        )
+        start = (device.get_cublas_handle(), *operations, m, n, k, alpha.ctypes.data)
+        how = (getattr(cublas, _COMPUTE_TYPES[precision]), cublas.CUBLAS_GEMM_DEFAULT)
+        apart = _distances(products)
+        if apart is not None:
+            of_a, of_b, of_out = apart
+            cublas.gemmStridedBatchedEx(
+                *start,
+                *(b.address, runtime.CUDA_R_32F, b.stride, of_b),
+                *(a.address, runtime.CUDA_R_32F, a.stride, of_a),
+                beta.ctypes.data,
+                *(out.address, runtime.CUDA_R_32F, out.stride, of_out),
+                2,
+                *how,
+            )
+            return
+        for a, b, out in products:
+            cublas.gemmEx(
+                *start,
+                *(b.address, runtime.CUDA_R_32F, b.stride),
+                *(a.address, runtime.CUDA_R_32F, a.stride),
+                beta.ctypes.data,
+                *(out.address, runtime.CUDA_R_32F, out.stride),
+                *how,
+            )
 
-    def _kernel(self, name: str, cell: str) -> Any:
-        if name not in self._kernels:
-            module = self.xp.RawModule(code=kernel_source(cell, {ENTRY: name}), options=("-std=c++17",))
-            self._kernels[name] = module.get_function(ENTRY)
-            self._kernels[name].max_dynamic_shared_size_bytes = self.memory
-        return self._kernels[name]
+    def _kernel(self, form: KernelForm) -> Any:
+        if form not in self._kernels:
+            self._kernels[form] = self._module(form).get_function(ENTRY)
+            self._kernels[form].max_dynamic_shared_size_bytes = self.memory
+        return self._kernels[form]
 
-    def _check(self, name: str, function: Any, blocks: int, memory: int) -> None:
+    def _module(self, form: KernelForm) -> Any:
+        """Load a kernel that has been compiled beforehand, or compile it."""
+        folder = os.environ.get(KERNELS_VARIABLE)
+        compiled = Path(folder, compiled_name(form, self.arch)) if folder else None
+        if compiled is not None and compiled.is_file():
+            return self.xp.RawModule(path=str(compiled))
+        # CuPy has the other option itself.
+        return self.xp.RawModule(code=kernel_source(form), options=OPTIONS[:1])
+
+    def _check(self, form: KernelForm, function: Any, blocks: int, memory: int) -> None:
         """Refuse a launch that CuPy would cut short: the blocks that run would wait for the others for ever."""
-        if (name, blocks, memory) in self._checked:
+        if (form, blocks, memory) in self._checked:
             return
         per_processor = self.xp.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(function.ptr, THREADS, memory)
         if per_processor * self.processors < blocks:
@@ -118,7 +167,15 @@ class Device:
                 f"a sweep needs {blocks} blocks of {THREADS} threads and {memory} bytes at the same time, but this GPU runs "
                 f"{per_processor * self.processors}: give the process all of its multiprocessors, or compute on the CPU"
             )
-        self._checked.add((name, blocks, memory))
+        self._checked.add((form, blocks, memory))
+
+
+def _distances(products: Sequence[Product]) -> Optional[Tuple[int, int, int]]:
+    """Say how many numbers the matrices of the second product lie behind those of the first; None unless they do."""
+    if len(products) != 2 or any(one[1:] != other[1:] for one, other in zip(*products, strict=True)):
+        return None
+    a, b, out = (other.address - one.address for one, other in zip(*products, strict=True))
+    return (a // 4, b // 4, out // 4) if min(a, b) >= 0 and out > 0 else None
 
 
 @cache

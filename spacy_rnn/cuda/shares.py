@@ -3,13 +3,33 @@
 from functools import lru_cache
 from typing import NamedTuple, Optional
 
-# As in src/product.cuh.
+# As in src/device.cuh.
 THREADS = 512
+# As in src/product.cuh.
 TILE_ROWS = 4
 TILE_COLUMNS = 16
 LANES = (2, 4, 8, 16, 32)
+# As in src/team.cuh.
+TABLE = 4
 # Sequences that a team runs side by side, at most.
-MAX_CHUNK = 32
+MAX_CHUNK = 128
+# Processors that a cluster has to be within, at least: those of a GPC of Hopper's.
+CLUSTER_PROCESSORS = 16
+
+ALONE, GRID, CLUSTER = "alone", "grid", "cluster"
+
+
+class Chip(NamedTuple):
+    """What a device has for blocks.
+
+    processors (int): Its multiprocessors; each runs one block.
+    memory (int): The memory that the threads of a block may share, bytes.
+    max_cluster (int): The blocks of a thread block cluster at most; 1 where there are none.
+    """
+
+    processors: int
+    memory: int
+    max_cluster: int = 1
 
 
 class Launch(NamedTuple):
@@ -18,6 +38,7 @@ class Launch(NamedTuple):
     lanes (int): The threads that share a row of the matrix.
     resident (bool): Whether the recurrent weights stay on chip, in registers, over all steps; otherwise they are read again at
         every step.
+    team (str): ALONE if a block has all units; or GRID or CLUSTER, how the blocks of a team meet.
     slices (int): The blocks of a team, among which the hidden units are shared out.
     units (int): The hidden units of a slice; the last one may have fewer.
     groups (int): The teams of one direction.
@@ -27,6 +48,7 @@ class Launch(NamedTuple):
 
     lanes: int
     resident: bool
+    team: str
     slices: int
     units: int
     groups: int
@@ -39,44 +61,43 @@ class Kernel(NamedTuple):
 
     gates (int): The gates of the cell.
     parts (int): The recurrent products of a step that follow each other.
+    apart (bool): Whether the recurrent sum of one gate is kept apart from its projection.
     backward (bool): Whether it goes back.
     """
 
     gates: int
     parts: int
+    apart: bool
     backward: bool
 
 
 @lru_cache(maxsize=4096)
-def plan_launch(kernel: Kernel, nH: int, n_sequences: int, directions: int, processors: int, memory: int) -> Launch:
+def plan_launch(kernel: Kernel, nH: int, n_sequences: int, directions: int, chip: Chip) -> Launch:
     """Choose the form of a sweep.
 
     kernel (Kernel): The kernel.
     nH (int): The hidden units of one direction.
     n_sequences (int): The sequences of the batch, at least 1.
     directions (int): 1 or 2.
-    processors (int): The multiprocessors of the device; each runs one block.
-    memory (int): The memory that the threads of a block may share, bytes.
+    chip (Chip): What the device has.
     RETURNS (Launch): Weights that stay on chip with the fewest blocks a team that can hold them, if the device has as many; else
         the most blocks it has, which read them at every step.
     RAISES (ValueError): If one sequence needs more memory than a block has.
     """
-    most_slices = max(1, processors // directions)
+    most_slices = max(1, chip.processors // directions)
     if kernel.parts == 1:
         for slices in range(1, min(nH, most_slices) + 1):
-            launch = _fit(kernel, nH, n_sequences, directions, processors, memory, slices, resident=True)
+            launch = _fit(kernel, nH, n_sequences, directions, chip, slices, resident=True)
             if launch is not None:
                 return launch
     # A slice has four units at least: as many are read at once.
-    launch = _fit(kernel, nH, n_sequences, directions, processors, memory, min(most_slices, -(-nH // 4)), resident=False)
+    launch = _fit(kernel, nH, n_sequences, directions, chip, min(most_slices, -(-nH // 4)), resident=False)
     if launch is None:
         raise ValueError(f"a recurrent layer of {nH} units in each direction is too wide for this GPU: use a smaller width")
     return launch
 
 
-def _fit(
-    kernel: Kernel, nH: int, n_sequences: int, directions: int, processors: int, memory: int, slices: int, resident: bool
-) -> Optional[Launch]:
+def _fit(kernel: Kernel, nH: int, n_sequences: int, directions: int, chip: Chip, slices: int, resident: bool) -> Optional[Launch]:
     """Give the launch with so many slices; None if weights cannot be resident, or not even one sequence fits into the memory."""
     units = -(-nH // slices)
     slices = -(-nH // units)
@@ -85,21 +106,32 @@ def _fit(
     lanes = next((lanes for lanes in LANES if TILE_COLUMNS * lanes >= columns), LANES[-1])
     if resident and (columns > TILE_COLUMNS * lanes or rows > THREADS // lanes * TILE_ROWS):
         return None
-    per_sequence = 4 * _numbers_of_a_sequence(kernel, nH, width, lanes, slices)
-    chunk = min(MAX_CHUNK, memory // per_sequence)
-    if chunk < 1:
+    team = ALONE if slices == 1 else CLUSTER if resident and slices <= chip.max_cluster else GRID
+    per_sequence = 4 * _numbers_of_a_sequence(kernel, nH, width, lanes, team)
+    most = min(MAX_CHUNK, chip.memory // per_sequence)
+    if most < 1:
         return None
-    groups = max(1, min(processors // (slices * directions), n_sequences))
-    chunk = min(chunk, -(-n_sequences // groups))
+    groups = max(1, min(_teams_at_once(team, slices, chip.processors) // directions, n_sequences))
+    of_a_team = -(-n_sequences // groups)
+    # Rounds of the same size, rather than full ones and a small one.
+    chunk = -(-of_a_team // -(-of_a_team // most))
     groups = min(groups, -(-n_sequences // chunk))
-    return Launch(lanes, resident, slices, units, groups, chunk, chunk * per_sequence)
+    return Launch(lanes, resident, team, slices, units, groups, chunk, chunk * per_sequence)
 
 
-def _numbers_of_a_sequence(kernel: Kernel, nH: int, width: int, lanes: int, slices: int) -> int:
-    """Count what `share_out_forward` and `share_out_backward` keep for a sequence."""
+def _teams_at_once(team: str, slices: int, processors: int) -> int:
+    if team != CLUSTER:
+        return processors // slices
+    return max(1, processors // CLUSTER_PROCESSORS) * (min(CLUSTER_PROCESSORS, processors) // slices)
+
+
+def _numbers_of_a_sequence(kernel: Kernel, nH: int, width: int, lanes: int, team: str) -> int:
+    """Count what `take_chunk`, `share_out_forward` and `share_out_backward` keep for a sequence."""
     at_once = TILE_COLUMNS * lanes
     if not kernel.backward:
-        return -(-nH // at_once) * at_once + 4 + (kernel.gates + 1) * width
+        entering = -(-nH // at_once) * at_once + 4
+        return TABLE + (2 if team == CLUSTER else 1) * entering + (kernel.gates + kernel.apart + 1) * width
     parts = [(0, kernel.gates)] if kernel.parts == 1 else [(0, kernel.gates - 1), (kernel.gates - 1, 1)]
     ends = [first * width + -(-count * width // at_once) * at_once for first, count in parts]
-    return max(kernel.gates * width, *ends) + 4 + 2 * width + (nH if slices == 1 else 0)
+    own = {ALONE: 1, GRID: 0, CLUSTER: 2}[team]
+    return TABLE + max(kernel.gates * width, *ends) + 4 + 2 * width + own * nH

@@ -1,27 +1,105 @@
 """The sources of the kernels."""
 
+import hashlib
 import re
 from functools import cache
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, NamedTuple, Tuple
+
+from .shares import ALONE, CLUSTER, GRID, Chip, Kernel, Launch, plan_launch
 
 FOLDER = Path(__file__).parent / "src"
 
-# The file and the class of each cell.
-CELLS: Dict[str, Tuple[str, str]] = {
-    "elman_tanh": ("elman.cu", "ElmanTanh"),
-    "elman_relu": ("elman.cu", "ElmanRelu"),
-    "gru": ("gru.cu", "Gru"),
-    "gru_reset_before": ("gru.cu", "GruResetBefore"),
-    "lstm": ("lstm.cu", "Lstm"),
-    "lstm_peephole": ("lstm.cu", "LstmPeephole"),
+
+class CellSource(NamedTuple):
+    """Where the arithmetic of a cell is written, and what it declares there.
+
+    file (str): The file.
+    name (str): The class.
+    gates (int): GATES.
+    parts (int): PARTS.
+    apart (bool): Whether there is a gate APART.
+    """
+
+    file: str
+    name: str
+    gates: int
+    parts: int = 1
+    apart: bool = False
+
+    def kernel(self, backward: bool) -> Kernel:
+        """Give what a kernel of the cell multiplies and keeps.
+
+        backward (bool): Whether it goes back.
+        RETURNS (Kernel): The kernel.
+        """
+        return Kernel(self.gates, self.parts, self.apart, backward)
+
+
+CELLS: Dict[str, CellSource] = {
+    "elman_tanh": CellSource("elman.cu", "ElmanTanh", 1),
+    "elman_relu": CellSource("elman.cu", "ElmanRelu", 1),
+    "gru": CellSource("gru.cu", "Gru", 3, apart=True),
+    "gru_reset_before": CellSource("gru.cu", "GruResetBefore", 3, parts=2),
+    "lstm": CellSource("lstm.cu", "Lstm", 4),
+    "lstm_peephole": CellSource("lstm.cu", "LstmPeephole", 4),
 }
 # The classes of the formats that tensor cores multiply.
 FORMATS = {"tf32": "Tf32", "bfloat16": "Bfloat16"}
 PRECISIONS = ("float32", *FORMATS)
 # The name under which a kernel is found in what `kernel_source` gives.
 ENTRY = "sweep"
+# How the kernels are compiled. CuPy flushes denormal numbers to zero in any case.
+OPTIONS = ("-std=c++17", "-ftz=true")
 _INCLUDE = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
+
+
+class KernelForm(NamedTuple):
+    """A kernel as it is compiled.
+
+    cell (str): The name of the cell.
+    backward (bool): Whether it goes back.
+    precision (str): The numbers whose products the sweep sums, one of PRECISIONS.
+    lanes (int): The threads that share a row of the recurrent matrix.
+    resident (bool): Whether the recurrent weights stay on chip.
+    team (str): ALONE, GRID or CLUSTER.
+    cluster (int): The blocks of a cluster; 1 elsewhere.
+    """
+
+    cell: str
+    backward: bool
+    precision: str
+    lanes: int
+    resident: bool
+    team: str = ALONE
+    cluster: int = 1
+
+    def __str__(self) -> str:
+        """RETURNS (str): An expression in C++."""
+        product = f"Rounded<{FORMATS[self.precision]}, {self.lanes}>" if self.precision in FORMATS else f"Exact<{self.lanes}>"
+        team = {ALONE: "Alone", GRID: "Grid", CLUSTER: f"Cluster<{self.cluster}>"}[self.team]
+        arguments = f"{CELLS[self.cell].name}, {product}, {str(self.resident).lower()}, {team}"
+        return f"{'backward' if self.backward else 'forward'}<{arguments}>"
+
+
+def plan_kernel(
+    cell: str, backward: bool, precision: str, nH: int, n_sequences: int, directions: int, chip: Chip
+) -> Tuple[KernelForm, Launch]:
+    """Choose the kernel of a sweep, and how it is launched.
+
+    cell (str): The name of the cell.
+    backward (bool): Whether it goes back.
+    precision (str): One of PRECISIONS.
+    nH (int): The hidden units of one direction.
+    n_sequences (int): The sequences of the batch, at least 1.
+    directions (int): 1 or 2.
+    chip (Chip): What the device has.
+    RETURNS (Tuple[KernelForm, Launch]): Both.
+    RAISES (ValueError): If one sequence needs more memory than a block has.
+    """
+    launch = plan_launch(CELLS[cell].kernel(backward), nH, n_sequences, directions, chip)
+    cluster = launch.slices if launch.team == CLUSTER else 1
+    return KernelForm(cell, backward, precision, launch.lanes, launch.resident, launch.team, cluster), launch
 
 
 @cache
@@ -31,35 +109,29 @@ def read_source(cell: str) -> str:
     cell (str): The name of the cell.
     RETURNS (str): CUDA C++.
     """
-    return _read(CELLS[cell][0], [])
+    return _read(CELLS[cell].file, [])
 
 
-def kernel_source(cell: str, kernels: Dict[str, str]) -> str:
-    """Give a source with kernels of a cell. They have plain names: CuPy does not keep templates on disk in every version.
+def kernel_source(form: KernelForm) -> str:
+    """Give a source with one kernel. It has a plain name, ENTRY: CuPy does not keep templates on disk in every version.
 
-    cell (str): The name of the cell.
-    kernels (Dict[str, str]): The kernels, as `kernel_name` gives them, by the names under which they are found.
+    form (KernelForm): The kernel.
     RETURNS (str): CUDA C++.
     """
-    entries = (
-        f'extern "C" __global__ void __launch_bounds__(THREADS, 1) {name}(const Sweep given) {{ {kernel}(given); }}\n'
-        for name, kernel in kernels.items()
-    )
-    return read_source(cell) + "".join(entries)
+    of_cluster = f"__cluster_dims__({form.cluster}, 1, 1) " if form.team == CLUSTER else ""
+    bounds = f"__launch_bounds__(THREADS, 1) {of_cluster}"
+    return f'{read_source(form.cell)}extern "C" __global__ void {bounds}{ENTRY}(const Sweep given) {{ {form}(given); }}\n'
 
 
-def kernel_name(cell: str, backward: bool, precision: str, lanes: int, resident: bool) -> str:
-    """Give the name of a kernel.
+def compiled_name(form: KernelForm, arch: str) -> str:
+    """Name the file of a compiled kernel: another source or architecture has another name.
 
-    cell (str): The name of the cell.
-    backward (bool): Whether it goes back.
-    precision (str): The numbers whose products the sweep sums, one of PRECISIONS.
-    lanes (int): The threads that share a row of the recurrent matrix.
-    resident (bool): Whether the recurrent weights stay on chip.
-    RETURNS (str): An expression in C++.
+    form (KernelForm): The kernel.
+    arch (str): The architecture, e.g. "sm_90".
+    RETURNS (str): The name.
     """
-    product = f"Rounded<{FORMATS[precision]}, {lanes}>" if precision in FORMATS else f"Exact<{lanes}>"
-    return f"{'backward' if backward else 'forward'}<{CELLS[cell][1]}, {product}, {str(resident).lower()}>"
+    source = "\n".join((*OPTIONS, kernel_source(form)))
+    return f"{hashlib.sha256(source.encode()).hexdigest()[:32]}-{arch}.cubin"
 
 
 def _read(name: str, seen: List[str]) -> str:

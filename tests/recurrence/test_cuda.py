@@ -1,14 +1,19 @@
 """The CUDA engine on an emulated device: what is decided on the host, and the kernels, executed thread by thread."""
 
+import ctypes
+
 import numpy
 import pytest
-from emulated_cuda import COMPILER, EmulatedDevice
+from emulated_cuda import COMPILER, ORDERS, EmulatedDevice
 from numpy.testing import assert_array_equal
 from problems import assert_close, assert_equal, draw, run, run_reference
 from thinc.api import Ragged, fix_random_seed
 
+from spacy_rnn.cuda import CELLS as CUDA_CELLS
+from spacy_rnn.cuda import CLUSTER, GRID, ClusterError
 from spacy_rnn.layers import begin_scan, build_rnn
 from spacy_rnn.recurrence import CELLS, Backpropagation, Batch, Sweep, cuda, run_sweeps
+from spacy_rnn.recurrence.cuda_layer import as_rows
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
 
@@ -56,6 +61,116 @@ def test_both_directions_are_those_of_the_reference(shape, name):
         assert_equal(one, {key: other[key] for key in one})
 
 
+# Of a cluster: lengths, input width, hidden units, multiprocessors. Several chunks follow each other where those are few.
+CLUSTERS = {
+    "sequences without rows": ([5, 3, 1, 0, 5], 7, 130, 12),
+    "chunk after chunk": ([2, 1, 3, 0, 1] * 16, 3, 131, 12),
+    "nothing but sequences without rows": ([0, 0], 3, 130, 12),
+}
+cells_that_stay_on_chip = pytest.mark.parametrize("name", [name for name in CELLS if name != "gru_reset_before"])
+
+
+def draw_both(name, *sizes):
+    problems = [draw(name, *sizes, reverse, seed=int(reverse)) for reverse in (False, True)]
+    return [problems[0], problems[1]._replace(X=problems[0].X)]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("shape", CLUSTERS)
+@cells_that_stay_on_chip
+def test_a_cluster_gives_the_same_as_blocks_of_a_grid(name, shape, order):
+    *sizes, processors = CLUSTERS[shape]
+    problems = draw_both(name, *sizes)
+    cluster, grid = EmulatedDevice(processors, order=order, max_cluster=8), EmulatedDevice(processors)
+    found, dX = run_directions(problems, cluster)
+    expected, d_expected = run_directions(problems, grid)
+    assert_array_equal(dX, d_expected)
+    for one, other in zip(found, expected, strict=True):
+        assert_equal(one, other)
+    assert [form.team for form, _ in cluster.launched] == [CLUSTER] * 2
+    assert [form.team for form, _ in grid.launched] == [GRID] * 2
+    inferred, _ = run_directions(problems, cluster, is_train=False)
+    for one, other in zip(inferred, found, strict=True):
+        assert_equal(one, {key: other[key] for key in one})
+
+
+def test_a_device_without_room_for_clusters_goes_on_without_them(monkeypatch):
+    problems = draw_both("lstm", [5, 3, 1, 0, 5], 7, 130)
+    device = EmulatedDevice(12, max_cluster=8)
+    launch = device.launch
+
+    def refuse(form, *args):
+        if form.team == CLUSTER:
+            raise ClusterError("no room")
+        launch(form, *args)
+
+    monkeypatch.setattr(device, "launch", refuse)
+    with pytest.warns(RuntimeWarning, match="more slowly: no room"):
+        found, _ = run_directions(problems, device)
+    assert [form.team for form, _ in device.launched] == [GRID] * 2
+    for one, p in zip(found, problems, strict=True):
+        assert_close(one, run_reference(p))
+
+
+class Misled(EmulatedDevice):
+    """A device on which one block of a team is missed."""
+
+    def launch(self, form, blocks, memory, sweep):
+        if form.team == GRID:
+            # What others have come to is never reached.
+            ctypes.c_uint.from_address(int(sweep["counts"][0])).value = 1 << 31
+        super().launch(form, blocks, memory, sweep)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru_reset_before"])
+def test_blocks_that_would_wait_for_ever_end_the_launch(name):
+    p = draw(name, [5, 3], 7, 130)
+    with pytest.raises(RuntimeError, match="trap"):
+        run_directions([p], Misled(12), is_train=False)
+
+
+class Far(EmulatedDevice):
+    """A device that sees rows far behind the beginning of their arrays: an address computed in fewer than 64 bits is another."""
+
+    rows = 2**31 + 5
+
+    def launch(self, form, blocks, memory, sweep):
+        source, nH = CUDA_CELLS[form.cell], int(sweep["nH"][0])
+        widths = dict.fromkeys(("H_in", "C", "extra", "d_extra"), nH) | dict.fromkeys(("Z", "dZ"), source.gates * nH)
+        for direction in sweep["directions"][0]:
+            for name, width in (*widths.items(), ("Y", direction["Y_stride"]), ("dY", direction["dY_stride"])):
+                if direction[name]:
+                    direction[name] = (int(direction[name]) - 4 * self.rows * int(width)) % 2**64
+        starts = (ctypes.c_longlong * int(sweep["n_sequences"][0])).from_address(int(sweep["starts"][0]))
+        before = list(starts)
+        starts[:] = [start + self.rows for start in before]
+        super().launch(form, blocks, memory, sweep)
+        starts[:] = before
+
+
+@pytest.mark.parametrize("nH, processors, max_cluster", [(5, 8, 1), (130, 12, 1), (130, 12, 8), (130, 2, 1)])
+@every_cell
+def test_offsets_have_64_bits(name, nH, processors, max_cluster):
+    problems = draw_both(name, [3, 0, 5, 1], 4, nH)
+    found, dX = run_directions(problems, Far(processors, max_cluster=max_cluster))
+    expected, d_expected = run_directions(problems, EmulatedDevice(processors, max_cluster=max_cluster))
+    assert_array_equal(dX, d_expected)
+    for one, other in zip(found, expected, strict=True):
+        assert_equal(one, other)
+
+
+@pytest.mark.parametrize("precision, tolerance", [("float32", 1e-5), ("tf32", 3e-3), ("bfloat16", 3e-2)])
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_a_cluster_of_eight_has_a_layer_of_256_units(name, precision, tolerance):
+    problems = draw_both(name, [3, 1, 2, 0], 5, 256)
+    device = EmulatedDevice(132, 227 * 1024, max_cluster=8)
+    found, _ = run_directions(problems, device, precision=precision)
+    for one, p in zip(found, problems, strict=True):
+        assert_close(one, run_reference(p), tolerance)
+    assert all(form.team == CLUSTER for form, _ in device.launched)
+    assert max(form.cluster for form, _ in device.launched) >= 6
+
+
 @pytest.mark.parametrize("name, nH, precision, tolerance", [("lstm", 512, "float32", 1e-5), ("gru", 256, "tf32", 3e-3)])
 def test_a_large_chip_keeps_wide_layers_on_it(name, nH, precision, tolerance):
     """As many blocks as an H200 runs, in teams of as many."""
@@ -65,7 +180,7 @@ def test_a_large_chip_keeps_wide_layers_on_it(name, nH, precision, tolerance):
     found, _ = run_directions(problems, device, precision=precision)
     for one, p in zip(found, problems, strict=True):
         assert_close(one, run_reference(p), tolerance)
-    assert all(kernel.endswith("true>") and blocks > 20 for kernel, blocks in device.launched)
+    assert all(form.resident and blocks > 20 for form, blocks in device.launched)
 
 
 @every_cell
@@ -149,13 +264,14 @@ def test_factors_that_are_round_already_give_the_same(nH, processors, name, prec
     assert_close(one[0], other[0], tolerance=1e-6)
 
 
+@pytest.mark.parametrize("order", ORDERS[1:])
 @pytest.mark.parametrize("precision", ["float32", *ROUNDED])
 @pytest.mark.parametrize("name, nH, processors", [("lstm", 50, 2), ("gru_reset_before", 140, 3), ("elman_tanh", 520, 1)])
-def test_the_order_in_which_threads_run_does_not_matter(name, nH, processors, precision):
+def test_the_order_in_which_threads_run_does_not_matter(name, nH, processors, precision, order):
     """To the last bit. Of more than 512 columns several tiles add to the same sums."""
     p = draw(name, [2, 1, 2], 9, nH)
     one, dX = run_directions([p], EmulatedDevice(processors), precision=precision)
-    other, dX_other = run_directions([p], EmulatedDevice(processors, reverse=True), precision=precision)
+    other, dX_other = run_directions([p], EmulatedDevice(processors, order=order), precision=precision)
     assert_equal({**one[0], "dX": dX}, {**other[0], "dX": dX_other})
 
 
@@ -237,7 +353,7 @@ def test_pieces_of_both_directions_are_launched_together(cuda_for_numpy):
 )
 def test_rows_are_as_blas_wants_them(rows):
     array = rows(numpy.random.default_rng(0).standard_normal((5, 4), "float32"))
-    found = cuda._rows(numpy, array)
+    found = as_rows(numpy, array)
     assert_array_equal(found, array)
     assert found.strides[1] == 4 and found.strides[0] >= 4 * found.shape[1]
 
@@ -270,7 +386,7 @@ def test_memory_that_runs_out_names_the_batch(monkeypatch):
         raise MemoryError("full")
 
     device = EmulatedDevice()
-    monkeypatch.setattr(device, "product", run_out)
+    monkeypatch.setattr(device, "multiply", run_out)
     with pytest.raises(MemoryError, match="5 rows in 2 sequences"):
         run_directions([p], device)
     monkeypatch.undo()

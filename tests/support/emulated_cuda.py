@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy
 
+from spacy_rnn.cuda import CLUSTER, Chip
 from spacy_rnn.cuda.sources import read_source
 
 FOLDER = Path(__file__).parent
 COMPILER = shutil.which("g++")
 OPTIONS = ["-std=c++17", "-O1", "-fno-strict-aliasing", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-x", "c++"]
+ORDERS = ("forward", "reverse", "blocks")
 ENTRY = """
-extern "C" void launch(unsigned blocks, long long memory, bool reverse, const Sweep *sweep) {{
-    host::run(blocks, THREADS, memory, reverse, [](const void *given) {{ {name}(*static_cast<const Sweep *>(given)); }}, sweep);
+extern "C" const char *launch(unsigned blocks, unsigned of_cluster, long long memory, int order, const Sweep *sweep) {{
+    const auto kernel = [](const void *given) {{ {name}(*static_cast<const Sweep *>(given)); }};
+    return host::run(blocks, of_cluster, THREADS, memory, static_cast<host::Order>(order), kernel, sweep);
 }}
 extern "C" long long size_of_sweep() {{ return sizeof(Sweep); }}
 """
@@ -27,43 +30,62 @@ class EmulatedDevice:
 
     processors (int): How many blocks may run at the same time.
     memory (int): What the threads of a block may share, bytes.
-    reverse (bool): Whether the last thread has its turn first.
+    order (str): Who has a turn next, one of ORDERS: the next warp, the warp before, or the same block as long as it can go on.
+    max_cluster (int): The blocks of a cluster at most; 1 if there are none.
     """
 
     xp = numpy
     rounds = True
+    total_memory = 2**34
     _folder = tempfile.TemporaryDirectory(prefix="emulated_kernels_")
     _kernels = {}
 
-    def __init__(self, processors=8, memory=64 * 1024, reverse=False):
+    def __init__(self, processors=8, memory=64 * 1024, order="forward", max_cluster=1):
         self.processors = processors
         self.memory = memory
-        self.reverse = reverse
+        self.order = ORDERS.index(order)
+        self.max_cluster = max_cluster
         self.launched = []
 
-    def launch(self, cell, kernel, blocks, memory, sweep):
-        assert blocks <= self.processors
-        assert memory <= self.memory
-        self.launched.append((kernel, blocks))
-        kernel = self.kernel(cell, kernel)
-        assert kernel.size_of_sweep() == sweep.dtype.itemsize
-        arguments = (ctypes.c_uint(blocks), ctypes.c_longlong(memory), ctypes.c_bool(self.reverse))
-        kernel.launch(*arguments, ctypes.c_void_p(sweep.ctypes.data))
+    @property
+    def chip(self):
+        return Chip(self.processors, self.memory, self.max_cluster)
 
-    def product(self, a, b, out, *, transpose_a=False, transpose_b=False, add=False, precision="float32"):
-        # As far apart as the rows of a matrix may be, the numbers of a row stand side by side.
-        assert all(x.dtype == "float32" and x.strides[1] == 4 for x in (a, b, out) if x.size)
-        product = round_to(precision, a.T if transpose_a else a) @ round_to(precision, b.T if transpose_b else b)
-        out[...] = out + product if add else product
+    def launch(self, form, blocks, memory, sweep):
+        # Clusters need not run at the same time.
+        assert blocks <= self.processors or form.team == CLUSTER
+        assert memory <= self.memory and form.cluster <= self.max_cluster
+        self.launched.append((form, blocks))
+        kernel = self.kernel(form)
+        assert kernel.size_of_sweep() == sweep.dtype.itemsize
+        arguments = (ctypes.c_uint(blocks), ctypes.c_uint(form.cluster), ctypes.c_longlong(memory), ctypes.c_int(self.order))
+        failure = kernel.launch(*arguments, ctypes.c_void_p(sweep.ctypes.data))
+        if failure:
+            raise RuntimeError(failure.decode())
+
+    def multiply(self, products, *, transpose_a=False, transpose_b=False, add=False, precision="float32"):
+        for a, b, out in products:
+            a, b, out = matrix_at(a), matrix_at(b), matrix_at(out)
+            product = round_to(precision, a.T if transpose_a else a) @ round_to(precision, b.T if transpose_b else b)
+            out[...] = out + product if add else product
 
     @classmethod
-    def kernel(cls, cell, name):
+    def kernel(cls, form):
         if "" not in cls._kernels:
             # The kernels find in it what they call.
             cls._kernels[""] = compile_for_host((FOLDER / "host.cpp").read_text(), cls._folder.name, ctypes.RTLD_GLOBAL)
-        if name not in cls._kernels:
-            cls._kernels[name] = compile_for_host(read_source(cell) + ENTRY.format(name=name), cls._folder.name)
-        return cls._kernels[name]
+        if form not in cls._kernels:
+            cls._kernels[form] = compile_for_host(read_source(form.cell) + ENTRY.format(name=form), cls._folder.name)
+            cls._kernels[form].launch.restype = ctypes.c_char_p
+        return cls._kernels[form]
+
+
+def matrix_at(rows):
+    """Give a matrix by its address, as a BLAS sees it."""
+    (n, columns), stride = rows.shape, rows.stride
+    assert n and columns and stride >= columns
+    numbers = (ctypes.c_float * (stride * (n - 1) + columns)).from_address(rows.address)
+    return numpy.lib.stride_tricks.as_strided(numpy.frombuffer(numbers, "float32"), (n, columns), (4 * stride, 4))
 
 
 def round_to(precision, x):

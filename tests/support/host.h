@@ -13,9 +13,12 @@
 #define SPACY_RNN_DEVICE static inline
 #define SPACY_RNN_MEMBER inline
 
-struct float4 {
+struct alignas(16) float4 {
     float x, y, z, w;
 };
+
+// Few enough that a test can wait for them.
+constexpr unsigned MOST_POLLS = 20000;
 
 struct Dim {
     unsigned x;
@@ -46,11 +49,21 @@ void meet_block();
 float *memory_of_block();
 // Lets every other thread have a turn.
 void wait();
+// Ends the launch with an error.
+void stop(const char *why);
+void arrive_in_cluster();
+void wait_in_cluster();
+// Where another block of the cluster has what this block has at `own`.
+float *in_cluster(const float *own, int block);
 // Something has happened that threads may wait for.
 void go_on();
 
-// Executes all threads of all blocks, the last one first if that is asked for.
-void run(unsigned n_blocks, unsigned n_threads, size_t memory, bool reverse, void (*kernel)(const void *), const void *given);
+// Who has a turn next: the next warp, the warp before, or the same block as long as it can go on.
+enum Order { FORWARD, REVERSE, BLOCKS };
+
+// Executes all threads of all blocks. Gives why the launch failed; null if it did not.
+const char *run(unsigned n_blocks, unsigned of_cluster, unsigned n_threads, size_t memory, Order order, void (*kernel)(const void *),
+                const void *given);
 
 }  // namespace host
 
@@ -65,6 +78,22 @@ inline void __syncwarp() { host::meet(host::warp().meeting, host::WARP); }
 inline float *block_memory() { return host::memory_of_block(); }
 
 inline float read_shared(const float *from) { return *from; }
+
+// Misaligned, it is an error on a device.
+inline float4 read_four_shared(const float *from) {
+    if (reinterpret_cast<size_t>(from) % 16 != 0) host::stop("misaligned address");
+    return *reinterpret_cast<const float4 *>(from);
+}
+
+inline void stop() { host::stop("trap"); }
+
+inline void arrive_in_cluster() { host::arrive_in_cluster(); }
+
+inline void wait_in_cluster() { host::wait_in_cluster(); }
+
+inline float read_in_cluster(const float *own, int block) { return *host::in_cluster(own, block); }
+
+inline void write_in_cluster(float *own, int block, float x) { *host::in_cluster(own, block) = x; }
 
 inline void add_to_count(unsigned *count) {
     ++*count;

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 import numpy
 from numpy.testing import assert_array_equal
 
-from spacy_rnn.recurrence import CELLS, Cell, sweep
+from spacy_rnn.recurrence import CELLS, Batch, Cell, Sweep, cuda, sweep
 
 
 class Problem(NamedTuple):
@@ -56,6 +56,27 @@ def draw(name, lengths, nI, nH, reverse=False, seed=0):
     )
 
 
+def draw_directions(name, lengths, nI, nH):
+    """Draw the two directions of a layer: they read the same rows."""
+    one, other = (draw(name, lengths, nI, nH, reverse, seed=int(reverse)) for reverse in (False, True))
+    return [one, other._replace(X=one.X)]
+
+
+def run_directions(problems, device, is_train=True, precision="float32"):
+    """Execute the directions of a layer by the CUDA engine and go back; give the results of each by name, and dX of both."""
+    X, batch = problems[0].X, Batch(problems[0].lengths, len(problems[0].X))
+    sweeps = [Sweep(p.cell, p.params, X, batch, p.initial, p.mask, p.reverse) for p in problems]
+    results, backprop = cuda.run(sweeps, is_train, precision, device)
+    found = [{"Y": Y, **{f"final {s}": array for s, array in final.items()}} for Y, final in results]
+    if not is_train:
+        return found, None
+    dX, grads, d_initials = backprop([p.dY for p in problems], [p.d_final for p in problems])
+    for each, arrays, d_initial in zip(found, grads, d_initials, strict=True):
+        each.update({f"gradient {key}": array for key, array in arrays.items()})
+        each.update({f"gradient of initial {s}": array for s, array in d_initial.items()})
+    return found, dX
+
+
 def run(p, **settings):
     """Execute a sweep and go back; give all results by name."""
     arguments = {"initial": p.initial, "mask": p.mask, "reverse": p.reverse, **settings}
@@ -81,15 +102,29 @@ def slices(lengths):
     return [slice(end - n, end) for n, end in zip(lengths, ends, strict=True)]
 
 
+def limit(key, expected, tolerance):
+    """Say how far numbers may be off, relative to the largest of the array. Gradients of parameters are sums over rows, which may
+    cancel."""
+    smallest = max(1, len(expected["Y"])) ** 0.5 if key.startswith("gradient") else 0.1
+    return tolerance * max(smallest, numpy.abs(expected[key]).max())
+
+
+def margins(found, expected, tolerance=1e-5):
+    """Give the largest error of each array that is not empty, as a share of its limit: infinity if something is not a number."""
+    shares = {}
+    for key, array in found.items():
+        if array.size:
+            error = float(numpy.abs(array - expected[key]).max() / limit(key, expected, tolerance))
+            shares[key] = error if error == error else float("inf")
+    return shares
+
+
 def assert_close(found, expected, tolerance=1e-5):
-    """Every number, relative to the largest one of its array. Gradients of parameters are sums over rows, which may cancel."""
+    """Every number."""
     assert set(found) <= set(expected)
     for key, array in found.items():
         assert array.dtype == "float32" and array.shape == expected[key].shape, key
-        if array.size:
-            smallest = len(expected["Y"]) ** 0.5 if key.startswith("gradient") else 0.1
-            limit = tolerance * max(smallest, numpy.abs(expected[key]).max())
-            assert numpy.abs(array - expected[key]).max() <= limit, key
+    assert not {key: share for key, share in margins(found, expected, tolerance).items() if share > 1}
 
 
 def assert_equal(found, expected):

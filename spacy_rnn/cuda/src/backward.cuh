@@ -5,15 +5,19 @@
 
 #include "sweep.cuh"
 
-// What a block keeps for the sequences of a chunk.
+// What a block keeps for the sequences of a chunk, behind its tables.
 struct BackwardMemory {
     float *d_sums;    // [chunk, d_stride], gradients of the recurrent sums, gate after gate: what enters the products
     float *dh, *dc;   // [chunk, width], gradients of the state before the step, without what goes through products
-    float *own;       // [chunk, nH], what the product gave, of a block that has all units
+    float *own;       // what the product gave: of a block that has all units [chunk, nH], of a cluster [2, chunk, nH]
     int d_stride, width, size;
 };
 
-template <class Cell, class Product>
+// How many products a block keeps in its own memory; the blocks of a grid put theirs where all can read them.
+template <class Team>
+SPACY_RNN_DEVICE constexpr int n_own() { return Team::SHARES ? 2 : Team::ALONE ? 1 : 0; }
+
+template <class Cell, class Product, class Team>
 SPACY_RNN_DEVICE BackwardMemory share_out_backward(const Shares &shares, float *memory) {
     const int at_once = Product::COLUMNS, width = padded_units(shares);
     int d_stride = Cell::GATES * width;
@@ -23,18 +27,24 @@ SPACY_RNN_DEVICE BackwardMemory share_out_backward(const Shares &shares, float *
         d_stride = needed > d_stride ? needed : d_stride;
     }
     d_stride += 4;
-    float *dh = memory + shares.chunk * d_stride, *dc = dh + shares.chunk * width, *own = dc + shares.chunk * width;
-    const int own_width = shares.slices == 1 ? shares.nH : 0;
-    return {memory, dh, dc, own, d_stride, width, shares.chunk * (d_stride + 2 * width + own_width)};
+    const int of_own = n_own<Team>() * shares.nH;
+    float *d_sums = memory + shares.chunk * TABLE, *dh = d_sums + shares.chunk * d_stride, *dc = dh + shares.chunk * width;
+    return {d_sums, dh, dc, dc + shares.chunk * width, d_stride, width, shares.chunk * (d_stride + 2 * width + of_own)};
 }
 
-template <class Cell, class Product, bool RESIDENT>
-class BackwardBlock : Block {
+template <class Cell, class Product, bool RESIDENT, class Team>
+class BackwardBlock : Block<Team> {
+    using Base = Block<Team>;
+    using Base::d_;
+    using Base::place_;
+    using Base::shares_;
+    using Base::team_;
+
   public:
     SPACY_RNN_MEMBER explicit BackwardBlock(const Sweep &sweep)
-        : Block(sweep),
+        : Base(sweep, block_memory()),
           partial_(sweep.partial),
-          m_(share_out_backward<Cell, Product>(sweep.shares, block_memory())),
+          m_(share_out_backward<Cell, Product, Team>(sweep.shares, block_memory())),
           products_(0) {}
 
     SPACY_RNN_MEMBER void run() {
@@ -42,20 +52,9 @@ class BackwardBlock : Block {
         fill_with_zeros(m_.d_sums, m_.size);
         if (RESIDENT) Product::load(tile, 0, 0, weights<0>());
         __syncthreads();
-        for_chunks([&](const Chunk &chunk) {
-            for (int step = chunk.steps() - 1; step >= 0; --step) {
-                const int n = chunk.running(step);
-                if (step < chunk.steps() - 1) meeting_.wait();
-                run_part<0>(tile, chunk, step, n);
-                if constexpr (Cell::PARTS == 2) {
-                    meeting_.wait();
-                    run_part<1>(tile, chunk, step, n);
-                }
-            }
-            if (chunk.steps() > 0) meeting_.wait();
-            end(chunk);
-            __syncthreads();
-        });
+        team_.enter();
+        this->for_chunks([&](const Chunk &chunk) { run_chunk(tile, chunk); });
+        team_.leave();
     }
 
   private:
@@ -64,6 +63,22 @@ class BackwardBlock : Block {
 
     template <int PART>
     SPACY_RNN_DEVICE constexpr int forward_part() { return LAST_PART - PART; }
+
+    SPACY_RNN_MEMBER void run_chunk(typename Product::Tile &tile, const Chunk &chunk) {
+        const int steps = chunk.steps();
+        int n = 0;
+        for (int step = steps - 1; step >= 0; --step) {
+            while (n < chunk.n && chunk.lengths[n] > step) ++n;
+            if (step < steps - 1) team_.wait();
+            run_part<0>(tile, chunk, step, n);
+            if constexpr (Cell::PARTS == 2) {
+                team_.wait();
+                run_part<1>(tile, chunk, step, n);
+            }
+        }
+        if (steps > 0) team_.wait();
+        end(chunk);
+    }
 
     // The columns of a slice's matrix are its units, gate after gate; its rows are all units of the step before.
     template <int PART>
@@ -84,41 +99,66 @@ class BackwardBlock : Block {
         return {d_.R, shares_.nH, place_.first_unit, place_.units, m_.width};
     }
 
-    // Where a slice puts its part of a product, two products in turns: what one of the team still reads, none writes over.
+    // Where a slice of a grid puts its part of a product, and where a block keeps it in its own memory; two products in turns where
+    // others read them: what one of the team still reads, none writes over.
     SPACY_RNN_MEMBER float *partial_of(int product, int slice) const {
         const long long teams = static_cast<long long>(place_.groups) * shares_.directions;
         return partial_ + (((product % 2) * teams + place_.team) * shares_.slices + slice) * shares_.chunk * shares_.nH;
     }
+    SPACY_RNN_MEMBER float *own_of(int product) const {
+        return m_.own + (Team::SHARES ? product % 2 * shares_.chunk * shares_.nH : 0);
+    }
 
-    // What the product before gave for a unit, slice after slice.
+    // What the product before gave for a unit: the sum over the slices, in their order.
     SPACY_RNN_MEMBER float product_at(int s, int column) const {
-        if (shares_.slices == 1) return m_.own[s * shares_.nH + column];
-        float total = 0.0f;
-        for (int slice = 0; slice < shares_.slices; ++slice) {
-            total += read_shared(partial_of(products_ - 1, slice) + s * shares_.nH + column);
+        const int at = s * shares_.nH + column;
+        if constexpr (Team::ALONE) {
+            return m_.own[at];
+        } else if constexpr (Team::SHARES) {
+            const float *own = own_of(products_ - 1) + at;
+            float parts[Team::SIZE];
+#pragma unroll
+            for (int slice = 0; slice < Team::SIZE; ++slice) parts[slice] = read_in_cluster(own, slice);
+            float total = 0.0f;
+#pragma unroll
+            for (int slice = 0; slice < Team::SIZE; ++slice) total += parts[slice];
+            return total;
+        } else {
+            // Eight are on their way at the same time.
+            constexpr int AT_ONCE = 8;
+            const float *from = partial_of(products_ - 1, 0) + at;
+            const long long apart = static_cast<long long>(shares_.chunk) * shares_.nH;
+            float total = 0.0f;
+            for (int first = 0; first < shares_.slices; first += AT_ONCE) {
+                float parts[AT_ONCE];
+#pragma unroll
+                for (int i = 0; i < AT_ONCE; ++i) parts[i] = first + i < shares_.slices ? read_shared(from + (first + i) * apart) : 0.0f;
+#pragma unroll
+                for (int i = 0; i < AT_ONCE; ++i) total += parts[i];
+            }
+            return total;
         }
-        return total;
     }
 
     template <int PART>
     SPACY_RNN_MEMBER void run_part(typename Product::Tile &tile, const Chunk &chunk, int step, int n) {
-        for_units(n, [&](int s, int unit) { take_back<PART>(chunk, step, s, unit); });
+        this->for_units(n, [&](int s, int unit) { take_back<PART>(chunk, step, s, unit); });
         __syncthreads();
         const int nH = shares_.nH, columns = n_gates<Cell>(forward_part<PART>()) * m_.width;
         const float *in = m_.d_sums + first_gate<Cell>(forward_part<PART>()) * m_.width;
-        float *out = shares_.slices == 1 ? m_.own : partial_of(products_, place_.slice);
+        float *out = Team::ALONE || Team::SHARES ? own_of(products_) : partial_of(products_, place_.slice);
         multiply_all<Product, RESIDENT>(tile, nH, columns, weights<PART>(), in, m_.d_stride, n,
                                       [&](int s, int row, float total, bool first) {
                                           out[s * nH + row] = first ? total : out[s * nH + row] + total;
                                       });
         ++products_;
-        meeting_.arrive();
+        team_.arrive();
     }
 
     template <int PART>
     SPACY_RNN_MEMBER void take_back(const Chunk &chunk, int step, int s, int unit) {
         const int column = place_.first_unit + unit, nH = shares_.nH;
-        const long long row = chunk.row(s, step), at = state_at(chunk, s, column), saved = row * nH + column;
+        const long long row = chunk.row(s, step), at = this->state_at(chunk, s, column), saved = row * nH + column;
         float *d_sums = m_.d_sums + s * m_.d_stride + unit;
         float *dh = m_.dh + s * m_.width + unit, *dc = m_.dc + s * m_.width + unit;
         const bool ends = chunk.ends_at(s, step);
@@ -157,9 +197,9 @@ class BackwardBlock : Block {
 
     // The gradients of the states before the first step; of a sequence with no rows they are those of the states after the last.
     SPACY_RNN_MEMBER void end(const Chunk &chunk) {
-        for_units(chunk.n, [&](int s, int unit) {
+        this->for_units(chunk.n, [&](int s, int unit) {
             const int column = place_.first_unit + unit;
-            const long long at = state_at(chunk, s, column);
+            const long long at = this->state_at(chunk, s, column);
             const bool empty = chunk.lengths[s] == 0;
             if (empty) {
                 d_.dh_first[at] = number_or(d_.dh_last, at, 0.0f);
@@ -175,7 +215,7 @@ class BackwardBlock : Block {
     int products_;  // how many this block has taken part in
 };
 
-template <class Cell, class Product, bool RESIDENT>
+template <class Cell, class Product, bool RESIDENT, class Team>
 SPACY_RNN_DEVICE void backward(const Sweep &sweep) {
-    BackwardBlock<Cell, Product, RESIDENT>(sweep).run();
+    BackwardBlock<Cell, Product, RESIDENT, Team>(sweep).run();
 }

@@ -12,8 +12,6 @@
 
 #include "device.cuh"
 
-constexpr int THREADS = 512;
-
 // In float32. LANES threads share four rows of the matrix, each with 16 other columns.
 template <int LANES>
 struct Exact {

@@ -77,29 +77,45 @@ SPACY_RNN_DEVICE void fill_with_zeros(float *memory, int n) {
     for (int i = threadIdx.x; i < n; i += THREADS) memory[i] = 0.0f;
 }
 
-// What blocks have in common, whichever way a sweep goes.
+// Whether rows of numbers can be read four at once.
+SPACY_RNN_DEVICE bool has_fours(const float *rows, long long stride) {
+    return reinterpret_cast<unsigned long long>(rows) % 16 == 0 && stride % 4 == 0;
+}
+
+// What blocks have in common, whichever way a sweep goes. The tables of the chunk come first in `memory`.
+template <class Team>
 class Block {
   public:
-    SPACY_RNN_MEMBER explicit Block(const Sweep &sweep)
+    SPACY_RNN_MEMBER Block(const Sweep &sweep, float *memory)
         : shares_(sweep.shares),
           place_(find_place(sweep.shares)),
           d_(place_.direction == 0 ? sweep.directions[0] : sweep.directions[1]),
           sequences_(sweep.sequences),
-          meeting_(sweep.counts + 32 * place_.team, sweep.shares.slices) {}
+          tables_(memory),
+          per_unit_(1.0f / static_cast<float>(place_.units)),
+          team_(sweep.counts + 32 * place_.team, sweep.shares.slices) {}
 
   protected:
     // Calls body(chunk) for each chunk of the team.
     template <class Body>
-    SPACY_RNN_MEMBER void for_chunks(Body body) const {
+    SPACY_RNN_MEMBER void for_chunks(Body body) {
         for (int number = place_.group; number * shares_.chunk < shares_.n_sequences; number += place_.groups) {
-            body(find_chunk(sequences_, shares_, number, d_.reverse != 0));
+            const Chunk chunk = take_chunk(sequences_, shares_, number * shares_.chunk, d_.reverse != 0, tables_);
+            __syncthreads();
+            body(chunk);
+            // The next one has the same place.
+            __syncthreads();
         }
     }
 
-    // Calls body(sequence, unit of the slice) for each of n sequences.
+    // Calls body(sequence, unit of the slice) for each of n sequences. A thread always has the same ones, whatever n is.
     template <class Body>
     SPACY_RNN_MEMBER void for_units(int n, Body body) const {
-        for (int item = threadIdx.x; item < n * place_.units; item += THREADS) body(item / place_.units, item % place_.units);
+        for (int item = threadIdx.x; item < n * place_.units; item += THREADS) {
+            // The quotient, exact below 2^21.
+            const int s = static_cast<int>((static_cast<float>(item) + 0.5f) * per_unit_);
+            body(s, item - s * place_.units);
+        }
     }
 
     SPACY_RNN_MEMBER long long state_at(const Chunk &chunk, int s, int column) const {
@@ -110,5 +126,7 @@ class Block {
     const Place place_;
     const Direction d_;
     const Sequences sequences_;
-    Meeting meeting_;
+    float *const tables_;
+    const float per_unit_;
+    Team team_;
 };

@@ -2,6 +2,15 @@
 //
 // A team of blocks runs one direction of some of the sequences, a chunk of them after the other. The hidden units are shared out
 // among the blocks of the team, its slices; after a step the blocks exchange what the others need.
+//
+// A kind of team is a class with
+//   ALONE        whether it is one block, which has all units
+//   SHARES       whether its blocks reach each other's shared memory: they are a thread block cluster
+//   enter        before the first exchange
+//   arrive       says that the block has come so far; every `arrive` is followed by one `wait`
+//   wait         waits until all have; what their threads had written before is seen by this block's threads then
+//   leave        after the last exchange, before the block ends
+// All of them are called by all threads of the block.
 
 #pragma once
 
@@ -41,54 +50,67 @@ struct Sequences {
     const int *order;         // [B], its place in the batch
 };
 
-// A chunk of them: n from `first` on.
+// A chunk of them: n, in the memory that the threads of the block share.
 struct Chunk {
-    const long long *starts;
+    const long long *rows;  // the row that is read first
     const int *lengths, *order;
-    int n;
-    bool reverse;
+    int n, direction;  // direction: from a row to the one that is read next, 1 or -1
 
-    SPACY_RNN_MEMBER long long row(int s, int step) const { return starts[s] + (reverse ? lengths[s] - 1 - step : step); }
+    SPACY_RNN_MEMBER long long row(int s, int step) const { return rows[s] + static_cast<long long>(direction) * step; }
     SPACY_RNN_MEMBER int steps() const { return n > 0 ? lengths[0] : 0; }
     SPACY_RNN_MEMBER bool ends_at(int s, int step) const { return lengths[s] == step + 1; }
-    // How many are still running at a step, given how many might be.
-    SPACY_RNN_MEMBER int running(int step) const {
-        int low = 0, high = n;
-        while (low < high) {
-            const int middle = (low + high) / 2;
-            if (lengths[middle] > step) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        return low;
-    }
 };
 
-SPACY_RNN_DEVICE Chunk find_chunk(const Sequences &all, const Shares &shares, int number, bool reverse) {
-    const int first = number * shares.chunk, left = shares.n_sequences - first;
-    return {all.starts + first, all.lengths + first, all.order + first, left < shares.chunk ? left : shares.chunk, reverse};
+// The floats that the tables of a chunk take, for each sequence.
+constexpr int TABLE = 4;
+
+// Fills the tables of a chunk, which begins with the sequence `first`; its threads have to meet before they read them.
+SPACY_RNN_DEVICE Chunk take_chunk(const Sequences &all, const Shares &shares, int first, bool reverse, float *memory) {
+    long long *rows = reinterpret_cast<long long *>(memory);
+    int *lengths = reinterpret_cast<int *>(rows + shares.chunk), *order = lengths + shares.chunk;
+    const int left = shares.n_sequences - first, n = left < shares.chunk ? left : shares.chunk;
+    for (int s = threadIdx.x; s < n; s += THREADS) {
+        lengths[s] = all.lengths[first + s];
+        rows[s] = all.starts[first + s] + (reverse ? lengths[s] - 1 : 0);
+        order[s] = all.order[first + s];
+    }
+    return {rows, lengths, order, n, reverse ? -1 : 1};
 }
 
-// Blocks of a team say that they have come so far, and wait until all have. All blocks of a launch have to run at the same time.
-class Meeting {
+class Alone {
   public:
-    // count: [1], zero when the launch starts
-    SPACY_RNN_MEMBER Meeting(unsigned *count, int blocks) : count_(count), blocks_(blocks), expected_(0) {}
+    static constexpr bool ALONE = true, SHARES = false;
 
-    // What the threads of the block have written before is seen by the others after they have waited.
+    SPACY_RNN_MEMBER Alone(unsigned *, int) {}
+    SPACY_RNN_MEMBER void enter() const {}
+    SPACY_RNN_MEMBER void arrive() const {}
+    SPACY_RNN_MEMBER void wait() const { __syncthreads(); }
+    SPACY_RNN_MEMBER void leave() const {}
+};
+
+// Blocks that meet by a count in the device's memory. All blocks of the launch have to run at the same time.
+class Grid {
+  public:
+    static constexpr bool ALONE = false, SHARES = false;
+
+    // count: [1], zero when the launch starts
+    SPACY_RNN_MEMBER Grid(unsigned *count, int blocks) : count_(count), blocks_(blocks), expected_(0) {}
+
+    SPACY_RNN_MEMBER void enter() const {}
+    SPACY_RNN_MEMBER void leave() const {}
+
     SPACY_RNN_MEMBER void arrive() {
         __syncthreads();
-        if (blocks_ > 1 && threadIdx.x == 0) add_to_count(count_);
+        if (threadIdx.x == 0) add_to_count(count_);
         expected_ += blocks_;
     }
 
     SPACY_RNN_MEMBER void wait() const {
-        if (blocks_ == 1) return;
         if (threadIdx.x == 0) {
+            unsigned polls = 0;
             // The difference is right even where the count has gone round.
             while (static_cast<int>(read_count(count_) - expected_) < 0) {
+                if (++polls == MOST_POLLS) stop();
             }
         }
         __syncthreads();
@@ -97,4 +119,27 @@ class Meeting {
   private:
     unsigned *count_;
     unsigned blocks_, expected_;
+};
+
+// A thread block cluster of BLOCKS blocks, from compute capability 9.0 on. Clusters need not run at the same time.
+template <int BLOCKS>
+class Cluster {
+  public:
+    static constexpr bool ALONE = false, SHARES = true;
+    static constexpr int SIZE = BLOCKS;
+
+    SPACY_RNN_MEMBER Cluster(unsigned *, int) {}
+
+    // No block writes into the memory of another before that is there, and has been filled with zeros.
+    SPACY_RNN_MEMBER void enter() const {
+        arrive();
+        wait();
+    }
+    SPACY_RNN_MEMBER void arrive() const { arrive_in_cluster(); }
+    SPACY_RNN_MEMBER void wait() const { wait_in_cluster(); }
+    // The memory of a block stays as long as others may read it.
+    SPACY_RNN_MEMBER void leave() const {
+        arrive();
+        wait();
+    }
 };

@@ -1,0 +1,36 @@
+"""A worker of benchmarks/gpu_matrix.py on which cells go wrong, each in another way."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "support")]
+
+import gpu_matrix  # noqa: E402
+
+execute = gpu_matrix.execute
+runs = []
+
+
+def go_wrong(problems, device, precision):
+    cell = problems[0].cell.name
+    if cell == "gru":
+        time.sleep(600)
+    if cell == "elman_tanh":
+        raise RuntimeError("planted")
+    if cell == "elman_relu":
+        os._exit(3)
+    found = execute(problems, device, precision)
+    runs.append(cell)
+    if cell == "lstm":
+        found[0]["gradient W"][2, 1] += 1
+    if cell == "gru_reset_before":
+        found[0]["gradient b"][0] += 1e-6 * len(runs)
+    return found
+
+
+if __name__ == "__main__":
+    gpu_matrix.execute = go_wrong
+    gpu_matrix.serve_cases(gpu_matrix.find_device(emulated=True))
