@@ -146,15 +146,13 @@ def test_stand_ins_offer_no_more_than_cupy(cupy, host_array):
     from cupy.cuda.function import Function
 
     module = fake_cupy.FakeModule("", options=())
-    array = fake_cupy.FakeArray(numpy.zeros((2, 3), "float32"))
     assert_offers_no_more(fake_cupy.make_cupy(), cupy)
     assert_offers_no_more(module, cupy.RawModule)
     assert_offers_no_more(fake_cupy.FakeKernel(), cupy.RawKernel)
     assert_offers_no_more(fake_cupy.FakeFunction(), Function)
     assert_offers_no_more(fake_cupy.FakeDevice(0), cupy.cuda.Device)
-    assert_offers_no_more(array, host_array)
     assert_offers_no_more(on_device([[1.0]]), host_array)
-    assert_offers_no_more(array.data, host_array.data)
+    assert_offers_no_more(on_device([[1.0]]).data, host_array.data)
     assert set(fake_cupy.FakeDevice(0).attributes) <= device_attributes(cupy)
 
 

@@ -22,9 +22,9 @@ class EmulatedGpu(EmulatedDevice):
         record.launches += 1
         super().launch(*arguments)
 
-    def product(self, a, b, out, **settings):
+    def multiply(self, products, **settings):
         record.launches += 1
-        super().product(a._host, b._host, out._host, **settings)
+        super().multiply(products, **settings)
 
 
 def install(monkeypatch):

@@ -4,21 +4,13 @@ Names that begin with an underscore are the tests' own.
 """
 
 import ctypes
+import re
 from types import ModuleType, SimpleNamespace
 
 import numpy
 
-
-class FakeArray:
-    """An array of NumPy's that looks like one of CuPy's."""
-
-    def __init__(self, array):
-        self._array = array
-        self.shape, self.strides = array.shape, array.strides
-        self.data = SimpleNamespace(ptr=array.ctypes.data)
-
-    def fill(self, value):
-        self._array.fill(value)
+# The products that cuBLAS was asked for: the function, and how factors are rounded.
+calls = []
 
 
 def columns_at(address, rows, columns, stride):
@@ -35,7 +27,18 @@ def gemm_ex(handle, transa, transb, m, n, k, alpha, A, Atype, lda, B, Btype, ldb
     b = columns_at(B, n, k, ldb).T if transb == "T" else columns_at(B, k, n, ldb)
     out = columns_at(C, m, n, ldc)
     out[...] = alpha * (a @ b) + beta * out
-    gemm_ex._compute_type = computeType
+    calls.append(("gemmEx", computeType))
+
+
+def gemm_strided_batched_ex(
+    handle, transa, transb, m, n, k, alpha, A, Atype, lda, strideA, B, Btype, ldb, strideB, beta, C, Ctype, ldc, strideC,
+    batchCount, computeType, algo,
+):  # fmt: skip
+    before = list(calls)
+    for i in range(batchCount):
+        a, b, c = (address + 4 * i * stride for address, stride in ((A, strideA), (B, strideB), (C, strideC)))
+        gemm_ex(handle, transa, transb, m, n, k, alpha, a, Atype, lda, b, Btype, ldb, beta, c, Ctype, ldc, computeType, algo)
+    calls[:] = [*before, ("gemmStridedBatchedEx", computeType)]
 
 
 def occupancy(func, blockSize, dynamicSMemSize):
@@ -46,11 +49,14 @@ class FakeFunction:
     """A kernel that has been compiled."""
 
     ptr = 1
+    _error = None
 
     def __init__(self):
         self._launches = []
 
     def __call__(self, grid, block, args, shared_mem=0, stream=None, enable_cooperative_groups=False):
+        if self._error is not None:
+            raise self._error
         self._launches.append((grid, block, args, shared_mem, enable_cooperative_groups))
 
 
@@ -68,13 +74,14 @@ class FakeModule:
 
     _made = []
 
-    def __init__(self, code, *, options):
-        self.code, self.options = code, options
+    def __init__(self, code=None, *, path=None, options=()):
+        assert (code is None) != (path is None)
+        self.code, self.file_path, self.options = code, path, options
         self._kernel = FakeKernel()
         self._made.append(self)
 
     def get_function(self, name):
-        assert f'extern "C" __global__ void __launch_bounds__(THREADS, 1) {name}(' in self.code
+        assert self.code is None or re.search(rf'extern "C" __global__ void __launch_bounds__.* {name}\(', self.code)
         return self._kernel
 
 
@@ -90,6 +97,10 @@ class FakeDevice:
     def attributes(self):
         return {"MultiProcessorCount": 40, "MaxSharedMemoryPerBlockOptin": 65536}
 
+    @property
+    def mem_info(self):
+        return 2**33, 2**34
+
 
 def make_cupy():
     """Give a CuPy."""
@@ -98,9 +109,11 @@ def make_cupy():
     cupy.__version__ = "14.2.0"
     cupy.cuda, cupy.RawModule = cuda, FakeModule
     FakeModule._made = []
+    calls.clear()
     cuda.Device = FakeDevice
     cuda.cublas = SimpleNamespace(
         gemmEx=gemm_ex,
+        gemmStridedBatchedEx=gemm_strided_batched_ex,
         CUBLAS_OP_N="N",
         CUBLAS_OP_T="T",
         CUBLAS_COMPUTE_32F="exact",
