@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
 
 # Lengths, input width, hidden units, multiprocessors: the fewer there are, the fewer blocks share the units.
 SHAPES = {
+    "no sequences": ([], 3, 4, 8),
     "no rows": ([0, 0], 3, 4, 8),
     "one unit": ([3, 0, 5, 1], 1, 1, 8),
     "a block has all units": ([3, 0, 5, 1, 0, 2], 7, 5, 8),
