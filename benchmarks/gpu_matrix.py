@@ -86,7 +86,7 @@ def find_device(emulated: bool, pooled: bool = True) -> Any:
     if emulated:
         from emulated_cuda import EmulatedDevice
 
-        emulator: Any = EmulatedDevice(processors=4)
+        emulator: Any = EmulatedDevice(processors=4, max_cluster=8)
         emulator.xp = EmptyIsNaN()
         return emulator
     from spacy_rnn.cuda import find_device, find_problem

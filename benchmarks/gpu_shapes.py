@@ -55,7 +55,7 @@ MATRIX: Dict[str, Shape] = {
     "a long sequence": Shape((3000,), 16, 64),
 }
 # What the emulator has done in seconds.
-SMALLEST = ("no rows", "1 unit", "5 units")
+SMALLEST = ("no rows", "1 unit", "5 units", "100 units")
 
 # The lengths of EWT's sentences (train): the middle of each of 32 equal parts.
 SENTENCES = (1, 2, 2, 3, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12, 13, 14, 14, 15, 16, 17, 18, 19, 21, 22, 23, 25, 26, 29, 31, 35, 40, 52)

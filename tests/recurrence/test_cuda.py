@@ -6,7 +6,7 @@ import numpy
 import pytest
 from emulated_cuda import COMPILER, ORDERS, EmulatedDevice
 from numpy.testing import assert_array_equal
-from problems import assert_close, assert_equal, draw, run, run_reference
+from problems import assert_close, assert_equal, draw, draw_directions, run, run_directions, run_reference
 from thinc.api import Ragged, fix_random_seed
 
 from spacy_rnn.cuda import CELLS as CUDA_CELLS
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
 
 # Lengths, input width, hidden units, multiprocessors: the fewer there are, the fewer blocks share the units.
 SHAPES = {
+    "no sequences": ([], 3, 4, 8),
     "no rows": ([0, 0], 3, 4, 8),
     "one unit": ([3, 0, 5, 1], 1, 1, 8),
     "a block has all units": ([3, 0, 5, 1, 0, 2], 7, 5, 8),
@@ -30,27 +31,11 @@ SHAPES = {
 every_cell = pytest.mark.parametrize("name", CELLS)
 
 
-def run_directions(problems, device, is_train=True, precision="float32"):
-    """Execute the directions of a layer and go back; give the results of each by name."""
-    X, batch = problems[0].X, Batch(problems[0].lengths, len(problems[0].X))
-    sweeps = [Sweep(p.cell, p.params, X, batch, p.initial, p.mask, p.reverse) for p in problems]
-    results, backprop = cuda.run(sweeps, is_train, precision, device)
-    found = [{"Y": Y, **{f"final {s}": array for s, array in final.items()}} for Y, final in results]
-    if not is_train:
-        return found, None
-    dX, grads, d_initials = backprop([p.dY for p in problems], [p.d_final for p in problems])
-    for each, arrays, d_initial in zip(found, grads, d_initials, strict=True):
-        each.update({f"gradient {key}": array for key, array in arrays.items()})
-        each.update({f"gradient of initial {s}": array for s, array in d_initial.items()})
-    return found, dX
-
-
 @every_cell
 @pytest.mark.parametrize("shape", SHAPES)
 def test_both_directions_are_those_of_the_reference(shape, name):
     *sizes, processors = SHAPES[shape]
-    problems = [draw(name, *sizes, reverse, seed=int(reverse)) for reverse in (False, True)]
-    problems[1] = problems[1]._replace(X=problems[0].X)
+    problems = draw_directions(name, *sizes)
     found, dX = run_directions(problems, EmulatedDevice(processors))
     expected = [run_reference(p) for p in problems]
     assert_close({"dX": dX}, {"dX": sum(each["dX"] for each in expected), "Y": expected[0]["Y"]})
@@ -70,17 +55,12 @@ CLUSTERS = {
 cells_that_stay_on_chip = pytest.mark.parametrize("name", [name for name in CELLS if name != "gru_reset_before"])
 
 
-def draw_both(name, *sizes):
-    problems = [draw(name, *sizes, reverse, seed=int(reverse)) for reverse in (False, True)]
-    return [problems[0], problems[1]._replace(X=problems[0].X)]
-
-
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("shape", CLUSTERS)
 @cells_that_stay_on_chip
 def test_a_cluster_gives_the_same_as_blocks_of_a_grid(name, shape, order):
     *sizes, processors = CLUSTERS[shape]
-    problems = draw_both(name, *sizes)
+    problems = draw_directions(name, *sizes)
     cluster, grid = EmulatedDevice(processors, order=order, max_cluster=8), EmulatedDevice(processors)
     found, dX = run_directions(problems, cluster)
     expected, d_expected = run_directions(problems, grid)
@@ -95,7 +75,7 @@ def test_a_cluster_gives_the_same_as_blocks_of_a_grid(name, shape, order):
 
 
 def test_a_device_without_room_for_clusters_goes_on_without_them(monkeypatch):
-    problems = draw_both("lstm", [5, 3, 1, 0, 5], 7, 130)
+    problems = draw_directions("lstm", [5, 3, 1, 0, 5], 7, 130)
     device = EmulatedDevice(12, max_cluster=8)
     launch = device.launch
 
@@ -151,7 +131,7 @@ class Far(EmulatedDevice):
 @pytest.mark.parametrize("nH, processors, max_cluster", [(5, 8, 1), (130, 12, 1), (130, 12, 8), (130, 2, 1)])
 @every_cell
 def test_offsets_have_64_bits(name, nH, processors, max_cluster):
-    problems = draw_both(name, [3, 0, 5, 1], 4, nH)
+    problems = draw_directions(name, [3, 0, 5, 1], 4, nH)
     found, dX = run_directions(problems, Far(processors, max_cluster=max_cluster))
     expected, d_expected = run_directions(problems, EmulatedDevice(processors, max_cluster=max_cluster))
     assert_array_equal(dX, d_expected)
@@ -162,7 +142,7 @@ def test_offsets_have_64_bits(name, nH, processors, max_cluster):
 @pytest.mark.parametrize("precision, tolerance", [("float32", 1e-5), ("tf32", 3e-3), ("bfloat16", 3e-2)])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_a_cluster_of_eight_has_a_layer_of_256_units(name, precision, tolerance):
-    problems = draw_both(name, [3, 1, 2, 0], 5, 256)
+    problems = draw_directions(name, [3, 1, 2, 0], 5, 256)
     device = EmulatedDevice(132, 227 * 1024, max_cluster=8)
     found, _ = run_directions(problems, device, precision=precision)
     for one, p in zip(found, problems, strict=True):
@@ -174,8 +154,7 @@ def test_a_cluster_of_eight_has_a_layer_of_256_units(name, precision, tolerance)
 @pytest.mark.parametrize("name, nH, precision, tolerance", [("lstm", 512, "float32", 1e-5), ("gru", 256, "tf32", 3e-3)])
 def test_a_large_chip_keeps_wide_layers_on_it(name, nH, precision, tolerance):
     """As many blocks as an H200 runs, in teams of as many."""
-    problems = [draw(name, [3, 2], 5, nH, reverse, seed=int(reverse)) for reverse in (False, True)]
-    problems[1] = problems[1]._replace(X=problems[0].X)
+    problems = draw_directions(name, [3, 2], 5, nH)
     device = EmulatedDevice(132, 227 * 1024)
     found, _ = run_directions(problems, device, precision=precision)
     for one, p in zip(found, problems, strict=True):
