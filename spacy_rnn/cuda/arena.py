@@ -1,7 +1,7 @@
 """Memory of a device as kernels and products are given it: by address."""
 
 from math import prod
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Tuple
 
 from .structures import pointer
 
@@ -44,12 +44,12 @@ class Rows(NamedTuple):
 class Arena:
     """Arrays of float32 in one allocation, each once for every direction of a layer, side by side."""
 
-    def __init__(self, xp: Any, n: int, shapes: Dict[str, Tuple[int, ...]], zeros: bool = False) -> None:
+    def __init__(self, xp: Any, n: int, shapes: Mapping[str, Tuple[int, ...]], zeros: bool = False) -> None:
         """Allocate the arrays.
 
         xp (Any): The array module.
         n (int): The directions.
-        shapes (Dict[str, Tuple[int, ...]]): The shape of each array in one direction, by name.
+        shapes (Mapping[str, Tuple[int, ...]]): The shape of each array in one direction, by name.
         zeros (bool): Whether they are filled with zeros; else with nothing.
         """
         self._n, self._shapes, self._offsets = n, shapes, {}

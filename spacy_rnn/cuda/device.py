@@ -9,7 +9,7 @@ import numpy
 from thinc.util import has_cupy
 
 from .arena import Rows
-from .shares import GRID, THREADS, Chip
+from .shares import CLUSTER, GRID, THREADS, Chip
 from .sources import ENTRY, OPTIONS, KernelForm, compiled_name, kernel_source
 
 # A folder of kernels that scripts/compile_kernels.py has compiled beforehand.
@@ -21,8 +21,9 @@ _COMPUTE_TYPES = {
     "bfloat16": "CUBLAS_COMPUTE_32F_FAST_16BF",
 }
 
-# CUDA_ERROR_INVALID_CLUSTER_SIZE
-_INVALID_CLUSTER = 912
+# What a driver answers where a cluster has no room: CUDA_ERROR_INVALID_CLUSTER_SIZE, or, where a process has a part of a device,
+# _INVALID_VALUE and _LAUNCH_OUT_OF_RESOURCES.
+_NO_ROOM = (912, 1, 701)
 
 # Two factors, and where their product is written.
 Product = Tuple[Rows, Rows, Rows]
@@ -87,7 +88,7 @@ class Device:
         try:
             launch((blocks,), (THREADS,), (sweep,), shared_mem=memory, enable_cooperative_groups=form.team == GRID)
         except Exception as error:
-            if getattr(error, "status", None) == _INVALID_CLUSTER:
+            if form.team == CLUSTER and getattr(error, "status", None) in _NO_ROOM:
                 raise ClusterError(f"this GPU has no room for clusters of {form.cluster} blocks ({error})") from error
             raise
 

@@ -13,6 +13,8 @@ LANES = (2, 4, 8, 16, 32)
 TABLE = 4
 # Sequences that a team runs side by side, at most.
 MAX_CHUNK = 128
+# What the blocks of a grid leave for each other on the way back, at most, bytes: half of the second-level cache of a Hopper.
+MAX_PARTIAL = 24 * 2**20
 # Processors that a cluster has to be within, at least: those of a GPC of Hopper's.
 CLUSTER_PROCESSORS = 16
 
@@ -61,13 +63,13 @@ class Kernel(NamedTuple):
 
     gates (int): The gates of the cell.
     parts (int): The recurrent products of a step that follow each other.
-    apart (bool): Whether the recurrent sum of one gate is kept apart from its projection.
+    sums (int): The numbers that it keeps for each unit on the way forward, beside what is carried.
     backward (bool): Whether it goes back.
     """
 
     gates: int
     parts: int
-    apart: bool
+    sums: int
     backward: bool
 
 
@@ -89,11 +91,22 @@ def plan_launch(kernel: Kernel, nH: int, n_sequences: int, directions: int, chip
         for slices in range(1, min(nH, most_slices) + 1):
             launch = _fit(kernel, nH, n_sequences, directions, chip, slices, resident=True)
             if launch is not None:
-                return launch
+                return _fill_cluster(launch, kernel, nH, n_sequences, directions, chip)
     # A slice has four units at least: as many are read at once.
     launch = _fit(kernel, nH, n_sequences, directions, chip, min(most_slices, -(-nH // 4)), resident=False)
     if launch is None:
         raise ValueError(f"a recurrent layer of {nH} units in each direction is too wide for this GPU: use a smaller width")
+    return launch
+
+
+def _fill_cluster(launch: Launch, kernel: Kernel, nH: int, n_sequences: int, directions: int, chip: Chip) -> Launch:
+    """Give a launch with the most blocks a team of which as many clusters run at the same time; other launches as they are."""
+    if launch.team == CLUSTER:
+        at_once = CLUSTER_PROCESSORS // launch.slices
+        for slices in range(min(chip.max_cluster, nH, CLUSTER_PROCESSORS // at_once), launch.slices, -1):
+            larger = _fit(kernel, nH, n_sequences, directions, chip, slices, resident=True)
+            if larger is not None and larger.slices == slices:
+                return larger
     return launch
 
 
@@ -112,6 +125,8 @@ def _fit(kernel: Kernel, nH: int, n_sequences: int, directions: int, chip: Chip,
     if most < 1:
         return None
     groups = max(1, min(_teams_at_once(team, slices, chip.processors) // directions, n_sequences))
+    if team == GRID and kernel.backward:
+        most = min(most, max(1, MAX_PARTIAL // (4 * 2 * directions * groups * slices * nH)))
     of_a_team = -(-n_sequences // groups)
     # Rounds of the same size, rather than full ones and a small one.
     chunk = -(-of_a_team // -(-of_a_team // most))
@@ -130,7 +145,7 @@ def _numbers_of_a_sequence(kernel: Kernel, nH: int, width: int, lanes: int, team
     at_once = TILE_COLUMNS * lanes
     if not kernel.backward:
         entering = -(-nH // at_once) * at_once + 4
-        return TABLE + (2 if team == CLUSTER else 1) * entering + (kernel.gates + kernel.apart + 1) * width
+        return TABLE + (2 if team == CLUSTER else 1) * entering + (kernel.sums + 1) * width
     parts = [(0, kernel.gates)] if kernel.parts == 1 else [(0, kernel.gates - 1), (kernel.gates - 1, 1)]
     ends = [first * width + -(-count * width // at_once) * at_once for first, count in parts]
     own = {ALONE: 1, GRID: 0, CLUSTER: 2}[team]

@@ -19,6 +19,7 @@ class CellSource(NamedTuple):
     gates (int): GATES.
     parts (int): PARTS.
     apart (bool): Whether there is a gate APART.
+    has_c (bool): HAS_C.
     """
 
     file: str
@@ -26,6 +27,7 @@ class CellSource(NamedTuple):
     gates: int
     parts: int = 1
     apart: bool = False
+    has_c: bool = False
 
     def kernel(self, backward: bool) -> Kernel:
         """Give what a kernel of the cell multiplies and keeps.
@@ -33,7 +35,7 @@ class CellSource(NamedTuple):
         backward (bool): Whether it goes back.
         RETURNS (Kernel): The kernel.
         """
-        return Kernel(self.gates, self.parts, self.apart, backward)
+        return Kernel(self.gates, self.parts, self.gates + (self.apart or self.has_c), backward)
 
 
 CELLS: Dict[str, CellSource] = {
@@ -41,8 +43,8 @@ CELLS: Dict[str, CellSource] = {
     "elman_relu": CellSource("elman.cu", "ElmanRelu", 1),
     "gru": CellSource("gru.cu", "Gru", 3, apart=True),
     "gru_reset_before": CellSource("gru.cu", "GruResetBefore", 3, parts=2),
-    "lstm": CellSource("lstm.cu", "Lstm", 4),
-    "lstm_peephole": CellSource("lstm.cu", "LstmPeephole", 4),
+    "lstm": CellSource("lstm.cu", "Lstm", 4, has_c=True),
+    "lstm_peephole": CellSource("lstm.cu", "LstmPeephole", 4, has_c=True),
 }
 # The classes of the formats that tensor cores multiply.
 FORMATS = {"tf32": "Tf32", "bfloat16": "Bfloat16"}

@@ -58,7 +58,7 @@ def forward(device: Device, sweeps: Sequence[Sweep], precision: str, is_train: b
     sweeps = [_settled(xp, sweep) for sweep in sweeps]
     wanted = {
         "H_in": is_train,
-        "C": is_train and "c" in cell.states,
+        "C": is_train and source.has_c,
         "extra": source.parts == 2 or (is_train and (source.apart or bool(cell.peepholes))),
     }
     shapes = {name: (n_rows, nH) for name, is_wanted in wanted.items() if is_wanted}
@@ -91,8 +91,11 @@ def backward(device: Device, kept: Kept, dYs: Sequence[Array], d_finals: Sequenc
     xp, sweeps, source = device.xp, kept.sweeps, kept.source
     n, states = len(sweeps), sweeps[0].cell.states
     (B, nH), n_rows = state_shape(sweeps[0]), sweeps[0].X.shape[0]
-    shapes = {"dZ": (n_rows, source.gates * nH), **({"d_extra": (n_rows, nH)} if source.apart else {})}
-    arena, begins = Arena(xp, n, shapes), Arena(xp, n, {f"d{name}_first": (B, nH) for name in states})
+    shapes = {"dZ": (n_rows, source.gates * nH)}
+    if source.apart:
+        shapes["d_extra"] = (n_rows, nH)
+    arena = Arena(xp, n, shapes)
+    begins = Arena(xp, n, {f"d{name}_first": (B, nH) for name in states})
     dYs = [as_rows(xp, dY) for dY in dYs]
     d_lasts = [None if d is None else {name: _contiguous(xp, d[name]) for name in states} for d in d_finals]
     fields = [

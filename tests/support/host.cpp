@@ -133,6 +133,7 @@ void stop(const char *why) {
 
 void arrive_in_cluster() {
     Meeting &meeting = clusters[block_index.x / blocks_of_cluster];
+    if (current->came_to == meeting.generation + 1) stop("a thread arrives twice without waiting");
     current->came_to = meeting.generation + 1;
     if (++meeting.arrived < static_cast<int>(blocks_of_cluster) * threads_of_block) return;
     meeting.arrived = 0;

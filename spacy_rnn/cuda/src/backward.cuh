@@ -129,13 +129,17 @@ class BackwardBlock : Block<Team> {
             const float *from = partial_of(products_ - 1, 0) + at;
             const long long apart = static_cast<long long>(shares_.chunk) * shares_.nH;
             float total = 0.0f;
-            for (int first = 0; first < shares_.slices; first += AT_ONCE) {
+            int left = shares_.slices;
+#pragma unroll 1
+            for (; left >= AT_ONCE; left -= AT_ONCE) {
                 float parts[AT_ONCE];
 #pragma unroll
-                for (int i = 0; i < AT_ONCE; ++i) parts[i] = first + i < shares_.slices ? read_shared(from + (first + i) * apart) : 0.0f;
+                for (int i = 0; i < AT_ONCE; ++i, from += apart) parts[i] = read_shared(from);
 #pragma unroll
                 for (int i = 0; i < AT_ONCE; ++i) total += parts[i];
             }
+#pragma unroll 1
+            for (; left > 0; --left, from += apart) total += read_shared(from);
             return total;
         }
     }
@@ -175,9 +179,11 @@ class BackwardBlock : Block<Team> {
             u.c_before = step > 0 ? d_.C[chunk.row(s, step - 1) * nH + column] : number_or(d_.c_first, at, 0.0f);
         }
         u.extra = Cell::USES_EXTRA ? d_.extra[saved] : 0.0f;
+        // Read before what others have made, which no load moves past.
+        const float dY = PART == 0 ? d_.dY[row * d_.dY_stride + column] : 0.0f;
         if (PART == 0) {
             const float through = ends ? number_or(d_.dh_last, at, 0.0f) : *dh + u.mask * product_at(s, column);
-            u.dh = d_.dY[row * d_.dY_stride + column] + through;
+            u.dh = dY + through;
             u.dc = !Cell::HAS_C ? 0.0f : ends ? number_or(d_.dc_last, at, 0.0f) : *dc;
             u.dh_before = u.dc_before = 0.0f;
         } else {

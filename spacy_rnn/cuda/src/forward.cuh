@@ -7,14 +7,15 @@
 // What a block keeps for the sequences of a chunk, behind its tables.
 struct ForwardMemory {
     float *in;       // [1 or 2, chunk, in_stride], what enters the recurrent product; of a cluster two steps in turns
-    float *sums;     // [chunk, SUMS, width]
+    float *sums;     // [chunk, n_sums, width]
     float *carried;  // [chunk, width], c, or h of a cell without one
     int in_stride, width, size;
 };
 
-// The sums of a unit: its gates, and the projection of a gate that is kept apart.
+// The numbers of a unit: the sums of its gates, then the gates; behind them the projection of a gate that is kept apart, then h where
+// `carried` has c.
 template <class Cell>
-SPACY_RNN_DEVICE constexpr int n_sums() { return Cell::GATES + (Cell::APART >= 0 ? 1 : 0); }
+SPACY_RNN_DEVICE constexpr int n_sums() { return Cell::GATES + (Cell::APART >= 0 || Cell::HAS_C ? 1 : 0); }
 
 template <class Cell, class Product, class Team>
 SPACY_RNN_DEVICE ForwardMemory share_out_forward(const Shares &shares, float *memory) {
@@ -122,7 +123,7 @@ class ForwardBlock : Block<Team> {
     // What enters the first product of a step, of all units.
     SPACY_RNN_MEMBER void take_h(const Chunk &chunk, int step, int n) {
         // It is there already where a block has all units, or reaches the memory of the others: see `give_h`.
-        if ((Team::SHARES || (Team::ALONE && Cell::PARTS == 1)) && step > 0) return;
+        if (!READS_Y && step > 0) return;
         const bool begins = step == 0;
         const float *const first = begins ? d_.h_first : d_.Y;
         const long long stride = begins ? shares_.nH : d_.Y_stride;
@@ -176,9 +177,17 @@ class ForwardBlock : Block<Team> {
                                       [&](int s, int row, float total, bool) { sums[s * sums_stride + row] += total; });
         __syncthreads();
         this->for_units(n, [&](int s, int unit) { finish<PART>(chunk, step, s, unit); });
+        // To arrive is to wait for what has been written. So what no other block reads is written afterwards.
         team_.arrive();
+        if constexpr (PART == Cell::PARTS - 1) {
+            this->for_units(n, [&](int s, int unit) { keep(chunk, step, s, unit); });
+        }
     }
 
+    // Whether h enters the next step's product by way of Y.
+    static constexpr bool READS_Y = !Team::SHARES && (!Team::ALONE || Cell::PARTS > 1);
+
+    // From the sums of a part to what comes of them.
     template <int PART>
     SPACY_RNN_MEMBER void finish(const Chunk &chunk, int step, int s, int unit) {
         constexpr bool LAST_PART = PART == Cell::PARTS - 1;
@@ -197,24 +206,32 @@ class ForwardBlock : Block<Team> {
         u.h_in = u.h_before * u.mask;
         Cell::template forward<PART>(u);
         if (Cell::USES_EXTRA && d_.extra != nullptr && PART == 0) d_.extra[row * nH + column] = u.extra;
-        if (!LAST_PART) {
-            for (int gate = 0; gate < Cell::GATES; ++gate) sums[gate * m_.width] = u.gates[gate];
-            return;
-        }
+        for (int gate = 0; gate < Cell::GATES; ++gate) sums[gate * m_.width] = u.gates[gate];
+        if (!LAST_PART) return;
         *carried = Cell::HAS_C ? u.c : u.h;
+        if (Cell::HAS_C) sums[Cell::GATES * m_.width] = u.h;
+        if (READS_Y) d_.Y[row * d_.Y_stride + column] = u.h;
+        if (!chunk.ends_at(s, step)) give_h(step, s * m_.in_stride + column, u.h * u.mask);
+    }
+
+    // Writes what the caller and the way back read of a step.
+    SPACY_RNN_MEMBER void keep(const Chunk &chunk, int step, int s, int unit) const {
+        const int column = place_.first_unit + unit, nH = shares_.nH;
+        const long long row = chunk.row(s, step), at = this->state_at(chunk, s, column);
+        const float *sums = sums_of(s, unit), carried = m_.carried[s * m_.width + unit];
+        const float h = Cell::HAS_C ? sums[Cell::GATES * m_.width] : carried;
         const bool ends = chunk.ends_at(s, step);
-        const float h_in = u.h * u.mask;
-        if (!ends) give_h(step, s * m_.in_stride + column, h_in);
-        d_.Y[row * d_.Y_stride + column] = u.h;
+        if (!READS_Y) d_.Y[row * d_.Y_stride + column] = h;
         if (ends) {
-            d_.h_last[at] = u.h;
-            if (Cell::HAS_C) d_.c_last[at] = u.c;
+            d_.h_last[at] = h;
+            if (Cell::HAS_C) d_.c_last[at] = carried;
         }
         if (d_.H_in == nullptr) return;
-        for (int gate = 0; gate < Cell::GATES; ++gate) d_.Z[(row * Cell::GATES + gate) * nH + column] = u.gates[gate];
-        if (Cell::HAS_C) d_.C[row * nH + column] = u.c;
-        if (step == 0) d_.H_in[row * nH + column] = number_or(d_.h_first, at, 0.0f) * u.mask;
-        if (!ends) d_.H_in[chunk.row(s, step + 1) * nH + column] = h_in;
+        const float mask = number_or(d_.mask, at, 1.0f);
+        for (int gate = 0; gate < Cell::GATES; ++gate) d_.Z[(row * Cell::GATES + gate) * nH + column] = sums[gate * m_.width];
+        if (Cell::HAS_C) d_.C[row * nH + column] = carried;
+        if (step == 0) d_.H_in[row * nH + column] = number_or(d_.h_first, at, 0.0f) * mask;
+        if (!ends) d_.H_in[chunk.row(s, step + 1) * nH + column] = h * mask;
     }
 
     // Puts what enters the next step's product where it is read, unless it is read from Y.
@@ -222,7 +239,7 @@ class ForwardBlock : Block<Team> {
         if constexpr (Team::SHARES) {
 #pragma unroll
             for (int block = 0; block < Team::SIZE; ++block) write_in_cluster(in_of(step + 1) + at, block, h_in);
-        } else if (Team::ALONE && Cell::PARTS == 1) {
+        } else if (!READS_Y) {
             m_.in[at] = h_in;
         }
     }

@@ -49,7 +49,11 @@ struct Exact {
   private:
     SPACY_RNN_DEVICE int lane() { return static_cast<int>(threadIdx.x) % LANES; }
 
-    SPACY_RNN_DEVICE int row(int i) { return TILE_ROWS * (static_cast<int>(threadIdx.x) / LANES) + i; }
+    // Where few lanes share a row, threads that write side by side have rows side by side.
+    SPACY_RNN_DEVICE int row(int i) {
+        const int place = static_cast<int>(threadIdx.x) / LANES;
+        return LANES < 8 ? THREADS / LANES * i + place : TILE_ROWS * place + i;
+    }
 
     // Four columns side by side, so that LANES threads read 16 · LANES bytes side by side.
     SPACY_RNN_DEVICE int column(int j) { return 4 * (lane() + LANES * (j / 4)) + j % 4; }
