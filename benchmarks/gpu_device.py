@@ -67,6 +67,21 @@ def describe_device() -> Dict[str, Any]:
     }
 
 
+def try_to_count_clusters() -> Any:
+    """Say how many thread block clusters run at the same time.
+
+    RETURNS (Any): As `count_clusters`; or why that is not known.
+    """
+    from _clusters import count_clusters
+
+    from spacy_rnn.cuda import find_device
+
+    try:
+        return count_clusters(find_device())
+    except Exception as error:  # noqa: BLE001 - the rest of the run does not need it
+        return f"{type(error).__name__}: {error}"
+
+
 def main(output: Path) -> int:
     """Find the device and try it.
 
@@ -92,6 +107,9 @@ def main(output: Path) -> int:
     task = {"shape": "5 units", "cell": "lstm", "precision": "float32", "clusters": "on"}
     line = {**task, **check(task, find_device(emulated=False))}
     print(describe(line) if line["status"] != "ok" else f"an LSTM of 5 units is right: {line['margin']} of the limit")
+    found["clusters"] = try_to_count_clusters()
+    print(f"clusters at the same time: {found['clusters']}")
+    output.write_text(json.dumps(found, indent=1, default=str), encoding="utf8")
     return int(line["status"] != "ok")
 
 

@@ -7,6 +7,9 @@ the projection of the input, the sweeps, the products of the gradients. `other` 
 copies) or waits for; `host` is how long the call takes to return, without waiting for the device, as a share of the whole. Each
 is measured again with other settings of how work is shared out, as far as there are such.
 
+`fields`: the likelihood of a conditional random field with its gradients, and the best paths, of sentences of EWT and 17 labels:
+through the compiled engine of the CPU, as it is done, and by the reference on the device; milliseconds until the device has all.
+
 `updates`: for taggers and a categorizer the launches, copies and synchronisations of one `nlp.update`, by torch's profiler, how
 long the device is busy, and what it does longest.
 """
@@ -25,12 +28,16 @@ from _measure import RESULTS, ROOT, machine
 from _taggers import ACCURATE, build_tagger
 from _workers import failure
 from gpu import trainings
-from gpu_shapes import TIMED_CELLS, TIMED_PRECISIONS, timed_shapes
+from gpu_shapes import SENTENCES, TIMED_CELLS, TIMED_PRECISIONS, timed_shapes
 from pipeline import Training
 from thinc.api import Ops, Ragged
 
+from spacy_rnn.cuda import device as cuda_device
 from spacy_rnn.cuda import find_device, shares
+from spacy_rnn.decoding import Crf, log_likelihood, viterbi
 from spacy_rnn.layers import build_rnn
+from spacy_rnn.recurrence import use_engine
+from spacy_rnn.recurrence.engine import ENGINES
 
 Row = Dict[str, Any]
 
@@ -160,6 +167,7 @@ def settings(device: Any) -> List[Tuple[str, Any, str, Any]]:
     found = [(f"chunks of {n}", shares, "MAX_CHUNK", n) for n in CHUNKS if hasattr(shares, "MAX_CHUNK")]
     if getattr(device, "max_cluster", 1) > 1:
         found.append(("no clusters", device, "max_cluster", 1))
+    found.append(("a call for each product", cuda_device, "_distances", lambda products: None))
     return found
 
 
@@ -186,6 +194,35 @@ def time_layers(ops: Ops, ends: float) -> Iterator[Row]:
                     yield {**row, **failure(error)}
                 if time.monotonic() > ends:
                     return
+
+
+def time_fields(ops: Ops) -> Iterator[Row]:
+    """Time conditional random fields on the host and on the device.
+
+    ops (Ops): The backend.
+    YIELDS (Row): Medians in milliseconds, by engine.
+    """
+    rng, n_labels, lengths = numpy.random.default_rng(0), 17, list(SENTENCES * 2)
+    shapes = [(n_labels,), (n_labels, n_labels), (n_labels,), (sum(lengths), n_labels)]
+    *params, scores = (ops.asarray(rng.standard_normal(shape, dtype="float32")) for shape in shapes)
+    allowed = ops.xp.asarray(numpy.eye(n_labels, dtype=bool)[rng.integers(n_labels, size=sum(lengths))])
+    weights = ops.asarray(numpy.ones(len(lengths), "float32"))
+
+    def learn() -> None:
+        log_likelihood(Crf(*params), scores, lengths, allowed)[1](weights)
+
+    for engine in ENGINES:
+        row: Row = {"engine": engine}
+        with use_engine(engine):
+            for name, call in (("likelihood", learn), ("best paths", lambda: viterbi(Crf(*params), scores, lengths))):
+                taken = []
+                for _ in range(CALLS + 2):
+                    start = time.perf_counter()
+                    call()
+                    synchronize(ops)
+                    taken.append(1000 * (time.perf_counter() - start))
+                row[name] = round(float(numpy.median(taken[2:])), 4)
+        yield row
 
 
 def profile_update(training: Training, ops: Ops) -> Row:
@@ -240,9 +277,10 @@ def main(
     """Measure the parts, and keep the figures."""
     start, ops = time.monotonic(), use_gpu(0)
     result: Dict[str, Any] = {"benchmark": "gpu phases", "device": device_name(0), "machine": machine("torch")}
-    result |= {"updates": [], "layers": []}
+    result |= {"fields": [], "updates": [], "layers": []}
     # The layers take what is left.
     for kind, rows in (
+        ("fields", time_fields(ops)),
         ("updates", profile_updates(corpus, ops, start + 0.5 * seconds)),
         ("layers", time_layers(ops, start + seconds)),
     ):
@@ -250,7 +288,7 @@ def main(
             result[kind].append(row)
             srsly.write_json(output, result)
             typer.echo(", ".join(f"{key} {value}" for key, value in row.items() if key != "longest"))
-    if any("error" in row for kind in ("updates", "layers") for row in result[kind]):
+    if any("error" in row for kind in ("fields", "updates", "layers") for row in result[kind]):
         raise SystemExit(1)
 
 

@@ -70,6 +70,17 @@ class Device:
         """RETURNS (Chip): What it has for blocks."""
         return Chip(self.processors, self.memory, self.max_cluster)
 
+    def load(self, form: KernelForm) -> Any:
+        """Load a kernel, or compile it, unless that has been done.
+
+        form (KernelForm): The kernel.
+        RETURNS (cupy.RawKernel): The kernel.
+        """
+        if form not in self._kernels:
+            self._kernels[form] = self._module(form).get_function(ENTRY)
+            self._kernels[form].max_dynamic_shared_size_bytes = self.memory
+        return self._kernels[form]
+
     def launch(self, form: KernelForm, blocks: int, memory: int, sweep: numpy.ndarray) -> None:
         """Launch a kernel in the current stream; do not wait for it.
 
@@ -81,7 +92,7 @@ class Device:
         RAISES (ClusterError): If it has no room for a cluster. Nothing has been launched.
         """
         # Not by enable_cooperative_groups of the module, which would link a library of CUDA's that is not always there.
-        launch = self._kernel(form).kernel
+        launch = self.load(form).kernel
         if form.team == GRID:
             self._check(form, launch, blocks, memory)
         # Blocks of a cluster run at the same time by themselves, and blocks that are alone need not.
@@ -142,12 +153,6 @@ class Device:
                 *(out.address, runtime.CUDA_R_32F, out.stride),
                 *how,
             )
-
-    def _kernel(self, form: KernelForm) -> Any:
-        if form not in self._kernels:
-            self._kernels[form] = self._module(form).get_function(ENTRY)
-            self._kernels[form].max_dynamic_shared_size_bytes = self.memory
-        return self._kernels[form]
 
     def _module(self, form: KernelForm) -> Any:
         """Load a kernel that has been compiled beforehand, or compile it."""

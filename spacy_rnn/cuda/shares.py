@@ -124,7 +124,7 @@ def _fit(kernel: Kernel, nH: int, n_sequences: int, directions: int, chip: Chip,
     most = min(MAX_CHUNK, chip.memory // per_sequence)
     if most < 1:
         return None
-    groups = max(1, min(_teams_at_once(team, slices, chip.processors) // directions, n_sequences))
+    groups = max(1, min(teams_at_once(team, slices, chip.processors) // directions, n_sequences))
     if team == GRID and kernel.backward:
         most = min(most, max(1, MAX_PARTIAL // (4 * 2 * directions * groups * slices * nH)))
     of_a_team = -(-n_sequences // groups)
@@ -134,7 +134,14 @@ def _fit(kernel: Kernel, nH: int, n_sequences: int, directions: int, chip: Chip,
     return Launch(lanes, resident, team, slices, units, groups, chunk, chunk * per_sequence)
 
 
-def _teams_at_once(team: str, slices: int, processors: int) -> int:
+def teams_at_once(team: str, slices: int, processors: int) -> int:
+    """Count the teams that a device runs at the same time.
+
+    team (str): ALONE, GRID or CLUSTER.
+    slices (int): The blocks of a team.
+    processors (int): Its multiprocessors; CLUSTER_PROCESSORS at least are close to each other where there are clusters.
+    RETURNS (int): How many.
+    """
     if team != CLUSTER:
         return processors // slices
     return max(1, processors // CLUSTER_PROCESSORS) * (min(CLUSTER_PROCESSORS, processors) // slices)
