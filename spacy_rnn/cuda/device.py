@@ -9,6 +9,7 @@ import numpy
 from thinc.util import has_cupy
 
 from .arena import Rows
+from .problem import find_old_device
 from .shares import CLUSTER, GRID, THREADS, Chip
 from .sources import ENTRY, OPTIONS, KernelForm, compiled_name, kernel_source
 
@@ -49,11 +50,15 @@ class Device:
         """Look a device up.
 
         number (int): Its number.
+        RAISES (RuntimeError): If it is too old for the kernels.
         """
         import cupy
 
         device = cupy.cuda.Device(number)
         capability = int(device.compute_capability)
+        problem = find_old_device(capability, cupy.cuda.runtime.runtimeGetVersion())
+        if problem is not None:
+            raise RuntimeError(problem)
         self.xp: Any = cupy
         self.arch = f"sm_{capability}"
         self.processors = int(device.attributes["MultiProcessorCount"])

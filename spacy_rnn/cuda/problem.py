@@ -30,7 +30,7 @@ def find_problem(gpu_id: int = 0) -> Optional[str]:
     try:
         n_devices = cupy.cuda.runtime.getDeviceCount()
         if gpu_id < n_devices:
-            return _find_old_device(int(cupy.cuda.Device(gpu_id).compute_capability), cupy.cuda.runtime.runtimeGetVersion())
+            return find_old_device(int(cupy.cuda.Device(gpu_id).compute_capability), cupy.cuda.runtime.runtimeGetVersion())
     except Exception as error:  # noqa: BLE001
         return _explain(error)
     return f"there is no GPU {gpu_id}: their numbers go from 0 to {n_devices - 1}" if n_devices else _NO_GPU
@@ -48,8 +48,13 @@ def require_gpu(gpu_id: int = 0) -> None:
     require_thinc_gpu(gpu_id)
 
 
-def _find_old_device(capability: int, cuda: int) -> Optional[str]:
-    """Say what a device is too old for, from its compute capability times 10, and the version of CUDA, 13020 for 13.2."""
+def find_old_device(capability: int, cuda: int) -> Optional[str]:
+    """Say what a device is too old for.
+
+    capability (int): Its compute capability, times 10.
+    cuda (int): The version of CUDA: 13020 for 13.2.
+    RETURNS (Optional[str]): What it has and what it would need; None if it is new enough.
+    """
     has = f"the GPU has compute capability {capability // 10}.{capability % 10}"
     if capability < _LEAST:
         return f"{has}, but the kernels of recurrent layers need {_LEAST / 10} or more: compute on the CPU"

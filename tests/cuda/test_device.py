@@ -123,3 +123,8 @@ def test_what_a_device_can_do(make_device, capability, rounds, max_cluster):
     device = make_device(capability)
     assert (device.arch, device.rounds, device.max_cluster) == (f"sm_{capability}", rounds, max_cluster)
     assert (device.processors, device.memory, device.total_memory) == (40, 65536, 2**34)
+
+
+def test_a_device_that_is_too_old_is_refused(make_device):
+    with pytest.raises(RuntimeError, match=r"compute capability 6\.1, but the kernels of recurrent layers need 7\.0"):
+        make_device("61")
