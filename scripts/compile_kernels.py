@@ -10,12 +10,13 @@ environment variable SPACY_RNN_KERNELS=kernels a process loads what is in that f
 import ctypes
 import ctypes.util
 import importlib.util
+import os
 import re
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Annotated, Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 import typer
 from wasabi import table
@@ -24,8 +25,8 @@ from spacy_rnn.cuda.shares import ALONE, CLUSTER, GRID, LANES, Chip
 from spacy_rnn.cuda.sources import CELLS, ENTRY, OPTIONS, PRECISIONS, KernelForm, compiled_name, kernel_source, plan_kernel
 
 SHAPES = Path(__file__).resolve().parent.parent / "benchmarks" / "gpu_shapes.py"
-# An H100 or H200 with and without clusters.
-CHIPS = [Chip(132, 227 * 1024, 8), Chip(132, 227 * 1024)]
+# A T4, an A100, an H100 with and without clusters, by their architectures.
+CHIPS = {75: [Chip(40, 64 * 1024)], 80: [Chip(108, 163 * 1024)], 90: [Chip(132, 227 * 1024, 8), Chip(132, 227 * 1024)]}
 
 
 class Need(NamedTuple):
@@ -100,6 +101,15 @@ def _need(log: str) -> Need:
     return Need(registers, stack, spilled)
 
 
+def precisions_of(arch: str) -> List[str]:
+    """List the precisions of an architecture: tensor cores know the shorter formats from sm_80 on.
+
+    arch (str): The architecture, e.g. "sm_90".
+    RETURNS (List[str]): The precisions.
+    """
+    return [name for name in PRECISIONS if name == "float32" or int(arch.removeprefix("sm_")) >= 80]
+
+
 def teams(cell: str, arch: str) -> List[Tuple[bool, str, int]]:
     """Say how a cell's kernels may be run.
 
@@ -123,17 +133,17 @@ def all_kernels(cell: str, arch: str, lanes: List[int]) -> List[KernelForm]:
     lanes (List[int]): How many threads may share a row.
     RETURNS (List[KernelForm]): The kernels.
     """
-    # Tensor cores know the shorter formats from sm_80 on.
-    precisions = [name for name in PRECISIONS if name == "float32" or int(arch.removeprefix("sm_")) >= 80]
-    choices = product([False, True], precisions, lanes, teams(cell, arch))
+    choices = product([False, True], precisions_of(arch), lanes, teams(cell, arch))
     return [KernelForm(cell, backward, precision, n, *team) for backward, precision, n, team in choices]
 
 
-def needed_kernels() -> List[KernelForm]:
+def needed_kernels(arch: str) -> List[KernelForm]:
     """List the kernels that the checks and benchmarks of benchmarks/gpu_shapes.py launch.
 
+    arch (str): The architecture, sm_75 or newer. A device has what the next one of CHIPS below has.
     RETURNS (List[KernelForm]): The kernels.
     """
+    chips = CHIPS[max(number for number in CHIPS if number <= int(arch.removeprefix("sm_")))]
     spec = importlib.util.spec_from_file_location("gpu_shapes", SHAPES)
     assert spec is not None and spec.loader is not None
     shapes = importlib.util.module_from_spec(spec)
@@ -142,46 +152,75 @@ def needed_kernels() -> List[KernelForm]:
         plan_kernel(case.cell, backward, case.precision, case.shape.nH, len(case.shape.lengths), case.n_directions, chip)[0]
         for case in shapes.all_cases()
         for backward in (False, True)
-        for chip in CHIPS
+        for chip in chips
+        if case.precision in precisions_of(arch)
     }
+    # And those whose clusters are counted.
+    most = max(chip.max_cluster for chip in chips)
+    forms |= {KernelForm("lstm", False, "float32", 16, True, CLUSTER, blocks) for blocks in range(2, most + 1)}
     return sorted(forms)
 
 
-def compile_all(forms: Iterable[KernelForm], arch: str, output: Optional[Path], jobs: int) -> Dict[KernelForm, Need]:
-    """Compile kernels, and keep them.
+def keep_kernel(form: KernelForm, arch: str, output: Optional[Path]) -> Union[Need, str]:
+    """Compile a kernel, and keep it.
+
+    form (KernelForm): The kernel.
+    arch (str): The architecture, e.g. "sm_90".
+    output (Optional[Path]): The folder it is kept in.
+    RETURNS (Union[Need, str]): What it needs; or why the compiler refuses it.
+    """
+    try:
+        code, need = compile_kernel(form, arch)
+    except ValueError as error:
+        return str(error)
+    if output is not None:
+        # Whole or not at all, whenever this process ends.
+        path = output / compiled_name(form, arch)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_bytes(code)
+        part.replace(path)
+    return need
+
+
+def compile_all(forms: Iterable[KernelForm], arch: str, output: Optional[Path], jobs: int) -> Dict[KernelForm, Union[Need, str]]:
+    """Compile kernels, and keep each as soon as it is there.
 
     forms (Iterable[KernelForm]): The kernels.
     arch (str): The architecture, e.g. "sm_90".
     output (Optional[Path]): The folder they are kept in; those that are there already are left as they are.
     jobs (int): The processes.
-    RETURNS (Dict[KernelForm, Need]): What each needs, of those that have been compiled.
-    RAISES (ValueError): If the compiler refuses a source; with its words.
+    RETURNS (Dict[KernelForm, Union[Need, str]]): What each needs, or why it is refused, of those that were not there.
     """
-    missing = [form for form in forms if output is None or not (output / compiled_name(form, arch)).is_file()]
-    with ProcessPoolExecutor(jobs) as pool:
-        compiled = dict(zip(missing, pool.map(compile_kernel, missing, [arch] * len(missing)), strict=True))
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-        for form, (code, _) in compiled.items():
-            (output / compiled_name(form, arch)).write_bytes(code)
-    return {form: need for form, (_, need) in compiled.items()}
+    missing = [form for form in forms if output is None or not (output / compiled_name(form, arch)).is_file()]
+    with ProcessPoolExecutor(jobs) as pool:
+        results = pool.map(keep_kernel, missing, [arch] * len(missing), [output] * len(missing))
+        return dict(zip(missing, results, strict=True))
 
 
 def main(
     arch: Annotated[List[str], typer.Option(help="The architectures")] = ["sm_75", "sm_80", "sm_90"],  # noqa: B006
     lanes: Annotated[List[int], typer.Option(help="How many threads share a row")] = list(LANES),  # noqa: B006
-    needed: Annotated[bool, typer.Option("--needed", help="Only what benchmarks/gpu_shapes.py launches on a H100")] = False,
+    needed: Annotated[bool, typer.Option("--needed", help="Only what benchmarks/gpu_shapes.py launches")] = False,
     output: Annotated[Optional[Path], typer.Option(help="The folder they are kept in, for SPACY_RNN_KERNELS")] = None,
     jobs: Annotated[int, typer.Option(help="How many are compiled at the same time")] = 1,
 ) -> None:
     """Compile the kernels of all cells, and show registers, stack and spilled bytes of a thread."""
     if find_compiler() is None:
         raise SystemExit("NVRTC is not here: pip install nvidia-cuda-nvrtc")
-    rows = []
+    rows, refused = [], []
     for one in arch:
-        forms = needed_kernels() if needed else [form for cell in CELLS for form in all_kernels(cell, one, lanes)]
-        rows += [(one, str(form), *need) for form, need in compile_all(forms, one, output, jobs).items()]
+        forms = needed_kernels(one) if needed else [form for cell in CELLS for form in all_kernels(cell, one, lanes)]
+        for form, result in compile_all(forms, one, output, jobs).items():
+            if isinstance(result, Need):
+                rows.append((one, str(form), *result))
+            else:
+                refused.append(result)
     typer.echo(table(rows, header=("", "kernel", *Need._fields), divider=True, max_col=100))
+    if refused:
+        typer.echo("\n".join(refused))
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -80,9 +80,17 @@ class Device:
 
         form (KernelForm): The kernel.
         RETURNS (cupy.RawKernel): The kernel.
+        RAISES (ValueError): If SPACY_RNN_KERNELS names no folder.
+        RAISES (RuntimeError): If what has been compiled beforehand cannot be loaded.
         """
         if form not in self._kernels:
-            self._kernels[form] = self._module(form).get_function(ENTRY)
+            compiled = find_compiled(form, self.arch)
+            try:
+                self._kernels[form] = self._module(form, compiled).get_function(ENTRY)
+            except Exception as error:
+                if compiled is None:
+                    raise
+                raise RuntimeError(f"the compiled kernel {compiled} cannot be loaded ({error}): compile it again") from error
             self._kernels[form].max_dynamic_shared_size_bytes = self.memory
         return self._kernels[form]
 
@@ -159,11 +167,8 @@ class Device:
                 *how,
             )
 
-    def _module(self, form: KernelForm) -> Any:
-        """Load a kernel that has been compiled beforehand, or compile it."""
-        folder = os.environ.get(KERNELS_VARIABLE)
-        compiled = Path(folder, compiled_name(form, self.arch)) if folder else None
-        if compiled is not None and compiled.is_file():
+    def _module(self, form: KernelForm, compiled: Optional[Path]) -> Any:
+        if compiled is not None:
             return self.xp.RawModule(path=str(compiled))
         # CuPy has the other option itself.
         return self.xp.RawModule(code=kernel_source(form), options=OPTIONS[:1])
@@ -179,6 +184,23 @@ class Device:
                 f"{per_processor * self.processors}: give the process all of its multiprocessors, or compute on the CPU"
             )
         self._checked.add((form, blocks, memory))
+
+
+def find_compiled(form: KernelForm, arch: str) -> Optional[Path]:
+    """Find a kernel that has been compiled beforehand.
+
+    form (KernelForm): The kernel.
+    arch (str): The architecture, e.g. "sm_90".
+    RETURNS (Optional[Path]): Its file in the folder SPACY_RNN_KERNELS; None if it is not there.
+    RAISES (ValueError): If that is no folder.
+    """
+    folder = os.environ.get(KERNELS_VARIABLE)
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise ValueError(f"{KERNELS_VARIABLE} names a folder of compiled kernels, got {folder!r}, which is none")
+    path = Path(folder, compiled_name(form, arch))
+    return path if path.is_file() else None
 
 
 def _distances(products: Sequence[Product]) -> Optional[Tuple[int, int, int]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spacy_rnn.cuda import CLUSTER
-from spacy_rnn.cuda.sources import CELLS, KernelForm, compiled_name
+from spacy_rnn.cuda import ALONE, CLUSTER, GRID
+from spacy_rnn.cuda.sources import CELLS, KernelForm, compiled_name, kernel_source
 
 SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "compile_kernels.py"
 _spec = importlib.util.spec_from_file_location("compile_kernels", SCRIPT)
@@ -51,7 +51,18 @@ def test_compiled_kernels_are_kept_once(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(compiled_name(form, "sm_90") for form in forms)
 
 
-def test_a_source_that_does_not_compile_is_refused(monkeypatch):
-    monkeypatch.setattr(script, "kernel_source", lambda form: "#error no such cell")
-    with pytest.raises(ValueError, match="no such cell"):
-        script.compile_kernel(KernelForm("lstm", False, "float32", 2, True), "sm_90")
+def test_a_source_that_does_not_compile_is_refused_and_the_others_are_kept(monkeypatch, tmp_path):
+    forms = [KernelForm(cell, False, "float32", 2, True) for cell in ("lstm", "elman_relu")]
+    monkeypatch.setattr(
+        script, "kernel_source", lambda form: "#error no such cell" if form.cell == "lstm" else kernel_source(form)
+    )
+    found = script.compile_all(forms, "sm_90", tmp_path, 1)
+    assert "no such cell" in found[forms[0]] and found[forms[1]].registers > 0
+    assert [path.name for path in tmp_path.iterdir()] == [compiled_name(forms[1], "sm_90")]
+
+
+@pytest.mark.parametrize("arch", ["sm_75", "sm_80", "sm_86", "sm_90"])
+def test_an_architecture_needs_only_kernels_that_it_can_run(arch):
+    forms = script.needed_kernels(arch)
+    assert {form.precision for form in forms} == set(script.precisions_of(arch))
+    assert {form.team for form in forms} == ({ALONE, GRID, CLUSTER} if arch == "sm_90" else {ALONE, GRID})

@@ -97,6 +97,25 @@ def test_a_kernel_that_has_been_compiled_is_loaded(device, monkeypatch, tmp_path
     assert made.file_path is None
 
 
+def test_a_folder_of_kernels_that_is_not_there_is_named(device, monkeypatch, tmp_path):
+    monkeypatch.setenv(KERNELS_VARIABLE, str(tmp_path / "missing"))
+    with pytest.raises(ValueError, match="SPACY_RNN_KERNELS names a folder .*missing"):
+        device.load(FORMS[ALONE])
+
+
+def test_a_compiled_kernel_that_is_broken_is_named(device, monkeypatch, tmp_path):
+    monkeypatch.setenv(KERNELS_VARIABLE, str(tmp_path))
+    name = compiled_name(FORMS[ALONE], "sm_75")
+    (tmp_path / name).touch()
+
+    def refuse(self, entry):
+        raise ValueError("device kernel image is invalid")
+
+    monkeypatch.setattr(FakeModule, "get_function", refuse)
+    with pytest.raises(RuntimeError, match=f"{name} cannot be loaded .*image is invalid.*compile it again"):
+        device.load(FORMS[ALONE])
+
+
 @pytest.mark.parametrize("blocks, memory", [(41, 1000), (1, 3000)])
 def test_blocks_that_cannot_run_at_the_same_time_are_refused(device, blocks, memory):
     with pytest.raises(RuntimeError, match=f"needs {blocks} blocks of 512 threads and {memory} bytes"):
