@@ -42,8 +42,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not has_device(), reason="need
 
 LENGTHS = numpy.asarray([5, 0, 1, 9, 3], dtype="int32")
 
-# Lengths, input width, hidden units. 128 units and more are shared out among blocks, 520 and more do not stay on chip.
-# compute-sanitizer runs the tiny ones.
+# Lengths, input width, hidden units. From 65 units of an LSTM on, blocks share the units; 520 and more do not stay on chip.
 SHAPES = {
     "no sequences": ([], 3, 4),
     "no rows": ([0, 0], 3, 4),

@@ -29,7 +29,7 @@ def find_problem(gpu_id: int = 0) -> Optional[str]:
         return f"CuPy {cupy.__version__} does not find the libraries of CUDA ({error}); {_EXTRAS}"
     try:
         n_devices = cupy.cuda.runtime.getDeviceCount()
-        if gpu_id < n_devices:
+        if 0 <= gpu_id < n_devices:
             return find_old_device(int(cupy.cuda.Device(gpu_id).compute_capability), cupy.cuda.runtime.runtimeGetVersion())
     except Exception as error:  # noqa: BLE001
         return _explain(error)

@@ -30,8 +30,9 @@ ROOT = Path(spacy_rnn.__file__).parents[1]
 SOURCES = [*ROOT.glob("spacy_rnn/**/*.py"), *ROOT.glob("benchmarks/**/*.py"), ROOT / "tests" / "test_gpu.py"]
 
 # What arrays on a device are asked for, as attributes; their operators are NumPy's.
-ARRAY = ("T", "all", "any", "argmax", "astype", "base", "copy", "data", "dtype", "fill", "flags", "get", "max", "min", "ndim") + (
+ARRAY = ("T", "all", "any", "argmax", "astype", "base", "copy", "data", "dtype", "fill", "flags", "get", "item", "max", "min") + (
     "nbytes",
+    "ndim",
     "reshape",
     "shape",
     "size",
@@ -136,6 +137,9 @@ def h(number):
         ("xp.RawModule(path='a.cubin')", False),
         ("xp.RawModule('a', 'b')", True),
         ("xp.cuda.runtime.cudaErrorNoDevice", True),
+        ("n, made = 1, xp.cuda.Event; made().record()", False),
+        ("n, made = 1, xp.cuda.Event; made().recordd()", True),
+        ("event = xp.cuda.Event(); event.record(1, 2)", True),
     ],
 )
 def test_what_cupy_has_not_is_a_fault(cupy, line, is_fault):

@@ -69,10 +69,11 @@ def test_something_else(install):
     assert "unknown error" in find_problem()
 
 
-def test_there_are_not_so_many_devices(install):
+@pytest.mark.parametrize("number", [2, -1])
+def test_a_device_of_this_number_is_not_there(install, number):
     install(lambda: 2)
-    with pytest.raises(ValueError, match="no GPU 2: their numbers go from 0 to 1"):
-        require_gpu(2)
+    with pytest.raises(ValueError, match=f"no GPU {number}: their numbers go from 0 to 1"):
+        require_gpu(number)
 
 
 @pytest.mark.parametrize(

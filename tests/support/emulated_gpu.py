@@ -96,35 +96,10 @@ def _backprop_maxout(out, dY, which, *sizes):
     numpy.put_along_axis(out, which[..., None], dY[..., None], axis=-1)
 
 
-def _reduce_sum(out, X, lengths, *sizes):
-    out[...] = _HOST.reduce_sum(X, lengths)
-
-
-def _reduce_max(maxes, which, X, lengths, *sizes):
-    maxes[...], which[...] = _HOST.reduce_max(X, lengths)
-
-
-def _backprop_reduce_sum(out, d_sums, lengths, *sizes):
-    out[...] = _HOST.backprop_reduce_sum(d_sums, lengths)
-
-
-def _backprop_reduce_mean(out, d_means, lengths, *sizes):
-    out[...] = _HOST.backprop_reduce_mean(d_means, lengths)
-
-
-def _backprop_reduce_max(out, d_maxes, which, lengths, *sizes):
-    out[...] = _HOST.backprop_reduce_max(d_maxes, which, lengths)
-
-
 _KERNELS = {
     "gather_add": _gather_add,
     "gelu": _gelu,
     "backprop_gelu": _backprop_gelu,
     "maxout": _maxout,
     "backprop_maxout": _backprop_maxout,
-    "reduce_sum": _reduce_sum,
-    "reduce_max": _reduce_max,
-    "backprop_reduce_sum": _backprop_reduce_sum,
-    "backprop_reduce_mean": _backprop_reduce_mean,
-    "backprop_reduce_max": _backprop_reduce_max,
 }

@@ -1,6 +1,7 @@
 // Executes CUDA kernels on the host, thread by thread, so that they can be tested where there is no GPU. Every thread of every block
-// is a context of its own. A warp goes on as far as it can before the next one has its turn, in either order, or a block as far as it
-// can before the next block, so that what is read or added up too early shows. Threads that wait for what nobody does end the launch with a message instead of hanging.
+// is a context of its own. A warp goes on as far as it can before the next one has its turn, in either order, or a block as far as
+// it can before the next block, so that what is read or added up too early shows. Threads that wait for what nobody does end the
+// launch with a message instead of hanging.
 
 #include "host.h"
 

@@ -13,10 +13,11 @@ def find_signature(function: Callable) -> Optional[inspect.Signature]:
     """Give the signature of a function or a class.
 
     function (Callable): Any function; of a compiled one the documentation is read, as Cython and CuPy's ufuncs write it.
-    RETURNS (Optional[inspect.Signature]): The signature; None if there is none to be found.
+    RETURNS (Optional[inspect.Signature]): The signature, of a method without `self`; None if there is none to be found.
     """
     try:
-        return inspect.signature(function)
+        signature = inspect.signature(function)
+        return signature.replace(parameters=[each for name, each in signature.parameters.items() if name != "self"])
     except (TypeError, ValueError):
         documented = _DOCUMENTED.match(function.__doc__ or "")
         return None if documented is None else _parse(documented.group(1))

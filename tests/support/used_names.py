@@ -58,10 +58,15 @@ class _Scope:
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == self.module:
             for alias in node.names:
                 self.known[alias.asname or alias.name] = _joined(node.module.partition(".")[2], alias.name)
-        elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            name = self.resolve(node.value)
-            if name:
-                self.known[node.targets[0].id] = name
+        elif isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target = node.targets[0]
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=False))
+            for one, value in pairs:
+                name = self.resolve(value)
+                if name and isinstance(one, ast.Name):
+                    self.known[one.id] = name
 
     def resolve(self, node: ast.AST) -> Optional[str]:
         """Give what an expression is in the module; "" if it is the module, None if it is none of it."""
