@@ -26,7 +26,7 @@ from typing import Annotated, Any, Callable, Dict, List, Tuple
 import numpy
 import srsly
 import typer
-from _gpu import device_name, is_usable, synchronize, use_gpu
+from _gpu import device_name, synchronize, use_gpu
 from _measure import RESULTS, ROOT, Times, engine, machine, take_turns
 from _taggers import Tagger, build_tagger
 from _workers import Workers, failure, serve
@@ -343,7 +343,7 @@ def layers(
     """Measure layers, and keep the figures."""
     if worker:
         ops = use_gpu(gpu)
-        serve(partial(time_row, ops=ops, seconds=0.05 if quick else ROW), partial(is_usable, ops))
+        serve(lambda task, _: time_row(task, ops, 0.05 if quick else ROW), partial(synchronize, ops))
         return
     rows: List[Row] = []
     with output.open("w", encoding="utf8") as file:

@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy
+
 ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "support")]
 
@@ -17,11 +19,19 @@ runs = []
 def go_wrong(problems, device, precision):
     cell = problems[0].cell.name
     if cell == "gru":
+        execute(problems, device, precision)
         time.sleep(600)
     if cell == "elman_tanh":
+        execute(problems, device, precision)
         raise RuntimeError("planted")
     if cell == "elman_relu":
+        execute(problems, device, precision)
+        print("the last words", file=sys.stderr)
         os._exit(3)
+    if cell == "lstm_peephole":
+        found = execute(problems, device, precision)
+        found[0]["Y"][0, 0] = numpy.nan
+        return found
     found = execute(problems, device, precision)
     runs.append(cell)
     if cell == "lstm":
@@ -33,4 +43,4 @@ def go_wrong(problems, device, precision):
 
 if __name__ == "__main__":
     gpu_matrix.execute = go_wrong
-    gpu_matrix.serve_cases(gpu_matrix.find_device(emulated=True))
+    gpu_matrix.serve_cases(gpu_matrix.open_device(emulated=True))
