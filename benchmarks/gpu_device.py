@@ -7,6 +7,7 @@ It ends with 3 if there is no GPU to compute on, and says why in its last line; 
 
 import datetime
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -82,6 +83,17 @@ def try_to_count_clusters() -> Any:
         return f"{type(error).__name__}: {error}"
 
 
+def write(output: Path, found: Dict[str, Any]) -> None:
+    """Write what was found, all of it or nothing.
+
+    output (Path): Where it goes.
+    found (Dict[str, Any]): What was found.
+    """
+    begun = output.with_name(f".{output.name}")
+    begun.write_text(json.dumps(found, indent=1, default=str), encoding="utf8")
+    os.replace(begun, output)
+
+
 def main(output: Path) -> int:
     """Find the device and try it.
 
@@ -100,7 +112,7 @@ def main(output: Path) -> int:
         print(" ".join(problem.split()))
         return NO_DEVICE
     found.update(describe_device())
-    output.write_text(json.dumps(found, indent=1, default=str), encoding="utf8")
+    write(output, found)
     print(json.dumps(found, default=str), flush=True)
     from gpu_matrix import check, describe, open_device
 
@@ -109,7 +121,7 @@ def main(output: Path) -> int:
     print(describe(line) if line["status"] != "ok" else f"an LSTM of 5 units is right: {line['margin']} of the limit")
     found["clusters"] = try_to_count_clusters()
     print(f"clusters at the same time: {found['clusters']}")
-    output.write_text(json.dumps(found, indent=1, default=str), encoding="utf8")
+    write(output, found)
     return int(line["status"] != "ok")
 
 

@@ -14,8 +14,8 @@ of JSON for each:
     launches    kernels, blocks, and what else they were launched with; of a case without a result the last ones it came to
 
 Where the kernels of a case run in thread block clusters it is run without them as well. With `--emulated` the smallest shapes run
-on the CPU (tests/support/emulated_cuda.py, needs g++). It ends with 0 if nothing is wrong and each case has its line, and whatever
-was skipped.
+on the CPU (tests/support/emulated_cuda.py, needs g++). It ends with 0 if nothing is wrong and each case has its line, whatever was
+skipped.
 """
 
 import json
