@@ -13,9 +13,9 @@ of JSON for each:
     first       the first wrong element, how many there are, and in which rows and columns
     launches    kernels, blocks, and what else they were launched with; of a case without a result the last ones it came to
 
-Where the kernels of a case run in thread block clusters it is run without them as well. With `--emulated` the smallest shapes run
-on the CPU (tests/support/emulated_cuda.py, needs g++). It ends with 0 if nothing is wrong and each case has its line, whatever was
-skipped.
+Where the kernels of a case run in thread block clusters it is run without them as well. With `--emulated` the smallest shapes
+run on the CPU (tests/support/emulated_cuda.py, needs g++). It ends with 0 if nothing is wrong and each case has its line,
+whatever was skipped.
 """
 
 import json

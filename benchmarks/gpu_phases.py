@@ -41,7 +41,8 @@ from spacy_rnn.recurrence.engine import ENGINES
 
 Row = Dict[str, Any]
 
-CHUNKS = (32, 64, 128)
+# Beside the default.
+CHUNKS = (32, 64, 96)
 CALLS = 10
 # Runtime calls that CUPTI sees, by what they are.
 CALLED = {
@@ -164,8 +165,8 @@ def settings(device: Any) -> List[Tuple[str, Any, str, Any]]:
     device (Any): The device.
     RETURNS (List[Tuple[str, Any, str, Any]]): In words, what has it, its name, its value.
     """
-    found = [(f"chunks of {n}", shares, "MAX_CHUNK", n) for n in CHUNKS if hasattr(shares, "MAX_CHUNK")]
-    if getattr(device, "max_cluster", 1) > 1:
+    found = [(f"chunks of {n}", shares, "MAX_CHUNK", n) for n in CHUNKS]
+    if device.max_cluster > 1:
         found.append(("no clusters", device, "max_cluster", 1))
     found.append(("a call for each product", cuda_device, "_distances", lambda products: None))
     return found
