@@ -23,7 +23,7 @@ from wasabi import table
 from spacy_rnn.cuda.shares import ALONE, CLUSTER, GRID, LANES, Chip
 from spacy_rnn.cuda.sources import CELLS, ENTRY, OPTIONS, PRECISIONS, KernelForm, compiled_name, kernel_source, plan_kernel
 
-SHAPES = Path(__file__).resolve().parent.parent / "benchmarks" / "gpu_shapes.py"
+SHAPES = Path(__file__).resolve().parent.parent / "benchmarks" / "gpu" / "shapes.py"
 # An H100 or H200 with and without clusters.
 CHIPS = [Chip(132, 227 * 1024, 8), Chip(132, 227 * 1024)]
 
@@ -130,7 +130,7 @@ def all_kernels(cell: str, arch: str, lanes: List[int]) -> List[KernelForm]:
 
 
 def needed_kernels() -> List[KernelForm]:
-    """List the kernels that the checks and benchmarks of benchmarks/gpu_shapes.py launch.
+    """List the kernels that the checks and benchmarks of benchmarks/gpu/shapes.py launch.
 
     RETURNS (List[KernelForm]): The kernels.
     """
@@ -170,7 +170,7 @@ def compile_all(forms: Iterable[KernelForm], arch: str, output: Optional[Path], 
 def main(
     arch: Annotated[List[str], typer.Option(help="The architectures")] = ["sm_75", "sm_80", "sm_90"],  # noqa: B006
     lanes: Annotated[List[int], typer.Option(help="How many threads share a row")] = list(LANES),  # noqa: B006
-    needed: Annotated[bool, typer.Option("--needed", help="Only what benchmarks/gpu_shapes.py launches on a H100")] = False,
+    needed: Annotated[bool, typer.Option("--needed", help="Only what benchmarks/gpu/shapes.py launches on a H100")] = False,
     output: Annotated[Optional[Path], typer.Option(help="The folder they are kept in, for SPACY_RNN_KERNELS")] = None,
     jobs: Annotated[int, typer.Option(help="How many are compiled at the same time")] = 1,
 ) -> None:

@@ -1,4 +1,4 @@
-"""A worker of benchmarks/gpu_matrix.py on which cells go wrong, each in another way."""
+"""A worker of benchmarks/gpu/matrix.py on which cells go wrong, each in another way."""
 
 import os
 import sys
@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy
 
 ROOT = Path(__file__).parent.parent.parent
-sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "support")]
+sys.path[:0] = [str(ROOT / "benchmarks" / "gpu"), str(ROOT / "tests" / "support")]
 
-import gpu_matrix  # noqa: E402
+import matrix  # noqa: E402
 
-execute = gpu_matrix.execute
+execute = matrix.execute
 runs = []
 
 
@@ -42,5 +42,5 @@ def go_wrong(problems, device, precision):
 
 
 if __name__ == "__main__":
-    gpu_matrix.execute = go_wrong
-    gpu_matrix.serve_cases(gpu_matrix.open_device(emulated=True))
+    matrix.execute = go_wrong
+    matrix.serve_cases(matrix.open_device(emulated=True))

@@ -12,7 +12,7 @@ from emulated_cuda import COMPILER
 from spacy_rnn.recurrence import CELLS
 
 ROOT = Path(__file__).parent.parent.parent
-SCRIPT = ROOT / "benchmarks" / "gpu_matrix.py"
+SCRIPT = ROOT / "benchmarks" / "gpu" / "matrix.py"
 FAULTY = [sys.executable, str(Path(__file__).parent / "faulty_worker.py")]
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
 
 @pytest.fixture
 def matrix(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("gpu_matrix")
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "gpu"))
+    return importlib.import_module("matrix")
 
 
 def run_script(*arguments):

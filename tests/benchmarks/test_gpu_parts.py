@@ -24,8 +24,8 @@ time.sleep(600)
 
 @pytest.fixture
 def parts(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("gpu_parts")
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "gpu"))
+    return importlib.import_module("parts")
 
 
 @pytest.fixture
@@ -132,8 +132,8 @@ def test_a_description_of_the_device_that_was_cut_off_is_none(parts, run, conten
 
 
 def test_the_description_of_the_device_is_written_at_once(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    importlib.import_module("gpu_device").write(tmp_path / "device.json", {"name": "one"})
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "gpu"))
+    importlib.import_module("device").write(tmp_path / "device.json", {"name": "one"})
     assert [path.name for path in tmp_path.iterdir()] == ["device.json"]
     assert json.loads((tmp_path / "device.json").read_text()) == {"name": "one"}
 
@@ -161,7 +161,7 @@ def test_clusters_that_are_refused_do_not_keep_speed_from_being_measured(parts, 
 
 
 def run_parts(*arguments):
-    command = [sys.executable, str(ROOT / "benchmarks" / "gpu_parts.py"), *map(str, arguments)]
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu" / "parts.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -194,13 +194,13 @@ def test_a_time_in_which_nothing_can_be_done_is_refused(tmp_path, seconds):
 def test_a_run_that_is_asked_to_end_keeps_what_it_has(tmp_path):
     code = f"""
 import sys
-sys.path.insert(0, {str(ROOT / "benchmarks")!r})
-import gpu_parts
+sys.path.insert(0, {str(ROOT / "benchmarks" / "gpu")!r})
+import parts
 code = "import time; print('so far', flush=True); time.sleep(600)"
-gpu_parts.PARTS[:] = [gpu_parts.Part("device", 60, lambda run, seconds: [[sys.executable, "-c", code]])]
-gpu_parts.Run.unpack = lambda run: print("begins", flush=True)
+parts.PARTS[:] = [parts.Part("device", 60, lambda run, seconds: [[sys.executable, "-c", code]])]
+parts.Run.unpack = lambda run: print("begins", flush=True)
 sys.argv[1:] = [{str(tmp_path / "output")!r}]
-gpu_parts.main()
+parts.main()
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout.readline() == "begins\n"
@@ -229,7 +229,7 @@ def test_tests_are_left_out_where_they_lack_something(parts, run, monkeypatch, l
 
 
 def test_an_unknown_part_is_refused(tmp_path):
-    command = [sys.executable, str(ROOT / "benchmarks" / "gpu_parts.py"), str(tmp_path), "--only", "layer"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu" / "parts.py"), str(tmp_path), "--only", "layer"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "got layer" in result.stderr

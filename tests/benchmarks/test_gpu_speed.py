@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture
 def gpu(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("gpu")
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "gpu"))
+    return importlib.import_module("speed")
 
 
 def make_task(cell, lengths):

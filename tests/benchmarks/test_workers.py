@@ -15,8 +15,8 @@ READY = "import sys, time; print('\"ready\"', flush=True); sys.stdin.readline();
 @pytest.fixture
 def ask_all(monkeypatch):
     """Give the results of tasks, by workers that execute some code."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    workers = importlib.import_module("_workers")
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "gpu"))
+    workers = importlib.import_module("workers")
     monkeypatch.setattr(workers, "START", 5)
 
     def ask_all(code, tasks, deadline=20, command=None):
@@ -62,8 +62,8 @@ def test_a_command_that_does_not_exist_is_an_error_of_each_task(ask_all):
 def test_a_worker_that_cannot_go_on_costs_no_other_task(ask_all):
     code = f"""
 import sys
-sys.path.insert(0, {str(ROOT / "benchmarks")!r})
-from _workers import serve
+sys.path.insert(0, {str(ROOT / "benchmarks" / "gpu")!r})
+from workers import serve
 asked = []
 
 def answer(task, tell):
@@ -83,6 +83,6 @@ serve(answer, probe)
 
 
 def test_results_are_strict_json(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    found = importlib.import_module("_workers").to_strict({"a": [float("nan"), 1.5, 2], "b": (float("-inf"), None, True)})
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "gpu"))
+    found = importlib.import_module("workers").to_strict({"a": [float("nan"), 1.5, 2], "b": (float("-inf"), None, True)})
     assert json.loads(json.dumps(found, allow_nan=False)) == {"a": ["nan", 1.5, 2], "b": ["-inf", None, True]}

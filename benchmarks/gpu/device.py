@@ -1,6 +1,6 @@
 """Say what the GPU and the software for it are, and run one small sweep.
 
-    python benchmarks/gpu_device.py OUTPUT.json
+    python benchmarks/gpu/device.py OUTPUT.json
 
 It ends with 3 if there is no GPU to compute on, and says why in its last line; with 1 if there is one and the sweep is wrong.
 """
@@ -73,7 +73,7 @@ def try_to_count_clusters() -> Any:
 
     RETURNS (Any): As `count_clusters`; or why that is not known.
     """
-    from _clusters import count_clusters
+    from clusters import count_clusters
 
     from spacy_rnn.cuda import find_device
 
@@ -114,7 +114,7 @@ def main(output: Path) -> int:
     found.update(describe_device())
     write(output, found)
     print(json.dumps(found, default=str), flush=True)
-    from gpu_matrix import check, describe, open_device
+    from matrix import check, describe, open_device
 
     task = {"shape": "5 units", "cell": "lstm", "precision": "float32", "clusters": "on"}
     line = {**task, **check(task, open_device(emulated=False), lambda launch: None)}

@@ -1,6 +1,6 @@
 """The parts of a run on a GPU, one after the other: each with a limit of its own, all together with another. Started by gpu.sh.
 
-    python benchmarks/gpu_parts.py OUTPUT [--seconds 400] [--only layers,training]
+    python benchmarks/gpu/parts.py OUTPUT [--seconds 400] [--only layers,training]
 
 A part that fails, hangs or crashes does not keep the others from running. OUTPUT has at most eight files: those that an earlier
 run has written are removed first, and where too many others are the run does not begin. all.tar.gz, renewed after every part, has
@@ -24,13 +24,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-ROOT = Path(__file__).parent.parent.resolve()
+ROOT = Path(__file__).resolve().parent.parent.parent
 PACK = ROOT / "benchmarks" / "pack" / f"cp{sys.version_info[0]}{sys.version_info[1]}.tar.gz"
 ARCHIVE = "all.tar.gz"
 SUMMARY = "summary.txt"
 DEVICE = "device.json"
 MOST_FILES = 8
-# What gpu_device.py ends with where there is no device.
+# What device.py ends with where there is no device.
 NO_DEVICE = 3
 # What is kept of the time for the archive and the summary.
 RESERVE = 3
@@ -94,7 +94,7 @@ class Run:
     def device(self) -> Dict[str, Any]:
         """Give what was found out about the device.
 
-        RETURNS (Dict[str, Any]): As gpu_device.py writes it; nothing if it did not come so far.
+        RETURNS (Dict[str, Any]): As device.py writes it; nothing if it did not come so far.
         """
         try:
             return json.loads((self.output / DEVICE).read_text(encoding="utf8"))
@@ -261,7 +261,7 @@ def script(name: str, *arguments: Any) -> Command:
 
 
 def check_device(run: Run, seconds: int) -> List[Command]:
-    return [script("benchmarks/gpu_device.py", run.output / DEVICE)]
+    return [script("benchmarks/gpu/device.py", run.output / DEVICE)]
 
 
 def compile_missing(run: Run, seconds: int) -> Any:
@@ -279,7 +279,7 @@ def check_matrix(run: Run, seconds: int) -> Any:
         if shutil.which("g++") is None:
             return "no device, and no g++ for the emulator"
         arguments += ["--emulated", "--workers", 2, "--deadline", 60]
-    return [script("benchmarks/gpu_matrix.py", *arguments)]
+    return [script("benchmarks/gpu/matrix.py", *arguments)]
 
 
 def sanitize(run: Run, seconds: int) -> Any:
@@ -288,28 +288,28 @@ def sanitize(run: Run, seconds: int) -> Any:
         return "left out: compute-sanitizer is not here"
     arguments = [word for cell in ("lstm", "gru") for word in ("--cell", cell)]
     arguments += [word for shape in ("5 units", "130 units") for word in ("--shape", shape)]
-    watched = script("benchmarks/gpu_matrix.py", *arguments, "--precision", "float32", "--precision", "tf32")
+    watched = script("benchmarks/gpu/matrix.py", *arguments, "--precision", "float32", "--precision", "tf32")
     return [[sanitizer, "--tool", tool, "--error-exitcode", "1", *watched] for tool in ("memcheck", "racecheck", "synccheck")]
 
 
 def time_layers(run: Run, seconds: int) -> Any:
     arguments = ("--output", run.output / "layers.jsonl", "--seconds", 0.9 * seconds)
-    return needs("torch") or [script("benchmarks/gpu.py", "layers", *arguments)]
+    return needs("torch") or [script("benchmarks/gpu/speed.py", "layers", *arguments)]
 
 
 def time_phases(run: Run, seconds: int) -> Any:
     arguments = ("--output", run.output / "phases.json", "--corpus", run.corpus, "--seconds", 0.85 * seconds)
-    return needs("torch") or [script("benchmarks/gpu_phases.py", *arguments)]
+    return needs("torch") or [script("benchmarks/gpu/phases.py", *arguments)]
 
 
 def time_training(run: Run, seconds: int) -> Any:
     arguments = ("--output", run.output / "training.json", "--corpus", run.corpus, "--seconds", 0.85 * seconds)
-    return needs("torch") or missing(run, "ewt/dev") or [script("benchmarks/gpu.py", "training", *arguments)]
+    return needs("torch") or missing(run, "ewt/dev") or [script("benchmarks/gpu/speed.py", "training", *arguments)]
 
 
 def train(run: Run, seconds: int) -> Any:
     arguments = (run.corpus / "ewt", "--output", run.output / "train.json")
-    return missing(run, "ewt/train") or [script("benchmarks/gpu_train.py", *arguments)]
+    return missing(run, "ewt/train") or [script("benchmarks/gpu/train.py", *arguments)]
 
 
 def test(run: Run, seconds: int) -> Any:

@@ -1,7 +1,7 @@
 """Layers and training on a GPU: this package's CUDA engine against cuDNN (torch's layers).
 
-    python benchmarks/gpu.py layers
-    python benchmarks/gpu.py training
+    python benchmarks/gpu/speed.py layers
+    python benchmarks/gpu/speed.py training
 
 `layers`: one bidirectional layer forward and back, to the gradients of all parameters and of the input, by shape and precision.
 The contenders take turns in one process and have the same weights; their outputs and gradients are compared first. A call is
@@ -24,21 +24,22 @@ from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, List, Tuple
 
 import numpy
+import paths  # noqa: F401 - the folder above
 import srsly
 import typer
-from _gpu import device_name, synchronize, use_gpu
 from _measure import RESULTS, ROOT, Times, engine, machine, take_turns
 from _taggers import Tagger, build_tagger
-from _workers import Workers, failure, serve
-from gpu_shapes import SENTENCES, TIMED_CELLS, TIMED_PRECISIONS, timed_shapes
+from backend import device_name, synchronize, use_gpu
 from pipeline import Training
 from recurrence import Batch, Case, build_torch
+from shapes import SENTENCES, TIMED_CELLS, TIMED_PRECISIONS, timed_shapes
 from spacy.language import Language
 from spacy.training import Corpus
 from spacy.util import load_config, load_model_from_config
 from thinc.api import CupyOps, Model, NumpyOps, Ops, Ragged, fix_random_seed, use_ops, xp2torch
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_sequence
 from wasabi import table as format_table
+from workers import Workers, failure, serve
 
 from spacy_rnn.layers import build_rnn
 from spacy_rnn.recurrence import select_engine

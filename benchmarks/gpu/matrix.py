@@ -1,7 +1,7 @@
 """Every cell, shape and precision on a GPU against the reference: both directions of a layer in one launch, forward and back.
 
-    python benchmarks/gpu_matrix.py OUTPUT.jsonl
-    python benchmarks/gpu_matrix.py OUTPUT.jsonl --emulated
+    python benchmarks/gpu/matrix.py OUTPUT.jsonl
+    python benchmarks/gpu/matrix.py OUTPUT.jsonl --emulated
 
 Each case runs twice, in memory that is full of NaN before it is written, in a worker process with a deadline. OUTPUT has a line
 of JSON for each:
@@ -30,14 +30,14 @@ from typing import Annotated, Any, Collection, Dict, Iterator, List, NamedTuple,
 
 import numpy
 import typer
-from _workers import Result, Tell, Workers, serve
-from gpu_shapes import MATRIX, SMALLEST
+from shapes import MATRIX, SMALLEST
+from workers import Result, Tell, Workers, serve
 
 from spacy_rnn.cuda import CLUSTER, ClusterError, find_problem, plan_kernel
 from spacy_rnn.cuda import find_device as find_gpu
 from spacy_rnn.cuda.sources import CELLS, PRECISIONS
 
-SUPPORT = Path(__file__).parent.parent / "tests" / "support"
+SUPPORT = Path(__file__).parent.parent.parent / "tests" / "support"
 sys.path.insert(0, str(SUPPORT))
 
 from problems import away_from_zero, draw_directions, limit, margins, run_directions, run_reference  # noqa: E402
