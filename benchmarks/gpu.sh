@@ -6,4 +6,4 @@
 #
 # It runs what benchmarks/pack/cp312.tar.gz brings (see gpu_pack.sh), or, where there is none or Python is not 3.12, what is
 # installed. PYTHON (environment) names the interpreter if it is not `python3`.
-exec "${PYTHON:-python3}" "$(dirname "$0")/gpu_parts.py" "$@"
+exec "${PYTHON:-python3}" "$(dirname "$(readlink -f "$0")")/gpu/parts.py" "$@"

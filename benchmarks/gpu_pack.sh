@@ -25,7 +25,7 @@ site=$folder/pack/site
 mkdir -p "$site" "$folder/pack/corpus" "$folder/pack/kernels"
 
 echo "== dependencies"
-requirements=$checkout/benchmarks/gpu_requirements.txt
+requirements=$checkout/benchmarks/gpu/requirements.txt
 grep -v '#' "$requirements" >"$folder/carried.txt"
 grep -v '# there$' "$requirements" >"$folder/packing.txt"
 "$python" -m venv "$folder/venv"

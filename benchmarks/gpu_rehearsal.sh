@@ -15,7 +15,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 "$python" -m venv "$folder/venv"
-grep 'there$' "$checkout/benchmarks/gpu_requirements.txt" >"$folder/there.txt"
+grep 'there$' "$checkout/benchmarks/gpu/requirements.txt" >"$folder/there.txt"
 "$folder/venv/bin/python" -m pip --disable-pip-version-check install --quiet --only-binary=:all: -r "$folder/there.txt"
 
 mkdir "$folder/copy"

@@ -24,7 +24,7 @@ from wasabi import table
 from spacy_rnn.cuda.shares import ALONE, CLUSTER, GRID, LANES, Chip
 from spacy_rnn.cuda.sources import CELLS, ENTRY, OPTIONS, PRECISIONS, KernelForm, compiled_name, kernel_source, plan_kernel
 
-SHAPES = Path(__file__).resolve().parent.parent / "benchmarks" / "gpu_shapes.py"
+SHAPES = Path(__file__).resolve().parent.parent / "benchmarks" / "gpu" / "shapes.py"
 # A T4, an A100, an H100 with and without clusters, by their architectures.
 CHIPS = {75: [Chip(40, 64 * 1024)], 80: [Chip(108, 163 * 1024)], 90: [Chip(132, 227 * 1024, 8), Chip(132, 227 * 1024)]}
 
@@ -138,7 +138,7 @@ def all_kernels(cell: str, arch: str, lanes: List[int]) -> List[KernelForm]:
 
 
 def needed_kernels(arch: str) -> List[KernelForm]:
-    """List the kernels that the checks and benchmarks of benchmarks/gpu_shapes.py launch.
+    """List the kernels that the checks and benchmarks of benchmarks/gpu/shapes.py launch.
 
     arch (str): The architecture, sm_75 or newer. A device has what the next one of CHIPS below has.
     RETURNS (List[KernelForm]): The kernels.
@@ -202,7 +202,7 @@ def compile_all(forms: Iterable[KernelForm], arch: str, output: Optional[Path], 
 def main(
     arch: Annotated[List[str], typer.Option(help="The architectures")] = ["sm_75", "sm_80", "sm_90"],  # noqa: B006
     lanes: Annotated[List[int], typer.Option(help="How many threads share a row")] = list(LANES),  # noqa: B006
-    needed: Annotated[bool, typer.Option("--needed", help="Only what benchmarks/gpu_shapes.py launches")] = False,
+    needed: Annotated[bool, typer.Option("--needed", help="Only what benchmarks/gpu/shapes.py launches")] = False,
     output: Annotated[Optional[Path], typer.Option(help="The folder they are kept in, for SPACY_RNN_KERNELS")] = None,
     jobs: Annotated[int, typer.Option(help="How many are compiled at the same time")] = 1,
 ) -> None:

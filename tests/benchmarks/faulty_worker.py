@@ -1,27 +1,37 @@
-"""A worker of benchmarks/gpu_matrix.py on which cells go wrong, each in another way."""
+"""A worker of benchmarks/gpu/matrix.py on which cells go wrong, each in another way."""
 
 import os
 import sys
 import time
 from pathlib import Path
 
+import numpy
+
 ROOT = Path(__file__).parent.parent.parent
-sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "support")]
+sys.path[:0] = [str(ROOT / "benchmarks" / "gpu"), str(ROOT / "tests" / "support")]
 
-import gpu_matrix  # noqa: E402
+import matrix  # noqa: E402
 
-execute = gpu_matrix.execute
+execute = matrix.execute
 runs = []
 
 
 def go_wrong(problems, device, precision):
     cell = problems[0].cell.name
     if cell == "gru":
+        execute(problems, device, precision)
         time.sleep(600)
     if cell == "elman_tanh":
+        execute(problems, device, precision)
         raise RuntimeError("planted")
     if cell == "elman_relu":
+        execute(problems, device, precision)
+        print("the last words", file=sys.stderr)
         os._exit(3)
+    if cell == "lstm_peephole":
+        found = execute(problems, device, precision)
+        found[0]["Y"][0, 0] = numpy.nan
+        return found
     found = execute(problems, device, precision)
     runs.append(cell)
     if cell == "lstm":
@@ -32,5 +42,5 @@ def go_wrong(problems, device, precision):
 
 
 if __name__ == "__main__":
-    gpu_matrix.execute = go_wrong
-    gpu_matrix.serve_cases(gpu_matrix.find_device(emulated=True))
+    matrix.execute = go_wrong
+    matrix.serve_cases(matrix.open_device(emulated=True))

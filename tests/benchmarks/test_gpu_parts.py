@@ -24,8 +24,8 @@ time.sleep(600)
 
 @pytest.fixture
 def parts(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("gpu_parts")
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "gpu"))
+    return importlib.import_module("parts")
 
 
 @pytest.fixture
@@ -122,8 +122,114 @@ def test_the_script_says_of_each_part_that_there_is_no_device(tmp_path):
     assert len(list(tmp_path.iterdir())) <= 8
 
 
+@pytest.mark.parametrize("content", ['{"name": "H1', "", "[", None])
+def test_a_description_of_the_device_that_was_cut_off_is_none(parts, run, content):
+    if content is not None:
+        (run.output / "device.json").write_text(content)
+    run.do(part(parts, "compile", ""), None)
+    assert run.device() == {}
+    assert run.summary().startswith("device not known, ")
+
+
+def test_the_description_of_the_device_is_written_at_once(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "gpu"))
+    importlib.import_module("device").write(tmp_path / "device.json", {"name": "one"})
+    assert [path.name for path in tmp_path.iterdir()] == ["device.json"]
+    assert json.loads((tmp_path / "device.json").read_text()) == {"name": "one"}
+
+
+def test_what_an_earlier_run_has_left_is_removed_and_nothing_else(parts, tmp_path):
+    for name in ("matrix.jsonl", "train.json", "summary.txt", "all.tar.gz", ".all.tar.gz", "notes.txt"):
+        (tmp_path / name).write_text("")
+    parts.prepare(tmp_path, parts.PARTS[:3])
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_files_of_others_are_not_made_more_than_eight(parts, tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "matrix.jsonl").write_text("")
+    parts.prepare(tmp_path, parts.PARTS[:-2])
+    (tmp_path / "matrix.jsonl").write_text("")
+    with pytest.raises(ValueError, match="has 1 files of others"):
+        parts.prepare(tmp_path, parts.PARTS)
+    assert (tmp_path / "matrix.jsonl").exists()
+
+
+def test_clusters_that_are_refused_do_not_keep_speed_from_being_measured(parts, run):
+    (run.output / "matrix.jsonl").write_text('{"status": "refused"}\n' * 9 + '{"status": "ok"}\n')
+    assert parts.count_wrong(run.output / "matrix.jsonl") is None
+
+
+def run_parts(*arguments):
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu" / "parts.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_file_in_place_of_the_folder_is_refused_in_one_line(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for output in (tmp_path / "file", tmp_path / "file" / "folder"):
+        result = run_parts(output)
+        assert result.returncode == 2
+        (line,) = result.stderr.splitlines()
+        assert str(output) in line
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_with_many_files_is_refused_in_one_line(tmp_path):
+    for i in range(7):
+        (tmp_path / str(i)).write_text("")
+    result = run_parts(tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1 and "7 files of others" in result.stderr
+    assert len(list(tmp_path.iterdir())) == 7
+
+
+@pytest.mark.parametrize("seconds", ["0", "-5", "9", "nan"])
+def test_a_time_in_which_nothing_can_be_done_is_refused(tmp_path, seconds):
+    result = run_parts(tmp_path / "output", f"--seconds={seconds}")
+    assert result.returncode == 2 and "expected at least 10" in result.stderr
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_run_that_is_asked_to_end_keeps_what_it_has(tmp_path):
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "benchmarks" / "gpu")!r})
+import parts
+code = "import time; print('so far', flush=True); time.sleep(600)"
+parts.PARTS[:] = [parts.Part("device", 60, lambda run, seconds: [[sys.executable, "-c", code]])]
+parts.Run.unpack = lambda run: print("begins", flush=True)
+sys.argv[1:] = [{str(tmp_path / "output")!r}]
+parts.main()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout.readline() == "begins\n"
+        time.sleep(2)
+        process.terminate()
+        process.wait(20)
+    assert process.returncode == 1
+    summary = (tmp_path / "output" / "summary.txt").read_text()
+    assert "device: stopped, " in summary and "so far" in summary
+    with tarfile.open(tmp_path / "output" / "all.tar.gz") as archive:
+        assert "so far" in archive.extractfile("logs/device.log").read().decode()
+        assert "stopped" in archive.extractfile("summary.txt").read().decode()
+
+
+def test_the_script_is_found_through_a_link(tmp_path):
+    (tmp_path / "link").symlink_to(ROOT / "benchmarks" / "gpu.sh")
+    command = ["bash", str(tmp_path / "link"), "--help"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHON": sys.executable})
+    assert result.returncode == 0 and "OUTPUT" in result.stdout.upper()
+
+
+@pytest.mark.parametrize("lacks", ["pytest", "hypothesis"])
+def test_tests_are_left_out_where_they_lack_something(parts, run, monkeypatch, lacks):
+    monkeypatch.setattr(parts, "has", lambda module: module != lacks)
+    assert parts.test(run, 60) == f"left out: {lacks} is not here"
+
+
 def test_an_unknown_part_is_refused(tmp_path):
-    command = [sys.executable, str(ROOT / "benchmarks" / "gpu_parts.py"), str(tmp_path), "--only", "layer"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu" / "parts.py"), str(tmp_path), "--only", "layer"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "got layer" in result.stderr

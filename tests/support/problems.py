@@ -62,6 +62,12 @@ def draw_directions(name, lengths, nI, nH):
     return [one, other._replace(X=one.X)]
 
 
+def away_from_zero(problem):
+    """Give a problem of a cell with rectified units, with all of them on and none near zero, where rounding turns them off."""
+    params = problem.params
+    return problem._replace(params={**params, "b": numpy.full_like(params["b"], 4), "R": params["R"] * numpy.float32(0.1)})
+
+
 def run_directions(problems, device, is_train=True, precision="float32"):
     """Execute the directions of a layer by the CUDA engine and go back; give the results of each by name, and dX of both."""
     X, batch = problems[0].X, Batch(problems[0].lengths, len(problems[0].X))

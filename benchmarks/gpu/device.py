@@ -1,12 +1,13 @@
 """Say what the GPU and the software for it are, and run one small sweep.
 
-    python benchmarks/gpu_device.py OUTPUT.json
+    python benchmarks/gpu/device.py OUTPUT.json
 
 It ends with 3 if there is no GPU to compute on, and says why in its last line; with 1 if there is one and the sweep is wrong.
 """
 
 import datetime
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -72,7 +73,7 @@ def try_to_count_clusters() -> Any:
 
     RETURNS (Any): As `count_clusters`; or why that is not known.
     """
-    from _clusters import count_clusters
+    from clusters import count_clusters
 
     from spacy_rnn.cuda import find_device
 
@@ -80,6 +81,17 @@ def try_to_count_clusters() -> Any:
         return count_clusters(find_device())
     except Exception as error:  # noqa: BLE001 - the rest of the run does not need it
         return f"{type(error).__name__}: {error}"
+
+
+def write(output: Path, found: Dict[str, Any]) -> None:
+    """Write what was found, all of it or nothing.
+
+    output (Path): Where it goes.
+    found (Dict[str, Any]): What was found.
+    """
+    begun = output.with_name(f".{output.name}")
+    begun.write_text(json.dumps(found, indent=1, default=str), encoding="utf8")
+    os.replace(begun, output)
 
 
 def main(output: Path) -> int:
@@ -100,16 +112,16 @@ def main(output: Path) -> int:
         print(" ".join(problem.split()))
         return NO_DEVICE
     found.update(describe_device())
-    output.write_text(json.dumps(found, indent=1, default=str), encoding="utf8")
+    write(output, found)
     print(json.dumps(found, default=str), flush=True)
-    from gpu_matrix import check, describe, find_device
+    from matrix import check, describe, open_device
 
     task = {"shape": "5 units", "cell": "lstm", "precision": "float32", "clusters": "on"}
-    line = {**task, **check(task, find_device(emulated=False))}
+    line = {**task, **check(task, open_device(emulated=False), lambda launch: None)}
     print(describe(line) if line["status"] != "ok" else f"an LSTM of 5 units is right: {line['margin']} of the limit")
     found["clusters"] = try_to_count_clusters()
     print(f"clusters at the same time: {found['clusters']}")
-    output.write_text(json.dumps(found, indent=1, default=str), encoding="utf8")
+    write(output, found)
     return int(line["status"] != "ok")
 
 

@@ -1,6 +1,6 @@
 """Train a tagger on a GPU by `spacy train`, and compare its tags on a GPU with those on the CPU.
 
-    python benchmarks/gpu_train.py CORPUS
+    python benchmarks/gpu/train.py CORPUS
 
 CORPUS is the folder of converted EWT; the config is configs/tagger_pos.cfg, 250 steps. It ends with 1 if fewer than 99.9 % of the
 tags of the test part are the same.
@@ -13,11 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Dict, List
 
+import paths  # noqa: F401 - the folder above
 import spacy
 import srsly
 import typer
-from _gpu import device_name, synchronize, use_gpu
 from _measure import RESULTS, ROOT, machine
+from backend import device_name, synchronize, use_gpu
 from spacy.tokens import Doc
 from spacy.training import Corpus
 from thinc.api import NumpyOps, Ops, use_ops

@@ -1,9 +1,10 @@
 """The parts of a run on a GPU, one after the other: each with a limit of its own, all together with another. Started by gpu.sh.
 
-    python benchmarks/gpu_parts.py OUTPUT [--seconds 400] [--only layers,training]
+    python benchmarks/gpu/parts.py OUTPUT [--seconds 400] [--only layers,training]
 
-A part that fails, hangs or crashes does not keep the others from running. OUTPUT has at most eight files; all.tar.gz, renewed
-after every part, has them and the logs of all parts. summary.txt, printed last, says what came of each part, and why one failed.
+A part that fails, hangs or crashes does not keep the others from running. OUTPUT has at most eight files: those that an earlier
+run has written are removed first, and where too many others are the run does not begin. all.tar.gz, renewed after every part, has
+them and the logs of all parts. summary.txt, printed last, says what came of each part, and why one failed.
 
 Nothing is imported here that the machine may lack.
 """
@@ -23,18 +24,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-ROOT = Path(__file__).parent.parent.resolve()
+ROOT = Path(__file__).resolve().parent.parent.parent
 PACK = ROOT / "benchmarks" / "pack" / f"cp{sys.version_info[0]}{sys.version_info[1]}.tar.gz"
 ARCHIVE = "all.tar.gz"
 SUMMARY = "summary.txt"
-# What gpu_device.py ends with where there is no device.
+DEVICE = "device.json"
+MOST_FILES = 8
+# What device.py ends with where there is no device.
 NO_DEVICE = 3
 # What is kept of the time for the archive and the summary.
 RESERVE = 3
+# Less than that is not enough for anything.
+LEAST_SECONDS = 10
 # Of the cases of the matrix; where more are wrong, speed says nothing.
 MOST_WRONG = 0.2
 # How what came of a part begins where it is not as it should be.
-BAD = ("failed", "out of time")
+BAD = ("failed", "out of time", "stopped")
 SANITIZER = ("compute-sanitizer", "/usr/local/cuda/bin/compute-sanitizer")
 
 Command = List[str]
@@ -47,12 +52,14 @@ class Part(NamedTuple):
     seconds (int): How long it may take.
     commands (Callable): Gives what it runs, for a run and the seconds it has; or, as a string, why it is left out.
     speed (bool): Whether it makes no sense where much is wrong.
+    file (Optional[str]): The file that it writes.
     """
 
     name: str
     seconds: int
     commands: Callable[["Run", int], Any]
     speed: bool = False
+    file: Optional[str] = None
 
 
 class Run:
@@ -75,7 +82,6 @@ class Run:
         self.no_device: Optional[str] = None
         self.said: Dict[str, str] = {}
         (folder / "logs").mkdir()
-        (output / "device.json").unlink(missing_ok=True)
 
     def log(self, name: str) -> Path:
         """Give the file to which a part writes.
@@ -88,10 +94,12 @@ class Run:
     def device(self) -> Dict[str, Any]:
         """Give what was found out about the device.
 
-        RETURNS (Dict[str, Any]): As gpu_device.py writes it; nothing if it did not come so far.
+        RETURNS (Dict[str, Any]): As device.py writes it; nothing if it did not come so far.
         """
-        path = self.output / "device.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        try:
+            return json.loads((self.output / DEVICE).read_text(encoding="utf8"))
+        except (OSError, ValueError):
+            return {}
 
     def unpack(self) -> None:
         """Unpack what was brought along, and run that from now on."""
@@ -130,6 +138,9 @@ class Run:
                 result = self._execute(part.name, commands, began + seconds)
             except OSError as error:
                 result = f"failed ({error})"
+            except (SystemExit, KeyboardInterrupt):
+                self.said[part.name] = f"stopped, {time.monotonic() - began:.0f} s"
+                raise
             self.said[part.name] = f"{result}, {time.monotonic() - began:.0f} s"
             if part.name == "device" and result == f"failed ({NO_DEVICE})":
                 self.no_device = last_lines(self.log("device"), 1)
@@ -142,9 +153,11 @@ class Run:
     def _execute(self, name: str, commands: Sequence[Command], ends: float) -> str:
         """Run commands at once, each as the leader of a group of processes that ends with it; write what they say to the log."""
         said = [self.folder / f"{name}.{i}" for i in range(len(commands))]
-        running = [self._start(command, path) for command, path in zip(commands, said, strict=True)]
+        running: List[subprocess.Popen] = []
         result = "ok"
         try:
+            for command, path in zip(commands, said, strict=True):
+                running.append(self._start(command, path))
             for process in running:
                 process.wait(max(0.0, ends - time.monotonic()))
             result = next((f"failed ({process.returncode})" for process in running if process.returncode), "ok")
@@ -154,7 +167,7 @@ class Run:
             for process in running:
                 end_group(process)
             with self.log(name).open("w", encoding="utf8") as log:
-                for command, path in zip(commands, said, strict=True):
+                for command, path in zip(commands[: len(running) + 1], said, strict=False):
                     log.write(f"$ {' '.join(command)}\n{path.read_text(encoding='utf8', errors='replace')}\n")
         return result
 
@@ -176,7 +189,8 @@ class Run:
         RETURNS (str): What came of each part, with the end of its log: a long one where something went wrong.
         """
         device = self.device()
-        lines = [f"{device.get('name', 'no device')}, {device.get('date', time.strftime('%Y-%m-%d'))}"]
+        name = "device not known" if self.no_device is None else "no device"
+        lines = [f"{device.get('name', name)}, {device.get('date', time.strftime('%Y-%m-%d'))}"]
         lines += [f"{name}: {said}" for name, said in self.said.items()]
         for name, said in self.said.items():
             if self.log(name).exists() and not said.startswith("no device"):
@@ -185,12 +199,14 @@ class Run:
 
     def keep(self) -> None:
         """Write the summary and the archive, so that they are there whatever happens next."""
+        # What the device part has left if it was ended while it wrote.
+        (self.output / f".{DEVICE}").unlink(missing_ok=True)
         (self.output / SUMMARY).write_text(self.summary(), encoding="utf8")
         archive = self.folder / ARCHIVE
         with tarfile.open(archive, "w:gz") as file:
             file.add(self.folder / "logs", "logs")
             for path in sorted(self.output.iterdir()):
-                if path.name != ARCHIVE:
+                if path.name not in (ARCHIVE, f".{ARCHIVE}"):
                     file.add(path, path.name)
         shutil.copy(archive, self.output / f".{ARCHIVE}")
         os.replace(self.output / f".{ARCHIVE}", self.output / ARCHIVE)
@@ -229,7 +245,8 @@ def count_wrong(path: Path) -> Optional[str]:
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
     statuses = [json.loads(line)["status"] for line in lines]
     ran = [status for status in statuses if status != "skipped"]
-    wrong = [status for status in ran if status != "ok"]
+    # What runs without clusters is right, and may be timed.
+    wrong = [status for status in ran if status not in ("ok", "refused")]
     return f"{len(wrong)} of {len(ran)} cases of the matrix are wrong" if len(wrong) > MOST_WRONG * len(ran) else None
 
 
@@ -244,7 +261,7 @@ def script(name: str, *arguments: Any) -> Command:
 
 
 def check_device(run: Run, seconds: int) -> List[Command]:
-    return [script("benchmarks/gpu_device.py", run.output / "device.json")]
+    return [script("benchmarks/gpu/device.py", run.output / DEVICE)]
 
 
 def compile_missing(run: Run, seconds: int) -> Any:
@@ -262,7 +279,7 @@ def check_matrix(run: Run, seconds: int) -> Any:
         if shutil.which("g++") is None:
             return "no device, and no g++ for the emulator"
         arguments += ["--emulated", "--workers", 2, "--deadline", 60]
-    return [script("benchmarks/gpu_matrix.py", *arguments)]
+    return [script("benchmarks/gpu/matrix.py", *arguments)]
 
 
 def sanitize(run: Run, seconds: int) -> Any:
@@ -271,28 +288,28 @@ def sanitize(run: Run, seconds: int) -> Any:
         return "left out: compute-sanitizer is not here"
     arguments = [word for cell in ("lstm", "gru") for word in ("--cell", cell)]
     arguments += [word for shape in ("5 units", "130 units") for word in ("--shape", shape)]
-    watched = script("benchmarks/gpu_matrix.py", *arguments, "--precision", "float32", "--precision", "tf32")
+    watched = script("benchmarks/gpu/matrix.py", *arguments, "--precision", "float32", "--precision", "tf32")
     return [[sanitizer, "--tool", tool, "--error-exitcode", "1", *watched] for tool in ("memcheck", "racecheck", "synccheck")]
 
 
 def time_layers(run: Run, seconds: int) -> Any:
     arguments = ("--output", run.output / "layers.jsonl", "--seconds", 0.9 * seconds)
-    return needs("torch") or [script("benchmarks/gpu.py", "layers", *arguments)]
+    return needs("torch") or [script("benchmarks/gpu/speed.py", "layers", *arguments)]
 
 
 def time_phases(run: Run, seconds: int) -> Any:
     arguments = ("--output", run.output / "phases.json", "--corpus", run.corpus, "--seconds", 0.85 * seconds)
-    return needs("torch") or [script("benchmarks/gpu_phases.py", *arguments)]
+    return needs("torch") or [script("benchmarks/gpu/phases.py", *arguments)]
 
 
 def time_training(run: Run, seconds: int) -> Any:
     arguments = ("--output", run.output / "training.json", "--corpus", run.corpus, "--seconds", 0.85 * seconds)
-    return needs("torch") or missing(run, "ewt/dev") or [script("benchmarks/gpu.py", "training", *arguments)]
+    return needs("torch") or missing(run, "ewt/dev") or [script("benchmarks/gpu/speed.py", "training", *arguments)]
 
 
 def train(run: Run, seconds: int) -> Any:
     arguments = (run.corpus / "ewt", "--output", run.output / "train.json")
-    return missing(run, "ewt/train") or [script("benchmarks/gpu_train.py", *arguments)]
+    return missing(run, "ewt/train") or [script("benchmarks/gpu/train.py", *arguments)]
 
 
 def test(run: Run, seconds: int) -> Any:
@@ -303,7 +320,11 @@ def test(run: Run, seconds: int) -> Any:
         arguments += ["-n", "4", "--timeout", "40", "--timeout-method", "thread"]
     else:
         arguments += ["-o", "faulthandler_timeout=40"]
-    return needs("pytest") or [[sys.executable, "-m", "pytest", *arguments, str(ROOT / "tests" / "test_gpu.py")]]
+    return (
+        needs("pytest")
+        or needs("hypothesis")
+        or [[sys.executable, "-m", "pytest", *arguments, str(ROOT / "tests" / "test_gpu.py")]]
+    )
 
 
 def has(module: str) -> bool:
@@ -320,16 +341,45 @@ def missing(run: Run, part: str) -> Optional[str]:
 
 
 PARTS = [
-    Part("device", 40, check_device),
+    Part("device", 40, check_device, file=DEVICE),
     Part("compile", 60, compile_missing),
-    Part("matrix", 130, check_matrix),
+    Part("matrix", 130, check_matrix, file="matrix.jsonl"),
     Part("sanitizer", 45, sanitize),
-    Part("layers", 100, time_layers, speed=True),
-    Part("phases", 40, time_phases, speed=True),
-    Part("training", 50, time_training, speed=True),
-    Part("train", 75, train, speed=True),
+    Part("layers", 100, time_layers, speed=True, file="layers.jsonl"),
+    Part("phases", 40, time_phases, speed=True, file="phases.json"),
+    Part("training", 50, time_training, speed=True, file="training.json"),
+    Part("train", 75, train, speed=True, file="train.json"),
     Part("tests", 120, test),
 ]
+
+
+def prepare(output: Path, parts: Sequence[Part]) -> None:
+    """Make the folder of the results, and remove those of an earlier run.
+
+    output (Path): The folder.
+    parts (Sequence[Part]): What will be run.
+    RAISES (OSError): If it is no folder, or cannot be written to.
+    RAISES (ValueError): If there would be too many files.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    common = {SUMMARY, ARCHIVE, f".{ARCHIVE}", f".{DEVICE}"}
+    known = {output / name for name in common.union(part.file for part in PARTS if part.file is not None)}
+    others = [path for path in output.rglob("*") if not path.is_dir() and path not in known]
+    n_written = 2 + sum(part.file is not None for part in parts)
+    if len(others) + n_written > MOST_FILES:
+        raise ValueError(
+            f"{output} has {len(others)} files of others, and a run adds up to {n_written}: expected at most {MOST_FILES} "
+            "altogether; name an empty folder"
+        )
+    for path in known:
+        path.unlink(missing_ok=True)
+
+
+def stop(*_: Any) -> None:
+    """End, what has been found so far kept."""
+    # Once is enough.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit("asked to end")
 
 
 def main() -> None:
@@ -344,15 +394,24 @@ def main() -> None:
     only = args.only.split(",")
     if not set(only) <= set(names):
         parser.error(f"--only: expected names of {','.join(names)}, got {args.only}")
-    args.output.mkdir(parents=True, exist_ok=True)
+    if not args.seconds >= LEAST_SECONDS:
+        parser.error(f"--seconds: expected at least {LEAST_SECONDS}, got {args.seconds:g}")
+    parts = [part for part in PARTS if part.name == "device" or part.name in only]
+    try:
+        prepare(args.output, parts)
+    except (OSError, ValueError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
     # What was started ends with this, also when this is asked to end.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))
+    signal.signal(signal.SIGTERM, stop)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(args.output.resolve(), Path(folder), began + args.seconds)
-        run.unpack()
-        for part in PARTS:
-            if part.name == "device" or part.name in only:
-                run.do(part, count_wrong(run.output / "matrix.jsonl") if "matrix" in only else None)
+        try:
+            run.unpack()
+            for part in parts:
+                run.do(part, count_wrong(run.output / "matrix.jsonl"))
+        finally:
+            run.keep()
         print(run.summary(), end="")
     if any(said.startswith(BAD) for said in run.said.values()):
         raise SystemExit(1)

@@ -1,13 +1,13 @@
 """Layers and training on a GPU: this package's CUDA engine against cuDNN (torch's layers).
 
-    python benchmarks/gpu.py layers
-    python benchmarks/gpu.py training
+    python benchmarks/gpu/speed.py layers
+    python benchmarks/gpu/speed.py training
 
 `layers`: one bidirectional layer forward and back, to the gradients of all parameters and of the input, by shape and precision.
-The contenders take turns in one process and have the same weights; their outputs are compared first. A call is timed on the host,
-from before it until the device has done all of it. Torch reads zero-padded tensors, or sequences that are already sorted and
-packed, on the device; its precision is set to the same as this package's. A line of JSON for each row is written as soon as there
-is one; a row that is wrong, raises or hangs has its cause there instead, and the next one follows.
+The contenders take turns in one process and have the same weights; their outputs and gradients are compared first. A call is
+timed on the host, from before it until the device has done all of it. Torch reads zero-padded tensors, or sequences that are
+already sorted and packed, on the device; its precision is set to the same as this package's. A line of JSON for each row is
+written as soon as there is one; a row that is wrong, raises or hangs has its cause there instead, and the next one follows.
 
 `training`: `nlp.update` on batches of about 1,000 words, contenders in turns: on EWT dev (which is read faster than train) with
 settings as in configs/tagger_pos.cfg this package's encoder on the GPU and, where its compiled engine is there, on the CPU, and
@@ -24,21 +24,22 @@ from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, List, Tuple
 
 import numpy
+import paths  # noqa: F401 - the folder above
 import srsly
 import typer
-from _gpu import device_name, is_usable, synchronize, use_gpu
 from _measure import RESULTS, ROOT, Times, engine, machine, take_turns
 from _taggers import Tagger, build_tagger
-from _workers import Workers, failure, serve
-from gpu_shapes import SENTENCES, TIMED_CELLS, TIMED_PRECISIONS, timed_shapes
+from backend import device_name, synchronize, use_gpu
 from pipeline import Training
 from recurrence import Batch, Case, build_torch
+from shapes import SENTENCES, TIMED_CELLS, TIMED_PRECISIONS, timed_shapes
 from spacy.language import Language
 from spacy.training import Corpus
 from spacy.util import load_config, load_model_from_config
 from thinc.api import CupyOps, Model, NumpyOps, Ops, Ragged, fix_random_seed, use_ops, xp2torch
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_sequence
 from wasabi import table as format_table
+from workers import Workers, failure, serve
 
 from spacy_rnn.layers import build_rnn
 from spacy_rnn.recurrence import select_engine
@@ -75,16 +76,16 @@ def our_call(case: Case, model: Model, X: Any, dY: Any) -> Callable[[], Any]:
     model (Model): The layer.
     X (Array): Input rows [N, nI].
     dY (Array): The gradient of the output [N, 2 · nH].
-    RETURNS (Callable): What to time; it gives the output.
+    RETURNS (Callable): What to time; it gives the output and the gradient of the input.
     """
     lengths: Any = numpy.asarray(case.batch.lengths, dtype="int32")
     batch, d_batch = Ragged(X, lengths), Ragged(dY, lengths)
 
     def train() -> Any:
         Y, backprop = model(batch, is_train=True)
-        backprop(d_batch)
+        dX = backprop(d_batch)
         synchronize(model.ops)
-        return Y.data
+        return Y.data, dX.data
 
     return train
 
@@ -121,21 +122,22 @@ def torch_call(net: Any, X: Any, leaf: Any, dY: Any, ops: Ops) -> Callable[[], A
     leaf (torch.Tensor): The tensor of the input.
     dY (torch.Tensor): The gradient of the output's tensor.
     ops (Ops): The backend that says where it runs.
-    RETURNS (Callable): What to time; it gives the output's tensor.
+    RETURNS (Callable): What to time; it gives the tensor of the output, and the gradients of the input and by parameters' names.
     """
     import torch
 
     net.flatten_parameters()
-    wanted = [leaf.requires_grad_(), *net.parameters()]
+    names, parameters = zip(*net.named_parameters(), strict=True)
+    wanted = [leaf.requires_grad_(), *parameters]
 
     def train() -> Any:
         Y = net(X)[0]
         Y = Y.data if isinstance(Y, PackedSequence) else Y
-        torch.autograd.grad(Y, wanted, dY)
+        dX, *gradients = torch.autograd.grad(Y, wanted, dY)
         synchronize(ops)
         if isinstance(ops, CupyOps):
             torch.cuda.synchronize()
-        return Y
+        return Y, dX, dict(zip(names, gradients, strict=True))
 
     return train
 
@@ -147,7 +149,7 @@ def time_row(task: Row, ops: Ops, seconds: float) -> Row:
     ops (Ops): The backend.
     seconds (float): How long.
     RETURNS (Row): Milliseconds by contender, and how many times as long as this package's layer the peers took.
-    RAISES (ValueError): If outputs differ.
+    RAISES (ValueError): If outputs or gradients differ.
     """
     import torch
 
@@ -165,32 +167,84 @@ def time_row(task: Row, ops: Ops, seconds: float) -> Row:
     if isinstance(ops, CupyOps):
         model.to_gpu(0)
     calls["layer"] = our_call(case, model, ops.asarray(X), ops.asarray(dY))
-    difference = compare(case, calls, 1e-3 if precision == "float32" else 3e-2)
+    differences = compare(case, model, calls, 1e-3 if precision == "float32" else 3e-2)
     times = take_turns(calls, seconds, turn=min(0.05, seconds / 20), at_least=3)
     return {
         "status": "ok",
         "engine": select_engine(ops.asarray(X)).__name__,
-        "difference": difference,
+        "differences": differences,
         "milliseconds": {name: round(1000 * taken.median, 4) for name, taken in times.items()},
         "ratios": {name: taken.ratio_to(times["layer"]) for name, taken in times.items() if name != "layer"},
     }
 
 
-def compare(case: Case, calls: Dict[str, Callable[[], Any]], most: float) -> float:
-    """Compare outputs with torch's padded ones.
+def layer_results(case: Case, model: Model, call: Callable[[], Any]) -> Dict[str, numpy.ndarray]:
+    """Run this package's layer, whose gradients are still zero.
 
     case (Case): The case.
+    model (Model): The layer.
+    call (Callable): As of `our_call`.
+    RETURNS (Dict[str, numpy.ndarray]): Y, dX, and the gradients of the parameters by names and directions.
+    """
+    Y, dX = call()
+    results = {"Y": Y, "dX": dX}
+    for direction, suffix in zip(model.layers, ("", " reverse"), strict=True):
+        results.update({f"d{name}{suffix}": direction.get_grad(name) for name in direction.param_names})
+    return {name: NumpyOps().asarray(array) for name, array in results.items()}
+
+
+def torch_results(case: Case, call: Callable[[], Any], packed: bool) -> Dict[str, numpy.ndarray]:
+    """Run torch's layer.
+
+    case (Case): The case.
+    call (Callable): As of `torch_call`.
+    packed (bool): Whether its rows are packed.
+    RETURNS (Dict[str, numpy.ndarray]): As of `layer_results`, without the biases' if these have met padding.
+    """
+    import torch
+
+    Y, dX, gradients = call()
+    lengths = case.batch.lengths
+    if packed:
+        order = numpy.argsort([-length for length in lengths], kind="stable")
+        rows = case.batch.split(numpy.arange(sum(lengths)))
+        places = pack_sequence([torch.from_numpy(rows[i]) for i in order]).data.argsort()
+        results = {"Y": Y.detach().cpu()[places], "dX": dX.cpu()[places]}
+    else:
+        parts = {"Y": Y.detach().cpu(), "dX": dX.cpu()}
+        results = {name: torch.cat([part[:length, i] for i, length in enumerate(lengths)]) for name, part in parts.items()}
+    for of_torch, suffix in (("l0", ""), ("l0_reverse", " reverse")):
+        results[f"dW{suffix}"] = gradients[f"weight_ih_{of_torch}"].cpu()
+        results[f"dR{suffix}"] = gradients[f"weight_hh_{of_torch}"].cpu()
+        if packed or not case.batch.ragged:
+            results[f"db{suffix}"] = gradients[f"bias_ih_{of_torch}"].cpu()
+            results[f"dbR{suffix}"] = gradients[f"bias_hh_{of_torch}"].cpu()[-case.batch.nH :]
+    return {name: tensor.numpy() for name, tensor in results.items()}
+
+
+def compare(case: Case, model: Model, calls: Dict[str, Callable[[], Any]], most: float) -> Dict[str, float]:
+    """Compare outputs and gradients with torch's.
+
+    case (Case): The case.
+    model (Model): This package's layer, whose gradients are still zero.
     calls (Dict[str, Callable]): The contenders.
-    most (float): How much they may differ.
-    RETURNS (float): How much they differ.
+    most (float): How much they may differ; gradients as a share of the largest.
+    RETURNS (Dict[str, float]): How much they differ, by arrays.
     RAISES (ValueError): If that is more.
     """
-    found, padded = NumpyOps().asarray(calls["layer"]()), calls["torch padded"]().detach().cpu().numpy()
-    rows = case.batch.split(found)
-    difference = max(numpy.abs(padded[: len(each), i] - each).max() for i, each in enumerate(rows))
-    if not difference < most:
-        raise ValueError(f"{case.cell}, {case.batch.name}: outputs differ by {difference:.1e}")
-    return float(difference)
+    found = layer_results(case, model, calls["layer"])
+    differences: Dict[str, float] = {}
+    for name, call in calls.items():
+        if name == "layer":
+            continue
+        for key, expected in torch_results(case, call, name == "torch packed").items():
+            if key in found:
+                largest = 1.0 if key == "Y" else float(numpy.abs(expected).max()) or 1.0
+                difference = float(numpy.abs(found[key] - expected).max() / largest)
+                if not difference < most:
+                    raise ValueError(f"{case.cell}, {case.batch.name}: {key} differs from {name} by {difference:.1e}")
+                differences[key] = max(difference, differences.get(key, 0.0))
+    return differences
 
 
 def check_goals(rows: List[Row]) -> List[Row]:
@@ -315,8 +369,12 @@ def time_group(group: Dict[str, Tuple[Callable[[Path], Language], Path, str]], o
             contenders.pop(name, None)
             rows.append({"name": name, **failure(error)})
     for step in range(1, updates + 1):
-        for each in contenders.values():
-            each.update(step, ops)
+        for name in list(contenders):
+            try:
+                contenders[name].update(step, ops)
+            except Exception as error:  # noqa: BLE001 - the others can still be measured
+                del contenders[name]
+                rows.append({"name": name, **failure(error)})
         if time.monotonic() > ends:
             break
     times = {name: Times.of(each.taken[min(2, len(each.taken) - 1) :]) for name, each in contenders.items()}
@@ -343,7 +401,7 @@ def layers(
     """Measure layers, and keep the figures."""
     if worker:
         ops = use_gpu(gpu)
-        serve(partial(time_row, ops=ops, seconds=0.05 if quick else ROW), partial(is_usable, ops))
+        serve(lambda task, _: time_row(task, ops, 0.05 if quick else ROW), partial(synchronize, ops))
         return
     rows: List[Row] = []
     with output.open("w", encoding="utf8") as file:
@@ -375,11 +433,11 @@ def training(
     """Measure `nlp.update`, and keep the figures."""
     ends, ops, rows = time.monotonic() + seconds, use_gpu(gpu), []
     groups = trainings(corpus, ops.name)
+    where = {"device": device_name(gpu), "machine": machine("torch"), "cpu": engine()}
     for i, (group, contenders) in enumerate(groups.items()):
         left = ends - time.monotonic()
         found = time_group(contenders, ops, 2 if quick else UPDATES, time.monotonic() + left / (len(groups) - i))
         rows += [{"group": group, **row} for row in found]
-        where = {"device": device_name(gpu), "machine": machine("torch"), "cpu": engine()}
         srsly.write_json(output, {"benchmark": "gpu training", **where, "rows": rows})
         for row in found:
             if row["status"] == "ok":

@@ -1,19 +1,21 @@
 """Every cell, shape and precision on a GPU against the reference: both directions of a layer in one launch, forward and back.
 
-    python benchmarks/gpu_matrix.py OUTPUT.jsonl
-    python benchmarks/gpu_matrix.py OUTPUT.jsonl --emulated
+    python benchmarks/gpu/matrix.py OUTPUT.jsonl
+    python benchmarks/gpu/matrix.py OUTPUT.jsonl --emulated
 
 Each case runs twice, in memory that is full of NaN before it is written, in a worker process with a deadline. OUTPUT has a line
 of JSON for each:
 
-    status      ok, wrong, differs (the second run has other bits), error, hang, or skipped (no time was left)
+    status      ok, wrong, differs (the second run has other bits), refused (the device has no room for a cluster that was
+                planned, and has done without), error, hang, or skipped (no time was left)
     margins     the largest error of each array, as a share of its limit: at most 1 is right
     worst       the array with the largest
     first       the first wrong element, how many there are, and in which rows and columns
-    launches    kernels, blocks, and what else they were launched with
+    launches    kernels, blocks, and what else they were launched with; of a case without a result the last ones it came to
 
-Where the kernels of a case run in thread block clusters it is run without them as well. With `--emulated` the smallest shapes run
-on the CPU (tests/support/emulated_cuda.py, needs g++). It ends with 0 if nothing is wrong, and whatever was skipped.
+Where the kernels of a case run in thread block clusters it is run without them as well. With `--emulated` the smallest shapes
+run on the CPU (tests/support/emulated_cuda.py, needs g++). It ends with 0 if nothing is wrong and each case has its line,
+whatever was skipped.
 """
 
 import json
@@ -24,19 +26,21 @@ from collections import Counter
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterator, List, Optional, Tuple
+from typing import Annotated, Any, Collection, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy
 import typer
-from _workers import Result, Workers, serve
-from gpu_shapes import MATRIX, SMALLEST
+from shapes import MATRIX, SMALLEST
+from workers import Result, Tell, Workers, serve
 
+from spacy_rnn.cuda import CLUSTER, ClusterError, find_problem, plan_kernel
+from spacy_rnn.cuda import find_device as find_gpu
 from spacy_rnn.cuda.sources import CELLS, PRECISIONS
 
-SUPPORT = Path(__file__).parent.parent / "tests" / "support"
+SUPPORT = Path(__file__).parent.parent.parent / "tests" / "support"
 sys.path.insert(0, str(SUPPORT))
 
-from problems import draw_directions, limit, margins, run_directions, run_reference  # noqa: E402
+from problems import away_from_zero, draw_directions, limit, margins, run_directions, run_reference  # noqa: E402
 
 # As in tests/test_gpu.py.
 TOLERANCES = {"float32": 1e-5, "tf32": 3e-3, "bfloat16": 3e-2}
@@ -75,7 +79,7 @@ def poison(cupy: Any, pooled: bool) -> None:
     cupy.cuda.set_allocator(allocate)
 
 
-def find_device(emulated: bool, pooled: bool = True) -> Any:
+def open_device(emulated: bool, pooled: bool = True) -> Any:
     """Find what executes the kernels.
 
     emulated (bool): Whether it is the CPU.
@@ -89,45 +93,68 @@ def find_device(emulated: bool, pooled: bool = True) -> Any:
         emulator: Any = EmulatedDevice(processors=4, max_cluster=8)
         emulator.xp = EmptyIsNaN()
         return emulator
-    from spacy_rnn.cuda import find_device, find_problem
-
-    device = find_device()
+    device = find_gpu()
     if device is None:
         raise RuntimeError(find_problem())
     poison(device.xp, pooled)
     return device
 
 
+class Recorded(NamedTuple):
+    """What was launched.
+
+    launches (Launches): For each launch the kernel, the blocks, and what else it was launched with.
+    refusals (List[str]): Why the device had no room for a cluster.
+    """
+
+    launches: Launches
+    refusals: List[str]
+
+
 @contextmanager
-def recorded(device: Any) -> Iterator[Launches]:
-    """Record what is launched.
+def recorded(device: Any, tell: Tell) -> Iterator[Recorded]:
+    """Record what is launched. A device that refuses clusters is asked for them again afterwards.
 
     device (Any): The device.
-    YIELDS (Launches): For each launch the kernel, the blocks, and what else it was launched with.
+    tell (Callable): Called with each launch before it happens.
+    YIELDS (Recorded): What was launched.
     """
-    launches: Launches = []
-    launch = device.launch
+    found = Recorded([], [])
+    launch, max_cluster = device.launch, device.max_cluster
 
     def record(*args: Any) -> None:
-        launches.append([arg if isinstance(arg, int) else str(arg) for arg in args if not isinstance(arg, numpy.ndarray)])
-        launch(*args)
+        described = [arg if isinstance(arg, int) else str(arg) for arg in args if not isinstance(arg, numpy.ndarray)]
+        tell(described)
+        try:
+            launch(*args)
+        except ClusterError as error:
+            found.refusals.append(str(error))
+            raise
+        found.launches.append(described)
 
     device.launch = record
     try:
-        yield launches
+        yield found
     finally:
-        device.launch = launch
+        device.launch, device.max_cluster = launch, max_cluster
 
 
-@lru_cache(maxsize=1)
-def solve(shape: str, cell: str) -> Tuple[Any, List[Arrays]]:
-    """Draw a problem and have the reference solve it, in float64.
+def solve(task: Dict[str, str]) -> Tuple[Any, List[Arrays]]:
+    """Draw the problem of a case and have the reference solve it, in float64.
 
-    shape (str): One of MATRIX.
-    cell (str): The cell.
+    task (Dict[str, str]): The case.
     RETURNS (Tuple[List[Problem], List[Arrays]]): The problems of the directions and their results; the last ones are of both.
     """
+    # Near zero rounding turns units on or off, and with each of them whole terms of the gradients come or go.
+    return _solve(task["shape"], task["cell"], task["cell"] == "elman_relu" and task["precision"] != "float32")
+
+
+# The precisions of a cell follow each other, and one cell has two problems.
+@lru_cache(maxsize=2)
+def _solve(shape: str, cell: str, is_away: bool) -> Tuple[Any, List[Arrays]]:
     problems = draw_directions(cell, *MATRIX[shape])
+    if is_away:
+        problems = [away_from_zero(p) for p in problems]
     expected = [run_reference(p) for p in problems]
     dX = sum(each.pop("dX") for each in expected)
     return problems, [*expected, {"dX": dX, "Y": expected[0]["Y"]}]
@@ -173,10 +200,9 @@ def find_first(key: str, found: numpy.ndarray, expected: Arrays, tolerance: floa
     }
 
 
-def compare(cell: str, precision: str, found: List[Arrays], expected: List[Arrays]) -> Result:
+def compare(precision: str, found: List[Arrays], expected: List[Arrays]) -> Result:
     """Compare results with those of the reference.
 
-    cell (str): The cell.
     precision (str): One of PRECISIONS.
     found (List[Arrays]): What was found.
     expected (List[Arrays]): What was expected.
@@ -186,9 +212,6 @@ def compare(cell: str, precision: str, found: List[Arrays], expected: List[Array
     tolerance = TOLERANCES[precision] * max(1, len(expected[0]["Y"]) / 1000) ** 0.5
     result: Result = {"status": "ok", "margins": {}}
     for name, one, other in zip(("forward", "backward", "both"), found, expected, strict=True):
-        if cell == "elman_relu" and precision != "float32":
-            # Near zero rounding turns units on or off, and with each of them whole terms of the gradients come or go.
-            one = {key: array for key, array in one.items() if key == "Y" or key.startswith("final")}
         for key, margin in margins(one, other, tolerance).items():
             result["margins"][f"{name} {key}"] = round(margin, 4)
             first = find_first(key, one[key], other, tolerance)
@@ -200,48 +223,57 @@ def compare(cell: str, precision: str, found: List[Arrays], expected: List[Array
     return result
 
 
-def check(task: Dict[str, str], device: Any) -> Result:
+def check(task: Dict[str, str], device: Any, tell: Tell) -> Result:
     """Check a case.
 
     task (Dict[str, str]): Shape, cell, precision, and clusters: "on" or "off".
     device (Any): The device.
+    tell (Callable): As of `recorded`.
     RETURNS (Result): Its line.
     """
-    problems, expected = solve(task["shape"], task["cell"])
-    with recorded(device) as launches:
-        found, again = (execute(problems, device, task["precision"]) for _ in range(2))
-    result = compare(task["cell"], task["precision"], found, expected)
+    problems, expected = solve(task)
+    with recorded(device, tell) as first:
+        found = execute(problems, device, task["precision"])
+    with recorded(device, tell) as second:
+        again = execute(problems, device, task["precision"])
+    result = compare(task["precision"], found, expected)
     same = all(
         numpy.array_equal(one[key], other[key], equal_nan=True) for one, other in zip(found, again, strict=True) for key in one
     )
     if result["status"] == "ok" and not same:
         result["status"] = "differs"
-    return {**result, "same bits": same, "launches": launches[: len(launches) // 2]}
+    refusals = first.refusals + second.refusals
+    if refusals:
+        # The results are those of blocks that meet in memory: nothing is known of a cluster's.
+        result["status"] = "refused" if result["status"] == "ok" else result["status"]
+        result["error"] = "; ".join(dict.fromkeys(refusals))
+    result.update({"same bits": same, "launches": first.launches})
+    if second.launches != first.launches:
+        result["launches of the second run"] = second.launches
+    return result
 
 
-def check_with_and_without(task: Dict[str, str], device: Any) -> Result:
+def check_with_and_without(task: Dict[str, str], device: Any, tell: Tell) -> Result:
     """Check a case, without clusters if it is so.
 
     task (Dict[str, str]): The case.
     device (Any): The device.
-    RETURNS (Result): Its line; status "none" if the device has no clusters, or is not asked for any.
+    tell (Callable): As of `recorded`.
+    RETURNS (Result): Its line; status "none" if the case has no clusters, or the device not the precision.
     """
     if task["precision"] != "float32" and not device.rounds:
         return {"status": "none"}
     if task["clusters"] == "on":
-        return check(task, device)
-    most = getattr(device, "max_cluster", 1)
-    if most == 1:
+        return check(task, device, tell)
+    lengths, _, nH = MATRIX[task["shape"]]
+    sizes = task["precision"], nH, len(lengths), 2
+    if not any(plan_kernel(task["cell"], backward, *sizes, device.chip)[0].team == CLUSTER for backward in (False, True)):
         return {"status": "none"}
-    problems, _ = solve(task["shape"], task["cell"])
-    with recorded(device) as with_clusters:
-        execute(problems, device, task["precision"])
-    device.max_cluster = 1
+    most, device.max_cluster = device.max_cluster, 1
     try:
-        result = check(task, device)
+        return check(task, device, tell)
     finally:
         device.max_cluster = most
-    return {"status": "none"} if result["launches"] == with_clusters else result
 
 
 def make_groups(shapes: List[str], cells: List[str], precisions: List[str]) -> List[List[Dict[str, str]]]:
@@ -261,6 +293,21 @@ def make_groups(shapes: List[str], cells: List[str], precisions: List[str]) -> L
         for shape in shapes
         for cell in cells
     ]
+
+
+def check_names(option: str, given: Optional[List[str]], known: Collection[str]) -> List[str]:
+    """Give the names of an option.
+
+    option (str): The option.
+    given (Optional[List[str]]): The names, or None for all.
+    known (Collection[str]): All.
+    RETURNS (List[str]): The names.
+    RAISES (typer.BadParameter): If one is not known.
+    """
+    unknown = [name for name in given or () if name not in known]
+    if unknown:
+        raise typer.BadParameter(f"{option}: expected one of {', '.join(known)}, got {', '.join(unknown)}")
+    return given or list(known)
 
 
 def describe(line: Result) -> str:
@@ -286,15 +333,11 @@ def serve_cases(device: Any) -> None:
     device (Any): The device.
     """
 
-    def is_usable() -> bool:
-        # A context does not recover from what went wrong in a kernel.
-        try:
-            device.xp.asarray(numpy.zeros(1)).sum().item()
-        except Exception:  # noqa: BLE001 - whatever it is
-            return False
-        return True
-
-    serve(lambda task: check_with_and_without(task, device), is_usable)
+    # A context does not recover from what went wrong in a kernel.
+    serve(
+        lambda task, tell: check_with_and_without(task, device, tell),
+        lambda: device.xp.asarray(numpy.zeros(1)).sum().item(),
+    )
 
 
 def run_matrix(
@@ -308,22 +351,28 @@ def run_matrix(
     workers (int): How many there are.
     deadline (float): How long a case may take, seconds.
     seconds (float): How long all may take.
-    RETURNS (Counter): How many cases have each status.
+    RETURNS (Counter): How many cases have each status; "without a line" those of which nothing was heard.
     """
     counts: Counter = Counter()
+    n_left = sum(map(len, groups))
     with output.open("w", encoding="utf8") as file:
 
         def write(task: Dict[str, str], result: Result) -> None:
+            nonlocal n_left
+            line = {**task, **result}
+            written = json.dumps(line, allow_nan=False)
+            n_left -= 1
             # Nothing was to be done, or it was not asked because the case itself was not reached.
             if result["status"] == "none" or (task["clusters"] == "off" and result["status"] == "skipped"):
                 return
-            line = {**task, **result}
             counts[line["status"]] += 1
-            print(json.dumps(line), file=file, flush=True)
+            print(written, file=file, flush=True)
             if line["status"] not in ("ok", "skipped"):
                 typer.echo(describe(line))
 
         Workers(command, deadline, time.monotonic() + seconds, write).run(groups, workers)
+    if n_left:
+        counts["without a line"] = n_left
     return counts
 
 
@@ -341,12 +390,13 @@ def main(
 ) -> None:
     """Check every case; without OUTPUT in this process, which a sanitizer watches."""
     if worker:
-        serve_cases(find_device(emulated))
+        serve_cases(open_device(emulated))
         return
-    groups = make_groups(shape or list(SMALLEST if emulated else MATRIX), cell or list(CELLS), precision or list(PRECISIONS))
+    shapes = check_names("--shape", shape or (list(SMALLEST) if emulated else None), MATRIX)
+    groups = make_groups(shapes, check_names("--cell", cell, CELLS), check_names("--precision", precision, PRECISIONS))
     if output is None:
-        device = find_device(emulated, pooled=False)
-        lines = [{**task, **check_with_and_without(task, device)} for group in groups for task in group]
+        device = open_device(emulated, pooled=False)
+        lines = [{**task, **check_with_and_without(task, device, lambda launch: None)} for group in groups for task in group]
         counts = Counter(line["status"] for line in lines if line["status"] != "none")
         for line in lines:
             if line["status"] not in ("ok", "none"):

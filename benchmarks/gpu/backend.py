@@ -37,16 +37,3 @@ def synchronize(ops: Ops) -> None:
     """
     if isinstance(ops, CupyOps):
         ops.xp.cuda.Device().synchronize()
-
-
-def is_usable(ops: Ops) -> bool:
-    """Say whether the device still computes after something was raised.
-
-    ops (Ops): The backend.
-    RETURNS (bool): Whether it does.
-    """
-    try:
-        synchronize(ops)
-    except Exception:  # noqa: BLE001 - whatever it is
-        return False
-    return True

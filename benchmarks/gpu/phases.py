@@ -1,6 +1,6 @@
 """Where the time goes on a GPU: the parts of a layer's call, and of `nlp.update`.
 
-    python benchmarks/gpu_phases.py
+    python benchmarks/gpu/phases.py
 
 `layers`: a bidirectional layer forward and back, milliseconds of the device by CUDA events around each launch and each product:
 the projection of the input, the sweeps, the products of the gradients. `other` is what the device has to do besides (sums,
@@ -21,16 +21,17 @@ from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy
+import paths  # noqa: F401 - the folder above
 import srsly
 import typer
-from _gpu import device_name, synchronize, use_gpu
 from _measure import RESULTS, ROOT, machine
 from _taggers import ACCURATE, build_tagger
-from _workers import failure
-from gpu import trainings
-from gpu_shapes import SENTENCES, TIMED_CELLS, TIMED_PRECISIONS, timed_shapes
+from backend import device_name, synchronize, use_gpu
 from pipeline import Training
+from shapes import SENTENCES, TIMED_CELLS, TIMED_PRECISIONS, timed_shapes
+from speed import trainings
 from thinc.api import Ops, Ragged
+from workers import failure
 
 from spacy_rnn.cuda import device as cuda_device
 from spacy_rnn.cuda import find_device, shares
@@ -41,7 +42,8 @@ from spacy_rnn.recurrence.engine import ENGINES
 
 Row = Dict[str, Any]
 
-CHUNKS = (32, 64, 128)
+# Beside the default.
+CHUNKS = (32, 64, 96)
 CALLS = 10
 # Runtime calls that CUPTI sees, by what they are.
 CALLED = {
@@ -164,8 +166,8 @@ def settings(device: Any) -> List[Tuple[str, Any, str, Any]]:
     device (Any): The device.
     RETURNS (List[Tuple[str, Any, str, Any]]): In words, what has it, its name, its value.
     """
-    found = [(f"chunks of {n}", shares, "MAX_CHUNK", n) for n in CHUNKS if hasattr(shares, "MAX_CHUNK")]
-    if getattr(device, "max_cluster", 1) > 1:
+    found = [(f"chunks of {n}", shares, "MAX_CHUNK", n) for n in CHUNKS]
+    if device.max_cluster > 1:
         found.append(("no clusters", device, "max_cluster", 1))
     found.append(("a call for each product", cuda_device, "_distances", lambda products: None))
     return found
