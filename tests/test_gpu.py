@@ -1,12 +1,15 @@
 """What runs on NumPy arrays gives the same on CuPy arrays. Skipped where there is no GPU."""
 
+import importlib.util
 from functools import cache
+from pathlib import Path
 
 import fields
 import numpy
 import pytest
 import spacy
-from problems import assert_close, away_from_zero, draw, draw_directions, run_directions, run_reference, slices
+from problems import TOLERANCES, assert_close, draw, find_tolerance, run_directions, run_reference, slices, solve_directions
+from problems import run as run_sweep
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, CupyOps, Linear, NumpyOps, Ragged, chain, fix_random_seed, ragged2list, use_ops, with_array
@@ -25,7 +28,7 @@ from spacy_rnn.layers import (
     encode_stream,
     set_labels,
 )
-from spacy_rnn.recurrence import CELLS, Backpropagation, Batch, Sweep, run_sweeps, select_engine, sweep, use_engine
+from spacy_rnn.recurrence import CELLS, Backpropagation, select_engine, sweep, use_engine
 from spacy_rnn.recurrence import cuda as engine
 
 cupy = pytest.importorskip("cupy", reason="needs CuPy")
@@ -42,49 +45,23 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not has_device(), reason="need
 
 LENGTHS = numpy.asarray([5, 0, 1, 9, 3], dtype="int32")
 
-# Lengths, input width, hidden units. From 65 units of an LSTM on, blocks share the units; 520 and more do not stay on chip.
-SHAPES = {
-    "no sequences": ([], 3, 4),
-    "no rows": ([0, 0], 3, 4),
-    "one unit": ([3, 0, 5, 1], 1, 1),
-    "tiny slices": ([3, 1], 4, 130),
-    "tiny tiles": ([2, 1], 4, 520),
-    "48 units": ([30, 1, 12, 0, 12], 33, 48),
-    "64 units": ([6] * 40, 96, 64),
-    "100 units": ([9, 2, 9], 64, 100),
-    "128 units": ([25] * 32 + [3, 0, 60], 128, 128),
-    "256 units": ([20, 7, 3] * 20, 256, 256),
-    "512 units": ([12, 5] * 40, 64, 512),
-    "600 units": ([12, 5, 1], 64, 600),
-    "a long sequence": ([3000], 16, 64),
-    "many sequences": ([i % 5 for i in range(1431)], 6, 128),
-}
-PRECISIONS = {"float32": 1e-5, "tf32": 3e-3, "bfloat16": 3e-2}
+# The shapes of benchmarks/gpu/matrix.py.
+_spec = importlib.util.spec_from_file_location("shapes", Path(__file__).parent.parent / "benchmarks" / "gpu" / "shapes.py")
+_shapes = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_shapes)
+SHAPES = {"no sequences": ([], 3, 4), **_shapes.MATRIX}
+
+solve = cache(solve_directions)
 
 
-@cache
-def draw_and_solve(shape, name, is_rounded):
-    problems = draw_directions(name, *SHAPES[shape])
-    if name == "elman_relu" and is_rounded:
-        # Near zero rounding would turn units on or off, and with each of them whole terms of the gradients would come or go.
-        problems = [away_from_zero(p) for p in problems]
-    return problems, [run_reference(p) for p in problems]
-
-
-def run_on_gpu(p, precision="float32", **settings):
+def run_on_gpu(p, **settings):
     """Execute a sweep on the device and go back; give all results by name, as NumPy arrays."""
     p = p.mapped(lambda array: cupy.asarray(array))
-    one = Sweep(p.cell, p.params, p.X, Batch(p.lengths, len(p.X)), p.initial, p.mask, p.reverse)
     assert select_engine(p.X, p.params) is engine
-    ((Y, final),), backprop = run_sweeps([one], True, precision=precision, **settings)
-    dX, (grads,), (d_initial,) = backprop([p.dY], [p.d_final])
-    results = {"Y": Y, "dX": dX}
-    for prefix, arrays in (("final", final), ("gradient", grads), ("gradient of initial", d_initial)):
-        results.update({f"{prefix} {key}": array for key, array in arrays.items()})
-    return {key: cupy.asnumpy(array) for key, array in results.items()}
+    return {key: cupy.asnumpy(array) for key, array in run_sweep(p, **settings).items()}
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", TOLERANCES)
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_sweeps_are_those_of_the_reference(shape, name, precision):
@@ -92,14 +69,12 @@ def test_sweeps_are_those_of_the_reference(shape, name, precision):
     device = find_device()
     if precision == "bfloat16" and not device.rounds:
         pytest.skip("needs compute capability 8.0")
-    problems, expected = draw_and_solve(shape, name, precision != "float32")
-    # Long sums of rounded numbers wander further.
-    tolerance = PRECISIONS[precision] * max(1, len(problems[0].X) / 1000) ** 0.5
+    lengths, nI, nH = SHAPES[shape]
+    problems, expected = solve(name, tuple(lengths), nI, nH, precision != "float32")
+    tolerance = find_tolerance(precision, len(problems[0].X))
     found, dX = run_directions([p.mapped(cupy.asarray) for p in problems], device, precision=precision)
-    found = [{key: cupy.asnumpy(array) for key, array in each.items()} for each in found]
-    assert_close({"dX": cupy.asnumpy(dX)}, {"dX": sum(p["dX"] for p in expected), "Y": expected[0]["Y"]}, tolerance)
-    for one, other in zip(found, expected, strict=True):
-        assert_close(one, other, tolerance)
+    for one, other in zip((*found, {"dX": dX}), expected, strict=True):
+        assert_close({key: cupy.asnumpy(array) for key, array in one.items()}, other, tolerance)
 
 
 @pytest.mark.parametrize("reverse, truncate", [(False, 0), (True, 50)], ids=["forward", "backward and truncated"])

@@ -26,6 +26,7 @@ PACKAGES = (
     "nvidia-cuda-nvrtc",
     "nvidia-cudnn-cu13",
 )
+# What it ends with where there is no device.
 NO_DEVICE = 3
 
 

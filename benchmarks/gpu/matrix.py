@@ -40,10 +40,8 @@ from spacy_rnn.cuda.sources import CELLS, PRECISIONS
 SUPPORT = Path(__file__).parent.parent.parent / "tests" / "support"
 sys.path.insert(0, str(SUPPORT))
 
-from problems import away_from_zero, draw_directions, limit, margins, run_directions, run_reference  # noqa: E402
+from problems import find_tolerance, limit, margins, run_directions, solve_directions  # noqa: E402
 
-# As in tests/test_gpu.py.
-TOLERANCES = {"float32": 1e-5, "tf32": 3e-3, "bfloat16": 3e-2}
 Arrays = Dict[str, numpy.ndarray]
 Launches = List[List[Any]]
 
@@ -145,19 +143,14 @@ def solve(task: Dict[str, str]) -> Tuple[Any, List[Arrays]]:
     task (Dict[str, str]): The case.
     RETURNS (Tuple[List[Problem], List[Arrays]]): The problems of the directions and their results; the last ones are of both.
     """
-    # Near zero rounding turns units on or off, and with each of them whole terms of the gradients come or go.
+    # One cell has another problem where factors are rounded.
     return _solve(task["shape"], task["cell"], task["cell"] == "elman_relu" and task["precision"] != "float32")
 
 
-# The precisions of a cell follow each other, and one cell has two problems.
+# The precisions of a cell follow each other.
 @lru_cache(maxsize=2)
-def _solve(shape: str, cell: str, is_away: bool) -> Tuple[Any, List[Arrays]]:
-    problems = draw_directions(cell, *MATRIX[shape])
-    if is_away:
-        problems = [away_from_zero(p) for p in problems]
-    expected = [run_reference(p) for p in problems]
-    dX = sum(each.pop("dX") for each in expected)
-    return problems, [*expected, {"dX": dX, "Y": expected[0]["Y"]}]
+def _solve(shape: str, cell: str, is_rounded: bool) -> Tuple[Any, List[Arrays]]:
+    return solve_directions(cell, *MATRIX[shape], is_rounded)
 
 
 def execute(problems: Any, device: Any, precision: str) -> List[Arrays]:
@@ -208,8 +201,7 @@ def compare(precision: str, found: List[Arrays], expected: List[Arrays]) -> Resu
     expected (List[Arrays]): What was expected.
     RETURNS (Result): Status, margins, worst array, first wrong element.
     """
-    # Long sums of rounded numbers wander further.
-    tolerance = TOLERANCES[precision] * max(1, len(expected[0]["Y"]) / 1000) ** 0.5
+    tolerance = find_tolerance(precision, len(expected[0]["Y"]))
     result: Result = {"status": "ok", "margins": {}}
     for name, one, other in zip(("forward", "backward", "both"), found, expected, strict=True):
         for key, margin in margins(one, other, tolerance).items():

@@ -24,14 +24,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
+from device import NO_DEVICE
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACK = ROOT / "benchmarks" / "pack" / f"cp{sys.version_info[0]}{sys.version_info[1]}.tar.gz"
 ARCHIVE = "all.tar.gz"
 SUMMARY = "summary.txt"
 DEVICE = "device.json"
 MOST_FILES = 8
-# What device.py ends with where there is no device.
-NO_DEVICE = 3
 # What is kept of the time for the archive and the summary.
 RESERVE = 3
 # Less than that is not enough for anything.

@@ -70,14 +70,13 @@ def run(
     return _put_back(sweeps, places, kept.results), backprop
 
 
-def tape(sweeps: Sequence[Sweep], device: Optional[Device] = None) -> Tape:
+def tape(sweeps: Sequence[Sweep]) -> Tape:
     """Say how much training keeps.
 
     sweeps (Sequence[Sweep]): The sweeps of the directions of a layer.
-    device (Optional[Device]): What executes them; the device that CuPy uses if None.
     RETURNS (Tape): Gates, states and, on the way back, the gradients of the gates.
     """
-    device = device or find_device()
+    device = find_device()
     assert device is not None
     n_gates, nH = len(sweeps[0].cell.gates), state_shape(sweeps[0])[1]
     return Tape(len(sweeps) * (2 * n_gates + 3) * nH, device.total_memory // (4 * TAPE_SHARE), PIECE_TAPE)

@@ -14,7 +14,7 @@ from thinc import util
 
 # What takes arrays of the host, and what tells the host how large its result is.
 _FROM_HOST = ("array", "asarray", "split")
-_WAITING = ("argwhere", "asnumpy", "flatnonzero", "intersect1d", "isin", "nonzero", "repeat", "setdiff1d", "union1d", "unique")
+_WAITING = ("argwhere", "asnumpy", "flatnonzero", "intersect1d", "nonzero", "setdiff1d", "union1d", "unique")
 # Views, and properties that are looked up on the host.
 _VIEWS = ("T", "ravel", "reshape", "squeeze", "transpose", "view")
 _METHODS = ("all", "any", "argmax", "argmin", "astype", "copy", "cumsum", "dot", "max", "mean", "min", "sum", "take", "var")

@@ -7,6 +7,9 @@ from numpy.testing import assert_array_equal
 
 from spacy_rnn.recurrence import CELLS, Batch, Cell, Sweep, cuda, sweep
 
+# How far numbers may be off in each precision, of a thousand rows and fewer.
+TOLERANCES = {"float32": 1e-5, "tf32": 3e-3, "bfloat16": 3e-2}
+
 
 class Problem(NamedTuple):
     """The arguments of a sweep, and of the way back."""
@@ -66,6 +69,23 @@ def away_from_zero(problem):
     """Give a problem of a cell with rectified units, with all of them on and none near zero, where rounding turns them off."""
     params = problem.params
     return problem._replace(params={**params, "b": numpy.full_like(params["b"], 4), "R": params["R"] * numpy.float32(0.1)})
+
+
+def solve_directions(name, lengths, nI, nH, is_rounded):
+    """Draw the directions of a layer for an engine that rounds factors or does not; give them, and what the reference finds: the
+    results of each, and dX of both."""
+    problems = draw_directions(name, lengths, nI, nH)
+    if name == "elman_relu" and is_rounded:
+        # Near zero rounding turns units on or off, and with each of them whole terms of the gradients come or go.
+        problems = [away_from_zero(p) for p in problems]
+    expected = [run_reference(p) for p in problems]
+    dX = sum(each.pop("dX") for each in expected)
+    return problems, [*expected, {"dX": dX, "Y": expected[0]["Y"]}]
+
+
+def find_tolerance(precision, n_rows):
+    """Say how far numbers may be off: long sums of rounded numbers wander further."""
+    return TOLERANCES[precision] * max(1, n_rows / 1000) ** 0.5
 
 
 def run_directions(problems, device, is_train=True, precision="float32"):

@@ -29,8 +29,7 @@ def _assert_takes_no_more(offered, expected):
     taken, signature = find_signature(offered), find_signature(expected)
     if signature is None or _is_open(taken) or _is_open(signature):
         return
-    known = [name for name in signature.parameters if name != "self"]
-    given = [name for name in taken.parameters if name != "self"]
+    known, given = list(signature.parameters), list(taken.parameters)
     assert given == known[: len(given)], f"{expected!r} takes {known}"
 
 
