@@ -1,5 +1,9 @@
 """What the tests of several rooms share."""
 
+import os
+import subprocess
+import sys
+
 import numpy
 import pytest
 from hypothesis import settings
@@ -26,3 +30,14 @@ def difference_error():
         return 0.0 if scale == 0 else numpy.linalg.norm(gradient - numeric) / scale
 
     return error
+
+
+@pytest.fixture(scope="session")
+def python():
+    """(code or arguments) -> the finished process of a fresh interpreter."""
+
+    def run(*arguments):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment)
+
+    return run

@@ -14,9 +14,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, CupyOps, Linear, NumpyOps, Ragged, chain, fix_random_seed, ragged2list, use_ops, with_array
 
+from spacy_rnn.crf import Crf, viterbi
 from spacy_rnn.cuda import find_device, find_problem, require_gpu
 from spacy_rnn.cuda.segments import max_segments, sum_segments
-from spacy_rnn.decoding import Crf, viterbi
 from spacy_rnn.layers import (
     build_convolution,
     build_crf,
@@ -25,11 +25,11 @@ from spacy_rnn.layers import (
     build_rnn,
     crf_decode,
     crf_log_likelihood,
-    encode_stream,
     set_labels,
 )
 from spacy_rnn.recurrence import CELLS, Backpropagation, select_engine, sweep, use_engine
 from spacy_rnn.recurrence import cuda as engine
+from spacy_rnn.streaming import encode_stream
 
 cupy = pytest.importorskip("cupy", reason="needs CuPy")
 

@@ -33,9 +33,9 @@ from speed import trainings
 from thinc.api import Ops, Ragged
 from workers import failure
 
+from spacy_rnn.crf import Crf, log_likelihood, viterbi
 from spacy_rnn.cuda import device as cuda_device
 from spacy_rnn.cuda import find_device, shares
-from spacy_rnn.decoding import Crf, log_likelihood, viterbi
 from spacy_rnn.layers import build_rnn
 from spacy_rnn.recurrence import use_engine
 from spacy_rnn.recurrence.engine import ENGINES

@@ -8,7 +8,9 @@ from spacy.ml.staticvectors import forward as look_up_static_vectors
 from thinc.api import Model
 from thinc.layers.array_getitem import forward as get_item
 
-from . import char_embed, dropout, embed, hash_embed, highway, list2ragged, sequence_dropout, with_rows
+from .embedding import char_embed, embed, hash_embed
+from .plain import dropout, highway, sequence_dropout
+from .ragged import list2ragged, wrapper
 
 # Containers treat rows by themselves if the layers in them do.
 _THINC = """
@@ -28,7 +30,7 @@ _row_wise: Set[Callable] = {
     highway.forward,
     list2ragged.forward,
     sequence_dropout.forward,
-    with_rows.forward,
+    wrapper.forward,
 }
 
 

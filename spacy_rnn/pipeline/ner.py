@@ -12,8 +12,8 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
-from .decoders import Gold, split
 from .entities import entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
+from .heads import Gold, split
 from .pipe import require_initialized
 from .sequence import SequencePipe
 

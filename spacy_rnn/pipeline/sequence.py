@@ -12,7 +12,7 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from .decoders import Gold, make_decoder
+from .heads import Gold, make_decoder
 from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
 
 _Decoding = Tuple[str, Optional[str]]

@@ -15,12 +15,11 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
-from .decoders import Gold, split
 from .gold import gold_keys, gold_strings, label_keys, targets
+from .heads import Gold, split
 from .pipe import require_initialized
 from .probabilities import register_extensions, store_probabilities
 from .sequence import SequencePipe
-from .stream import label_stream
 
 # The 17 tags of Universal Dependencies 2, and spaCy's SPACE; CONJ was of version 1, EOL has no use.
 UNIVERSAL_POS = [name for name in POS_IDS if name not in ("", "CONJ", "EOL")]
@@ -344,7 +343,7 @@ class RNNTagger(SequencePipe, Tagger):
     def _stream(self, source: Iterable[Union[str, Doc]], piece: int, lookahead: int) -> Iterator[Tuple[List[str], numpy.ndarray]]:
         """Give the words of each piece, and the numbers of their labels."""
         # Imported here because importing a factory must stay cheap.
-        from ..models import StreamingTagger
+        from ..streaming import StreamingTagger, label_stream
 
         require_initialized(self.name, self.model)
         tagger = StreamingTagger.of(self.model)
