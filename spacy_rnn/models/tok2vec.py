@@ -10,6 +10,7 @@ from thinc.layers.chain import init as init_chain
 from thinc.types import Floats2d, Ragged
 
 from ..layers import embed_rows, join_rows, split_rows
+from ..layers.saved import check_chain, declare_saved, no_parameters
 
 
 def build_tok2vec(
@@ -67,3 +68,6 @@ def _takes_rows(encode: Model) -> bool:
     if encode._func is not forward_chain:
         return False
     return encode.layers[0].name == "list2ragged_host" and encode.layers[-1].name == "ragged2list"
+
+
+declare_saved(forward, no_parameters, check_chain)

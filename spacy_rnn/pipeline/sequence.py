@@ -2,8 +2,7 @@
 
 import math
 from itertools import islice
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
@@ -15,7 +14,7 @@ from thinc.types import Floats2d
 from .heads import Gold, make_decoder
 from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
 
-_Decoding = Tuple[str, Optional[str]]
+_ALLOWED = ("allowed_start", "allowed_transitions", "allowed_end")
 
 
 class SequencePipe(RNNPipe):
@@ -151,49 +150,38 @@ class SequencePipe(RNNPipe):
         self.model.initialize(X=docs, Y=[self.model.ops.alloc2f(len(doc), len(labels)) for doc in docs])
         learn_vocabularies(self.model, get_examples)
 
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "SequencePipe":
-        """Load the component from a directory.
+    def check_settings(self, settings: Any) -> None:
+        """Refuse settings that do not go with the component.
 
-        path (Union[str, Path]): The directory.
-        exclude (Iterable[str]): Names of what is left out.
-        RETURNS (SequencePipe): The component.
-        RAISES (FileNotFoundError): If a file is missing.
-        RAISES (ValueError): If a file is damaged, or was saved under another config, e.g. with another decoder.
+        settings (Any): What its file holds.
+        RAISES (ValueError): If they are not those of the component, e.g. another decoder, or one of them has a value that it
+            cannot have.
         """
-        expected = self._decoding()
-        try:
-            super().from_disk(path, exclude=exclude)
-        except ValueError as error:
-            self._require_decoding(expected, error)
-            raise
-        self._require_decoding(expected, None)
-        return self
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "SequencePipe":
-        """Load the component from bytes.
-
-        bytes_data (bytes): What `to_bytes` has made.
-        exclude (Iterable[str]): Names of what is left out.
-        RETURNS (SequencePipe): The component.
-        RAISES (ValueError): If the bytes were made under another config, e.g. with another decoder.
-        """
-        expected = self._decoding()
-        try:
-            super().from_bytes(bytes_data, exclude=exclude)
-        except ValueError as error:
-            self._require_decoding(expected, error)
-            raise
-        self._require_decoding(expected, None)
-        return self
-
-    def _decoding(self) -> _Decoding:
-        return self.cfg["decoder"], self.model.attrs.get("constraints")
-
-    def _require_decoding(self, expected: _Decoding, error: Optional[Exception]) -> None:
-        found = self._decoding()
-        if found != expected:
+        super().check_settings(settings)
+        if settings.get("decoder", self.cfg["decoder"]) != self.cfg["decoder"]:
             raise ValueError(
-                f"'{self.name}' could not be loaded: the config has decoder = {expected[0]!r} and constraints = "
-                f"{expected[1]!r}, but the weights were saved with decoder = {found[0]!r} and constraints = {found[1]!r}. Load "
-                "them with the config that they were saved with, or train anew"
-            ) from error
+                f"the config has decoder = {self.cfg['decoder']!r}, but the weights were saved with decoder = "
+                f"{settings['decoder']!r}. Load them with the config that they were saved with, or train anew"
+            )
+
+    def check_labels(self) -> None:
+        """Refuse labels that do not go with the model.
+
+        RAISES (ValueError): If there are not as many as the model gives scores, or constraints are not those of the labels.
+        """
+        super().check_labels()
+        if self.model.attrs.get("allowed_start") is None:
+            return
+        saved = {name: self.model.attrs[name] for name in _ALLOWED}
+        self.decoder.set_labels(self.model, self.score_names)
+        if any((saved[name] != self.model.attrs[name]).any() for name in _ALLOWED):
+            raise ValueError("the labels that constraints allow after each other are not those of its labels")
+
+    @property
+    def score_names(self) -> Sequence[str]:
+        """RETURNS (Sequence[str]): What the scores of the model are those of."""
+        return self.labels
+
+    def count_scores(self) -> int:
+        """RETURNS (int): How many scores the model gives for the labels that there are."""
+        return len(self.score_names)

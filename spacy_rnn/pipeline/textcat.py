@@ -1,6 +1,6 @@
 """Text classification: `rnn_textcat` for exclusive classes, `rnn_textcat_multilabel` for any number of them."""
 
-from typing import Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
 from spacy.language import Language
@@ -289,6 +289,14 @@ class RNNTextCategorizer(_Categorizer):
 class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
     """spaCy's categorizer for classes that do not exclude each other."""
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """Make the component.
+
+        *arguments, **settings (Any): As for the other categorizer, but for class_weight.
+        """
+        super().__init__(*arguments, **settings)
+        self.cfg["all_labels"] = False
+
     def initialize(  # type: ignore[override]
         self,
         get_examples: Callable[[], Iterable[Example]],
@@ -310,7 +318,7 @@ class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
 
     def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         examples = list(examples)
-        if self.cfg.get("all_labels"):
+        if self.cfg["all_labels"]:
             _require_known_classes(self, examples)
         return super()._examples_to_truth(examples)
 

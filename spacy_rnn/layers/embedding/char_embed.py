@@ -15,6 +15,7 @@ from ..plain.pool import build_pool
 from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
 from ..recurrent.rnn import build_rnn
+from ..saved import declare_saved, no_parameters, require_same
 from .distinct_embedding import Embedded, embed_tokens
 from .distinct_rows import distinct_rows
 from .parts import embed_ids, project_static, require_vectors, side_by_side, static_attr
@@ -228,3 +229,15 @@ def code_points(words: List[str]) -> numpy.ndarray:
 
 
 gives_rows(forward, forward_rows)
+
+
+def _check(model: Model) -> None:
+    network = CharNetwork.of(model)
+    require_same(network.table, "nO", network.rnn, "nI")
+    require_same(network.rnn, "nO", network.pool, "nI")
+    widths = [network.rnn.maybe_get_dim("nO"), *(layer.maybe_get_dim("nO") for layer in model.layers[4:])]
+    if None not in (*widths, model.maybe_get_dim("nO")) and sum(widths) != model.get_dim("nO"):
+        raise ValueError(f"its width nO = {model.get_dim('nO')} is not that of the vectors side by side, {widths}")
+
+
+declare_saved(forward, no_parameters, _check)

@@ -1,6 +1,6 @@
 """A learned vocabulary and its embedding table."""
 
-from typing import Callable, Iterable, List, Optional, Tuple, cast
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple, cast
 
 import numpy
 from spacy.attrs import intify_attr
@@ -12,6 +12,7 @@ from ...text.vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, count_words
 from ..plain.dropout import check_rate
 from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
+from ..saved import Shapes, declare_saved
 from .rows import gives_rows
 
 NAME = "rnn_embed"
@@ -107,3 +108,16 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
 
 
 gives_rows(forward, forward_rows)
+
+
+def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
+    return {"E": (dims["nV"], dims["nO"])}
+
+
+def _check(model: Model) -> None:
+    n_words, n_rows = len(model.attrs["vocabulary"].words), model.get_dim("nV")
+    if n_words + N_SPECIAL > n_rows:
+        raise ValueError(f"its vocabulary has {n_words} words, but its table only {n_rows} rows")
+
+
+declare_saved(forward, _shapes, _check, learned=["vocabulary"])

@@ -2,7 +2,7 @@
 
 from functools import partial
 from itertools import accumulate
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
 from thinc.api import Model, glorot_uniform_init, zero_init
@@ -14,6 +14,7 @@ from ..ops import multiply
 from ..ragged.list2ragged import host_lengths
 from ..ragged.width import check_input_width, input_rows
 from ..recurrent.direction import Init
+from ..saved import Shapes, declare_saved
 
 # How many rows are multiplied at a time.
 _PIECE = 512
@@ -209,3 +210,12 @@ def _check_widths(model: Model[Ragged, Ragged]) -> None:
     nI = model.maybe_get_dim("nI")
     if nI is not None and nI < 1:
         raise ValueError(f"the width nI must be at least 1, got {nI}")
+
+
+def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
+    widths = attrs["filter_widths"]
+    n_rows = sum(width * n for width, n in zip(widths, _share_out(dims["nO"], len(widths)), strict=True))
+    return {"W": (n_rows, dims["nI"]), "b": (dims["nO"],)}
+
+
+declare_saved(forward, _shapes)

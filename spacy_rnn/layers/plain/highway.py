@@ -1,10 +1,12 @@
 """Highway connections around a layer."""
 
-from typing import Callable, Optional, Tuple, cast
+from typing import Any, Callable, Mapping, Optional, Tuple, cast
 
 from thinc.api import Model, glorot_uniform_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged
 from thinc.util import get_width
+
+from ..saved import Shapes, declare_saved, require_same
 
 # At first a layer's input is mostly carried on, as Srivastava et al. (2015), section 2.2, propose.
 _CARRY = -1.0
@@ -59,3 +61,15 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
         return Ragged(dX, dY.lengths)
 
     return Ragged(rows + gate * (H - rows), Y.lengths), backprop
+
+
+def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
+    return {"T": (dims["nO"], dims["nI"]), "u": (dims["nO"],)}
+
+
+def _check(model: Model) -> None:
+    for dim in ("nI", "nO"):
+        require_same(model, dim, model.layers[0], dim)
+
+
+declare_saved(forward, _shapes, _check)

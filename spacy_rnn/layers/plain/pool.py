@@ -1,6 +1,6 @@
 """Pooling: a sequence to one vector."""
 
-from typing import Callable, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Mapping, Optional, Sequence, Tuple, Union, cast
 
 import numpy
 from thinc.api import Model, glorot_uniform_init, zero_init
@@ -8,6 +8,7 @@ from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged
 from thinc.util import get_width
 
 from ..ragged.list2ragged import host_lengths
+from ..saved import Shapes, declare_saved
 from .segments import Reduced, Segments, make_segments
 
 POOLINGS = ("last", "mean", "max", "attention")
@@ -193,3 +194,21 @@ _POOLS = {
     "max": _pool_max,
     "attention": _pool_attention,
 }
+
+
+def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
+    if "attention" not in attrs["pooling"]:
+        return {}
+    return {"A": (dims["nA"], dims["nI"]), "a": (dims["nA"],), "u": (dims["nA"],)}
+
+
+def _check(model: Model) -> None:
+    if type(model.attrs["bidirectional"]) not in (bool, type(None)):
+        raise ValueError(f"whether it is bidirectional is not known from {model.attrs['bidirectional']!r}")
+    nI, nO = model.maybe_get_dim("nI"), model.maybe_get_dim("nO")
+    if nI is not None and nO is not None and nO != nI * len(model.attrs["pooling"]):
+        raise ValueError(f"its width nO = {nO} is not that of {len(model.attrs['pooling'])} vectors of width nI = {nI}")
+    _check_width(model)
+
+
+declare_saved(forward, _shapes, _check, learned=["bidirectional"])

@@ -5,6 +5,8 @@ from typing import Callable, List, Optional, Tuple
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from ..saved import declare_saved, no_parameters, require_same
+
 
 def build_truncate(encode: Model[List[Floats2d], List[Floats2d]], max_length: int) -> Model[List[Floats2d], List[Floats2d]]:
     """Let an encoder see only the first rows of every sequence. For a text categorizer; the output has a row less for each row
@@ -51,3 +53,10 @@ def forward(model: Model[List[Floats2d], List[Floats2d]], Xs: List[Floats2d], is
         return dXs
 
     return Ys, backprop
+
+
+def _check(model: Model) -> None:
+    require_same(model, "nO", model.layers[0], "nO")
+
+
+declare_saved(forward, no_parameters, _check)

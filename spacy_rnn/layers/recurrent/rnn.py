@@ -14,6 +14,7 @@ from ..initializers import orthogonal_init
 from ..plain.dropout import check_rate
 from ..ragged.list2ragged import host_lengths
 from ..ragged.width import check_input_width, input_rows
+from ..saved import declare_saved, no_parameters, require_same
 from .direction import DirectionState, Init, add_gradients, build_direction, get_params, own_state, prepare
 from .look_ahead import check_ahead, run_sweeps_ahead
 from .precision import as_precision
@@ -361,3 +362,16 @@ def _check_state(model: Model[Ragged, Ragged], state: State, n_sequences: int) -
             raise ValueError(
                 f"state {name!r}: expected shape {expected} (depth x directions, sequences, units), got {tuple(array.shape)}"
             )
+
+
+def _check_saved(model: Model) -> None:
+    _check_widths(model)
+    n_dirs, nO = _n_directions(model), model.maybe_get_dim("nO")
+    for i, direction in enumerate(model.layers):
+        require_same(model, "nI" if i < n_dirs else "nO", direction, "nI")
+        nH = direction.maybe_get_dim("nO")
+        if None not in (nH, nO) and nH * n_dirs != nO:
+            raise ValueError(f"its width nO = {nO} is not that of {n_dirs} directions of {nH} units")
+
+
+declare_saved(forward, no_parameters, _check_saved)
