@@ -401,12 +401,29 @@ class RNNTagger(SequencePipe, Tagger):
         RAISES (ValueError): If the label is no string, or no universal tag although the component predicts `token.pos`; or once
             the model has been initialized.
         """
+        self._require_universal(label)
+        return super().add_label(label)
+
+    def check_settings(self, settings: Any) -> None:
+        """Refuse settings that do not go with the component.
+
+        settings (Any): What its file holds.
+        RAISES (ValueError): If they are not those of the component, one of them has a value that it cannot have, or a label of
+            `rnn_pos_tagger` is no universal tag.
+        """
+        super().check_settings(settings)
+        for label in settings.get("labels", ()):
+            self._require_universal(label)
+        smoothing = settings.get("label_smoothing", 0.0)
+        if not 0.0 <= smoothing < 0.5:
+            raise ValueError(f"label_smoothing must be at least 0 and below 0.5, got {smoothing}")
+
+    def _require_universal(self, label: str) -> None:
         if self.attr == "POS" and label not in UNIVERSAL_POS:
             raise ValueError(
                 f"'{self.name}' predicts token.pos, so its labels are universal part-of-speech tags, but it was given {label!r}; "
                 f"expected one of {', '.join(UNIVERSAL_POS)}. Use rnn_tagger for other tag sets"
             )
-        return super().add_label(label)
 
     def _gold_labels(self, examples: Iterable[Example]) -> List[str]:
         return sorted({self._without_prefix(label) for label in gold_strings(examples, self.attr).values()} - {""})

@@ -12,7 +12,7 @@ from thinc.util import get_width
 from ...recurrence import Batch
 from ..ops import multiply
 from ..ragged.list2ragged import host_lengths
-from ..ragged.width import check_input_width, input_rows
+from ..ragged.width import check_input_width, input_rows, known_width
 from ..recurrent.direction import Init
 from ..saved import Shapes, declare_saved
 
@@ -57,9 +57,10 @@ def build_convolution(
 
 
 def init(init_W: Init, model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
-    if X is not None and X.data.size:
-        check_input_width(model, get_width(X), "convolution")
-        model.set_dim("nI", get_width(X))
+    width = known_width(X)
+    if width is not None:
+        check_input_width(model, width, "convolution")
+        model.set_dim("nI", width)
     if isinstance(Y, Ragged) and Y.data.size and model.has_dim("nO") is None:
         model.set_dim("nO", get_width(Y))
     _check_widths(model)

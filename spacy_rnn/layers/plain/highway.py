@@ -4,8 +4,8 @@ from typing import Any, Callable, Mapping, Optional, Tuple, cast
 
 from thinc.api import Model, glorot_uniform_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged
-from thinc.util import get_width
 
+from ..ragged.width import known_width
 from ..saved import Shapes, declare_saved, require_same
 
 # At first a layer's input is mostly carried on, as Srivastava et al. (2015), section 2.2, propose.
@@ -25,8 +25,9 @@ def build_highway(layer: Model[Ragged, Ragged]) -> Model[Ragged, Ragged]:
 
 def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
     layer = model.layers[0]
-    if X is not None and X.data.size:
-        model.set_dim("nI", get_width(X))
+    own_width = known_width(X)
+    if own_width is not None:
+        model.set_dim("nI", own_width)
     else:
         model.set_dim("nI", layer.get_dim("nI" if layer.has_dim("nI") else "nO"))
         layer.set_dim("nI", model.get_dim("nI"))

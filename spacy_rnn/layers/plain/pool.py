@@ -5,9 +5,9 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Tuple, Union, cas
 import numpy
 from thinc.api import Model, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged
-from thinc.util import get_width
 
 from ..ragged.list2ragged import host_lengths
+from ..ragged.width import known_width
 from ..saved import Shapes, declare_saved
 from .segments import Reduced, Segments, make_segments
 
@@ -68,8 +68,9 @@ def init(
     X: Optional[Ragged] = None,
     Y: Optional[Floats2d] = None,
 ) -> None:
-    if X is not None and X.data.size:
-        model.set_dim("nI", get_width(X))
+    width = known_width(X)
+    if width is not None:
+        model.set_dim("nI", width)
     if "last" in model.attrs["pooling"] and model.attrs["bidirectional"] is None:
         raise ValueError(
             "pooling 'last' has to know whether the encoder is bidirectional, which a listener cannot tell: use the component "

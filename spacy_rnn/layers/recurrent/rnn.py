@@ -13,7 +13,7 @@ from ...recurrence import Backprop, Backpropagation, Batch, get_cell, infer_outp
 from ..initializers import orthogonal_init
 from ..plain.dropout import check_rate
 from ..ragged.list2ragged import host_lengths
-from ..ragged.width import check_input_width, input_rows
+from ..ragged.width import check_input_width, input_rows, known_width
 from ..saved import declare_saved, no_parameters, require_same
 from .direction import DirectionState, Init, add_gradients, build_direction, get_params, own_state, prepare
 from .look_ahead import check_ahead, run_sweeps_ahead
@@ -201,9 +201,10 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
 
 
 def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
-    if X is not None and X.data.size:
-        check_input_width(model, get_width(X), "recurrent layer")
-        model.set_dim("nI", get_width(X))
+    width = known_width(X)
+    if width is not None:
+        check_input_width(model, width, "recurrent layer")
+        model.set_dim("nI", width)
     if isinstance(Y, Ragged) and Y.data.size and model.has_dim("nO") is None:
         model.set_dim("nO", get_width(Y))
     _check_widths(model)
