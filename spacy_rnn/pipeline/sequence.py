@@ -146,6 +146,9 @@ class SequencePipe(RNNPipe):
         docs = [example.x for example in islice(get_examples(), 10)]
         if not docs:
             raise ValueError(Errors.E923.format(name=self.name))
+        if not any(len(doc) for doc in docs):
+            # Not every embedding tells its width when there are no tokens at all.
+            docs += [example.x for example in islice((example for example in get_examples() if len(example.x)), 1)]
         self.decoder.set_labels(self.model, labels)
         self.model.initialize(X=docs, Y=[self.model.ops.alloc2f(len(doc), len(labels)) for doc in docs])
         learn_vocabularies(self.model, get_examples)
