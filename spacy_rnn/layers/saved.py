@@ -33,10 +33,10 @@ def declare_saved(
 
     forward (Callable): The layer's forward function, as given to Thinc's `Model`.
     shapes (Callable): (dimensions by name, attributes by name) -> the shape of each parameter.
-    check (Optional[Callable]): Takes a layer that has been loaded, and raises ValueError if its dimensions or attributes do not go
-        together.
-    learned (Collection[str]): The attributes that are set when the layer is initialized or trained. All others are settings, which
-        have to be those of the config.
+    check (Optional[Callable]): Takes a layer that has been loaded, and raises ValueError if its dimensions or attributes do not
+        go together.
+    learned (Collection[str]): The attributes that are set when the layer is initialized or trained. All others are settings,
+        which have to be those of the config.
     """
     _declared[forward] = Saved(shapes, check, learned)
 

@@ -1,7 +1,7 @@
 """The weights of a component, checked against its config before they are used."""
 
 from contextlib import contextmanager
-from typing import Any, Iterator, List, Mapping
+from typing import Any, Iterator, List, Mapping, cast
 
 import numpy
 import srsly
@@ -20,8 +20,8 @@ def load_weights(model: Model, data: bytes) -> None:
 
     model (Model): The model, as its config describes it.
     data (bytes): The weights.
-    RAISES (ValueError): If a layer, width, setting or reference is not that of the model; if a parameter is missing, is not of the
-        shape or type that its layer needs, or has numbers that are not finite; or whatever reading the data raises.
+    RAISES (ValueError): If a layer, width, setting or reference is not that of the model; or if a parameter is missing, is not
+        of the shape or type that its layer needs, or has numbers that are not finite. Reading damaged data can raise anything.
     """
     saved = srsly.msgpack_loads(data)
     nodes = list(model.walk())
@@ -101,7 +101,7 @@ def _check_params(node: Model, saved_dims: Mapping[str, Any], params: Mapping[st
         dims = {name: width if width is not None else node.maybe_get_dim(name) for name, width in saved_dims.items()}
         missing = sorted(name for name, width in dims.items() if width is None)
         try:
-            shapes = declared.shapes(dims, node.attrs)
+            shapes = declared.shapes(cast(Mapping[str, int], dims), node.attrs)
         except TypeError:
             raise ValueError(f"the file has parameters, but not its dimensions {missing}") from None
     for name, array in params.items():

@@ -83,7 +83,12 @@ def build_char_embed(
         layers=layers,
         dims={"nO": None if other_width is None else own_width + other_width},
         # Thinc does not save an attribute that is no plain data. A copy of a model has no references, but attributes.
-        attrs={"cache": VectorCache(cache_size), "static": include_static_vectors, "embed": embed is not None, "max_characters": max_characters},
+        attrs={
+            "cache": VectorCache(cache_size),
+            "static": include_static_vectors,
+            "embed": embed is not None,
+            "max_characters": max_characters,
+        },
     )
 
 
@@ -267,9 +272,10 @@ def _check(model: Model) -> None:
     network = CharNetwork.of(model)
     require_same(network.table, "nO", network.rnn, "nI")
     require_same(network.rnn, "nO", network.pool, "nI")
-    widths = [network.rnn.maybe_get_dim("nO"), *(layer.maybe_get_dim("nO") for layer in model.layers[4:])]
-    if None not in (*widths, model.maybe_get_dim("nO")) and sum(widths) != model.get_dim("nO"):
-        raise ValueError(f"its width nO = {model.get_dim('nO')} is not that of the vectors side by side, {widths}")
+    nO, parts = model.maybe_get_dim("nO"), [network.rnn, *model.layers[4:]]
+    widths = [part.get_dim("nO") for part in parts if part.has_dim("nO")]
+    if nO is not None and len(widths) == len(parts) and sum(widths) != nO:
+        raise ValueError(f"its width nO = {nO} is not that of the vectors side by side, {widths}")
 
 
 declare_saved(forward, no_parameters, _check)

@@ -59,7 +59,7 @@ class TokenNetwork(Protocol):
 
         keys (numpy.ndarray): uint64 [D, A], the attributes.
         vocab (Vocab): The vocabulary of the texts.
-        RETURNS (numpy.ndarray): int64 [D], the number of rows that go through the network; 1, or e.g. that of a word's characters.
+        RETURNS (numpy.ndarray): int64 [D], the number of rows that go through the network; 1, or that of a word's characters.
         """
 
     def embed(self, keys: numpy.ndarray, vocab: Vocab, is_train: bool) -> Embedded:
@@ -109,7 +109,7 @@ def _embed_groups(
     groups = [embed_tokens(network, cache, [doc for doc in docs if doc.vocab is vocab], is_train) for vocab in vocabs]
     rows = network.ops.alloc2f(len(owner), network.width)
     for place, (group, _) in zip(places, groups, strict=True):
-        rows[place] = group.dataXd
+        rows[place] = cast(Floats2d, group.dataXd)
 
     def backprop(dY: Ragged) -> List[Doc]:
         for place, (group, group_backprop) in zip(places, groups, strict=True):

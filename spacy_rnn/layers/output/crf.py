@@ -212,7 +212,7 @@ def _check_saved(model: Model) -> None:
     if all(mask is None for mask in masks.values()):
         return
     for name, shape in _shapes({"nO": model.get_dim("nO")}, model.attrs).items():
-        if getattr(masks[name], "dtype", None) != bool or masks[name].shape != shape:
+        if getattr(masks[name], "dtype", None) != numpy.dtype(bool) or masks[name].shape != shape:
             raise ValueError(f"its attribute allowed_{name} does not say of {shape} labels whether they are allowed")
 
 

@@ -43,7 +43,7 @@ def join_rows(ops: Ops, Xs: List[Floats2d]) -> Floats2d:
     Xs (List[Floats2d]): The rows [n, width] of each sequence.
     RETURNS (Floats2d): [N, width], to be read only.
     """
-    size = sum([X.size for X in Xs])
+    size = sum(X.size for X in Xs)
     if Xs and not size:
         # Joined by Thinc, sequences without rows lose their width, which the layers above may have to learn.
         return Xs[0]

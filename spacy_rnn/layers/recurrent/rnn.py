@@ -371,7 +371,7 @@ def _check_saved(model: Model) -> None:
     for i, direction in enumerate(model.layers):
         require_same(model, "nI" if i < n_dirs else "nO", direction, "nI")
         nH = direction.maybe_get_dim("nO")
-        if None not in (nH, nO) and nH * n_dirs != nO:
+        if nH is not None and nO is not None and nH * n_dirs != nO:
             raise ValueError(f"its width nO = {nO} is not that of {n_dirs} directions of {nH} units")
 
 
