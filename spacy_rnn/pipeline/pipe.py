@@ -139,7 +139,7 @@ class RNNPipe(TrainablePipe):
                 load_weights(self.model, data["model"])
         self.cfg.update(settings)
         if "cfg" in data and "model" in data:
-            with name_source(self.name, sources["cfg"]):
+            with name_source(self.name, " and ".join(dict.fromkeys(str(sources[part]) for part in PARTS))):
                 self.check_labels()
 
     def check_settings(self, settings: Any) -> None:

@@ -37,10 +37,16 @@ def load_weights(model: Model, data: bytes) -> None:
         # The names of containers are made of those of the layers that they were built with, which may have been replaced.
         info["name"] = node.name
     built = [dict(node.attrs) for node in nodes]
-    model.from_dict(saved)
-    for i, node in enumerate(nodes):
-        with _name_layer(i, node):
-            _check_attrs(node, built[i], saved["attrs"][i])
+    try:
+        model.from_dict(saved)
+        for i, node in enumerate(nodes):
+            with _name_layer(i, node):
+                _check_attrs(node, built[i], saved["attrs"][i])
+    except Exception:
+        for node, attrs in zip(nodes, built, strict=True):
+            node.attrs.clear()
+            node.attrs.update(attrs)
+        raise
 
 
 @contextmanager
@@ -116,9 +122,14 @@ def _check_param(name: str, array: Any, shape: Any) -> None:
         raise ValueError(f"its parameter {name} holds {array.dtype}, but weights are float32")
     if array.shape != shape:
         raise ValueError(f"its parameter {name} has the shape {array.shape}, but needs {shape}")
-    if array.size and not (-LARGEST <= array.min() and array.max() <= LARGEST):
-        worst = array.flat[numpy.argmin(numpy.abs(array) <= LARGEST)]
-        raise ValueError(f"its parameter {name} holds {worst}: weights are finite, and no larger than {LARGEST:g}")
+    numbers = array.reshape(-1)
+    # The sum of the squares takes one pass, and is neither finite nor small if a number is not.
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        is_small = numpy.dot(numbers, numbers) <= LARGEST**2
+    if not is_small:
+        wrong = numbers[~(numpy.abs(numbers) <= LARGEST)]
+        if wrong.size:
+            raise ValueError(f"its parameter {name} holds {wrong[0]}: weights are finite, and no larger than {LARGEST:g}")
 
 
 def _check_attrs(node: Model, built: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
