@@ -25,6 +25,7 @@ def blank(lang="en", **arguments):
 
 NLP = blank()
 UNSPLIT = blank(split_hashtags=False)
+PLAIN = spacy.blank("en")
 # What is escaped, elongated, glued, and half of something.
 BITS = [
     *(
@@ -136,7 +137,7 @@ def test_words_of_hashtags_begin_with_a_letter_not_with_its_mark():
     )
 )
 def test_other_text_has_the_tokens_of_its_language(text):
-    assert tokens(text) == [token.text for token in spacy.blank("en")(text)]
+    assert tokens(text) == [token.text for token in PLAIN(text)]
 
 
 @pytest.mark.parametrize(

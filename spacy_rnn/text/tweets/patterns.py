@@ -37,7 +37,8 @@ def _repeat(middle: str, end: str) -> str:
 
 _PATH = rf"{_repeat(_PATH_MIDDLE, _PATH_END)}*"
 _QUERY = rf"(?:\?{_repeat(_QUERY_MIDDLE, _QUERY_END)}+)?"
-_LABELS = r"(?:[\p{L}\p{M}\p{N}\p{So}_\---\p{Extended_Pictographic}]++\.)+"
+# At most as many as a domain has (RFC 1035), which bounds the search.
+_LABELS = r"(?:[a-zA-Z0-9_\-\p{L}\p{M}\p{N}\p{So}--\p{Extended_Pictographic}]++\.){1,126}"
 _FOREIGN = r"[\p{L}\p{M}--\p{Latin}]++"
 # A domain ends in a word of ASCII, after which Japanese may follow at once, or in one of another script.
 _HOST = (
@@ -57,7 +58,11 @@ _LINKS = [
     ("url", rf"(?<![\p{{Latin}}\p{{N}}_@＠])(?i:www)\.{_HOST}{_AFTER_HOST}"),
     ("url", rf"(?<![@＠.])(?i:pic\.(?:twitter|x)\.com)/{_PATH}(?!{_KEYCAP})"),
     # Without a scheme: as spaCy has it, but it ends where a URL does.
-    ("address", rf"(?<![\p{{L}}\p{{M}}\p{{N}}_@＠$#＃&=/.%:\-])(?:[a-zA-Z0-9\-]++\.)+[a-z]{{2,}}/{_PATH}{_QUERY}(?!{_KEYCAP})"),
+    (
+        "address",
+        rf"(?<![a-zA-Z0-9_@＠$#＃&=/.%:\-\p{{L}}\p{{M}}\p{{N}}])(?:[a-zA-Z0-9\-]++\.){{1,126}}[a-z]{{2,}}/{_PATH}{_QUERY}"
+        rf"(?!{_KEYCAP})",
+    ),
 ]
 
 _NAME = (

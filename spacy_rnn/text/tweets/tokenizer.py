@@ -22,11 +22,13 @@ def build_tweet_tokenizer(
     repeated_letters: bool = True,
     emoji_as_emoticons: bool = False,
 ) -> Callable[[Language], "TweetTokenizer"]:
-    """Make tokens of tweets: the language's own tokenizer, but URLs, @names, emoji (with skin tones, and joined ones) and
-    emoticons are one token each; and what is alike gets the same `token.norm`. The text stays as it is.
+    """Make a tokenizer of tweets.
 
-    unescape (bool): Whether tokens and norms are those of the unescaped text, where HTML (&amp;, &amp;lt;3) or JSON (\\u2019)
-        was left escaped. `doc.text` and `token.text` have what was given.
+    It is the language's own, but URLs, @names, emoji (with skin tones, and joined ones) and emoticons are one token each, and
+    what is alike gets the same `token.norm`. The text stays as it is.
+
+    unescape (bool): Whether tokens and norms are those of the unescaped text, where HTML (&amp;, &amp;lt;3), JSON (\\u2019) or
+        both (\\u0026lt;3) were left escaped. `doc.text` and `token.text` have what was given.
     split_hashtags (bool): Whether #MakeItSo is # Make It So, rather than one token.
     names (bool): Whether the norm of every @name is "@user", and that of every URL "http", as in TweetEval.
     digits (bool): Whether every digit's norm is 0, so that 9:30 is 0:00.
@@ -34,6 +36,7 @@ def build_tweet_tokenizer(
     emoji_as_emoticons (bool): Whether the norm of an emoji is the emoticon which means the same, if there is one; for training
         data without emoji.
     RETURNS (Callable[[Language], TweetTokenizer]): What `[nlp.tokenizer]` in a config takes.
+    RAISES (ImportError): If the package regex is missing.
     """
     compile_patterns()
     settings = Settings(unescape, split_hashtags, names, digits, repeated_letters, emoji_as_emoticons)
