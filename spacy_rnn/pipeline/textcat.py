@@ -6,7 +6,6 @@ import numpy
 from spacy.language import Language
 from spacy.pipeline.textcat import TextCategorizer
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
-from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
@@ -14,6 +13,7 @@ from thinc.api import Config, Model, to_numpy
 from thinc.types import Floats2d
 
 from .attention import register_attention, write_attention
+from .listeners import find_shared_encoder
 from .pipe import RNNPipe, learn_vocabularies, require_initialized
 
 DEFAULT_MODEL_CONFIG = """
@@ -351,7 +351,7 @@ def _require_known_classes(component: TextCategorizer, examples: Iterable[Exampl
 def _prepare(component: TextCategorizer, get_examples: Callable[[], Iterable[Example]], nlp: Optional[Language]) -> None:
     """Check the examples, and tell the model what a shared encoder is like."""
     validate_get_examples(get_examples, f"{type(component).__name__}.initialize")
-    if nlp is not None and component.model.has_ref("pool"):
+    if nlp is not None and component.name in nlp.component_names and component.model.has_ref("pool"):
         _follow_listener(component, nlp)
 
 
@@ -360,10 +360,6 @@ def _follow_listener(component: TextCategorizer, nlp: Language) -> None:
     # Imported here because importing a factory must stay cheap.
     from ..models.textcat import ends_bidirectional
 
-    listened_to = {node.upstream_name for node in component.model.walk() if isinstance(node, Tok2VecListener)}
-    # A frozen or resumed component is disabled while others are initialized; one that comes later cannot be listened to.
-    for name, upstream in nlp.components:
-        if upstream is component:
-            break
-        if isinstance(upstream, Tok2Vec) and listened_to & {"*", name}:
-            component.model.get_ref("pool").attrs["bidirectional"] = ends_bidirectional(upstream.model)
+    upstream = find_shared_encoder(nlp, component.name, include_disabled=True)
+    if upstream is not None:
+        component.model.get_ref("pool").attrs["bidirectional"] = ends_bidirectional(upstream.model)
