@@ -20,7 +20,7 @@ from .plain.pool import attention_weights, build_pool
 from .plain.sequence_dropout import build_sequence_dropout
 from .plain.truncate import build_truncate
 from .ragged.list2ragged import build_list2ragged, join_rows
-from .ragged.split import split_rows
+from .ragged.split import split_array, split_rows
 from .ragged.wrapper import with_rows
 from .recurrent.precision import set_precision
 from .recurrent.rnn import begin_scan, build_rnn, initial_state, require_weights, scan
@@ -65,6 +65,7 @@ __all__ = [
     "scan",
     "set_labels",
     "set_precision",
+    "split_array",
     "split_rows",
     "summary",
     "use_engine_products",

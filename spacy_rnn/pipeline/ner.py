@@ -9,44 +9,21 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, to_numpy
+from thinc.api import Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
+from .defaults import tok2vec_config
 from .entities import entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
-from .heads import Gold, split
+from .heads import Gold
 from .pipe import require_initialized
 from .sequence import SequencePipe
 
-DEFAULT_MODEL_CONFIG = """
-[model]
-@architectures = "spacy_rnn.CRF.v1"
-nO = null
-constraints = "BILUO"
-
-[model.scores]
-@architectures = "spacy.Tagger.v2"
-nO = null
-normalize = false
-
-[model.scores.tok2vec]
-@architectures = "spacy_rnn.Tok2Vec.v1"
-
-[model.scores.tok2vec.embed]
-@architectures = "spacy_rnn.HashEmbed.v1"
-width = 96
-attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
-rows = [5000, 1000, 2500, 2500]
-include_static_vectors = false
-cache_size = 100000
-
-[model.scores.tok2vec.encode]
-@architectures = "spacy_rnn.RNNEncoder.v1"
-width = 96
-depth = 1
-cell = "lstm"
-bidirectional = true
-"""
-DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+DEFAULT_MODEL = {
+    "@architectures": "spacy_rnn.CRF.v1",
+    "nO": None,
+    "constraints": "BILUO",
+    "scores": {"@architectures": "spacy.Tagger.v2", "nO": None, "normalize": False, "tok2vec": tok2vec_config(width=96)},
+}
 
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None}
 
@@ -99,7 +76,7 @@ class RNNEntityRecognizer(SequencePipe):
         super().__init__(vocab, model, name, labels=[])
         self.scorer = scorer
         self._rehearsal_model = None
-        self.set_decoder("crf", model, "BILUO")
+        self.set_head(True, model, "BILUO")
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -170,15 +147,18 @@ class RNNEntityRecognizer(SequencePipe):
         RETURNS (List[Ints1d]): The numbers of the labels as in `entity_labels`, on the host, [n] for each text of n tokens.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers import split_array
+
         docs = list(docs)
         lengths = [len(doc) for doc in docs]
         if not any(lengths):
             require_initialized(self.name, self.model)
-            return split(numpy.zeros(0, dtype="int64"), lengths)
+            return split_array(numpy.zeros(0, dtype="int64"), lengths)
         types = self.labels
         possible = [possible_labels(doc, types, entity_labels(types)) for doc in docs]
         scores = self._forbid(self.run_model(docs), possible)
-        return split(self.decoder.predict(self.model, scores), lengths)
+        return split_array(self.head.predict(self.model, scores), lengths)
 
     def set_annotations(self, docs: Iterable[Doc], batch_tag_ids: Sequence[Ints1d]) -> None:
         """Write predicted entities to the texts.
@@ -214,7 +194,7 @@ class RNNEntityRecognizer(SequencePipe):
         spaces = [forbid_spaces(example.x, labels) for example in examples]
         kinds = [self._gold_numbers(example, allowed) for example, allowed in zip(examples, spaces, strict=True)]
         gold = Gold(truth, known, numpy.concatenate(kinds))
-        return self.decode_loss(examples, self._forbid(scores, spaces), gold)
+        return self.find_loss(examples, self._forbid(scores, spaces), gold)
 
     def gold_labels(self, example: Example) -> Sequence[Optional[str]]:
         """Give the annotation of a text, for messages.

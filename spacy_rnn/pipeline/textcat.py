@@ -9,42 +9,21 @@ from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, to_numpy
+from thinc.api import Model, to_numpy
 from thinc.types import Floats2d
 
 from .attention import register_attention, write_attention
+from .defaults import tok2vec_config
 from .listeners import find_shared_encoder
 from .pipe import RNNPipe, learn_vocabularies, require_initialized
 
-DEFAULT_MODEL_CONFIG = """
-[model]
-@architectures = "spacy_rnn.TextCat.v1"
-exclusive_classes = {exclusive}
-pooling = ["max", "mean"]
-hidden_width = 0
-dropout = 0.3
-
-[model.tok2vec]
-@architectures = "spacy_rnn.Tok2Vec.v1"
-
-[model.tok2vec.embed]
-@architectures = "spacy_rnn.HashEmbed.v1"
-width = 64
-attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
-rows = [5000, 1000, 2500, 2500]
-include_static_vectors = false
-cache_size = 100000
-
-[model.tok2vec.encode]
-@architectures = "spacy_rnn.RNNEncoder.v1"
-width = 64
-depth = 1
-cell = "lstm"
-bidirectional = true
-"""
-DEFAULT_EXCLUSIVE_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG.format(exclusive="true"))["model"]
-DEFAULT_MULTILABEL_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG.format(exclusive="false"))["model"]
-
+DEFAULT_MODEL = {
+    "@architectures": "spacy_rnn.TextCat.v1",
+    "pooling": ["max", "mean"],
+    "hidden_width": 0,
+    "dropout": 0.3,
+    "tok2vec": tok2vec_config(width=64),
+}
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     "cats_score": 1.0,
     "cats_score_desc": None,
@@ -63,7 +42,7 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     "rnn_textcat",
     assigns=["doc.cats"],
     default_config={
-        "model": DEFAULT_EXCLUSIVE_MODEL,
+        "model": {**DEFAULT_MODEL, "exclusive_classes": True},
         "threshold": 0.0,
         "class_weight": None,
         "store_attention": False,
@@ -109,7 +88,7 @@ def make_rnn_textcat(
     "rnn_textcat_multilabel",
     assigns=["doc.cats"],
     default_config={
-        "model": DEFAULT_MULTILABEL_MODEL,
+        "model": {**DEFAULT_MODEL, "exclusive_classes": False},
         "threshold": 0.5,
         "store_attention": False,
         "scorer": {"@scorers": "spacy.textcat_multilabel_scorer.v2"},

@@ -9,6 +9,7 @@ from thinc.types import Floats2d, Ints1d
 from thinc.util import get_array_module, get_width
 
 from ...crf import AllowedTransitions, Crf, allowed_transitions, check_scheme, log_likelihood, marginals, viterbi
+from ..ragged.split import split_array
 
 # The references that spaCy's tagger sets.
 REFS = ("tok2vec", "softmax", "output_layer")
@@ -80,7 +81,7 @@ def crf_log_likelihood(model: Model, scores: List[Floats2d], allowed: Union[Any,
     d_rows, grads = backprop(numpy.full(len(lengths), -1.0, dtype=rows.dtype))
     for name, grad in zip(Crf._fields, grads, strict=True):
         model.inc_grad(name, grad)
-    return -float(log_likelihoods.sum()), _split(d_rows, lengths)
+    return -float(log_likelihoods.sum()), split_array(d_rows, lengths)
 
 
 def crf_decode(model: Model, scores: List[Floats2d]) -> List[Ints1d]:
@@ -92,7 +93,7 @@ def crf_decode(model: Model, scores: List[Floats2d]) -> List[Ints1d]:
     RAISES (ValueError): If a shape or type does not fit, a score is not a number, or constraints leave no path of labels.
     """
     lengths = _lengths(scores)
-    return _split(viterbi(get_field(model), _rows(model, scores), lengths)[0], lengths)
+    return split_array(viterbi(get_field(model), _rows(model, scores), lengths)[0], lengths)
 
 
 def crf_marginals(model: Model, scores: List[Floats2d]) -> List[Floats2d]:
@@ -104,7 +105,7 @@ def crf_marginals(model: Model, scores: List[Floats2d]) -> List[Floats2d]:
     RAISES (ValueError): If a shape or type does not fit, a score is not a number, or constraints leave no path of labels.
     """
     lengths = _lengths(scores)
-    return _split(marginals(get_field(model), _rows(model, scores), lengths), lengths)
+    return split_array(marginals(get_field(model), _rows(model, scores), lengths), lengths)
 
 
 def forward(model: Model[Any, List[Floats2d]], X: Any, is_train: bool) -> Tuple[List[Floats2d], Callable]:
@@ -193,7 +194,3 @@ def _joined(allowed: Any, rows: Floats2d) -> Any:
         return allowed
     filled = [each for each in allowed if len(each)]
     return get_array_module(filled[0]).concatenate(filled) if filled else numpy.zeros(rows.shape, dtype=bool)
-
-
-def _split(rows: Any, lengths: numpy.ndarray) -> List[Any]:
-    return [rows[end - n : end] for n, end in zip(lengths.tolist(), numpy.cumsum(lengths).tolist(), strict=True)]
