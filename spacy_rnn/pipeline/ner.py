@@ -13,7 +13,7 @@ from thinc.api import Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
 from .defaults import tok2vec_config
-from .entities import entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
+from .entities import OUTSIDE, entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
 from .heads import Gold
 from .pipe import require_initialized
 from .sequence import SequencePipe
@@ -124,7 +124,8 @@ class RNNEntityRecognizer(SequencePipe):
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline.
-        labels (Optional[Iterable[str]]): The types, e.g. from `spacy init labels`; those of the examples if None.
+        labels (Optional[Iterable[str]]): The types that are learned, of all that the examples have, e.g. from
+            `spacy init labels`; every one of them if None. To the component, entities of other types are none.
         RAISES (ValueError): If there are no types or no examples.
         """
         validate_get_examples(get_examples, "RNNEntityRecognizer.initialize")
@@ -135,6 +136,7 @@ class RNNEntityRecognizer(SequencePipe):
                 "writes it: take the types out of it, or let `spacy init labels` write them"
             )
         found = labels if labels is not None else sorted({ent.label_ for example in get_examples() for ent in example.y.ents})
+        self.cfg["all_labels"] = labels is None
         for label in found:
             self.add_label(label)
         self._require_labels()
@@ -178,8 +180,8 @@ class RNNEntityRecognizer(SequencePipe):
         examples (Iterable[Example]): The batch.
         scores (List[Floats2d]): What the model gave, [n, labels] for each text of n tokens.
         RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
-        RAISES (ValueError): If a type of entities is not among the component's; if an entity begins or ends with whitespace; if
-            the scores are not one for each token and label, or no numbers.
+        RAISES (ValueError): If a type of entities is not among the component's, unless it was given these; if an entity begins or
+            ends with whitespace; if the scores are not one for each token and label, or no numbers.
         """
         validate_examples(examples, "RNNEntityRecognizer.get_loss")
         examples = list(examples)
@@ -208,21 +210,23 @@ class RNNEntityRecognizer(SequencePipe):
         """Give the numbers of a text's gold labels [n], one more than the last where there is none."""
         labels = entity_labels(self.labels)
         unknown = sorted({entity.label_ for entity in example.y.ents}.difference(self.labels))
-        if unknown:
+        if unknown and self.cfg.get("all_labels"):
             raise ValueError(
                 f"'{self.name}' was given types of entities it had not seen when it was initialized: {', '.join(unknown)}. Its "
                 f"types are {', '.join(self.labels)}. Add the missing ones before initialization, by add_label or a labels file"
             )
-        names = gold_entities(example)
-        numbers = numpy.asarray([labels.numbers.get(name or "", len(labels.names)) for name in names], dtype="int64")
+        names = [name or "" for name in gold_entities(example)]
+        missing = len(labels.names)
+        # Entities of other types, e.g. "B-X", are none.
+        numbers = numpy.asarray([labels.numbers.get(name, OUTSIDE if name[1:2] == "-" else missing) for name in names], "int64")
         if allowed is not None:
-            known = numpy.flatnonzero(numbers < len(labels.names))
+            known = numpy.flatnonzero(numbers < missing)
             wrong = known[~allowed[known, numbers[known]]]
             if len(wrong):
                 i = int(wrong[0])
                 raise ValueError(
                     f"'{self.name}' could not learn: the text that begins with {example.x[:8].text!r} has an entity of type "
-                    f"{str(names[i])[2:]} that begins or ends with whitespace, at {example.x[max(0, i - 3) : i + 4].text!r}: set "
+                    f"{names[i][2:]} that begins or ends with whitespace, at {example.x[max(0, i - 3) : i + 4].text!r}: set "
                     "its boundaries to other tokens"
                 )
         return numbers

@@ -3,6 +3,7 @@
 from typing import Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
+from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline.textcat import TextCategorizer
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
@@ -240,11 +241,12 @@ class RNNTextCategorizer(_Categorizer):
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline.
-        labels (Optional[Iterable[str]]): The classes, e.g. from `spacy init labels`; those of the examples if None.
+        labels (Optional[Iterable[str]]): The classes that are learned, of all that the examples have, e.g. from
+            `spacy init labels`; every one of them if None.
         positive_label (Optional[str]): Of two classes the one whose score counts.
         RAISES (ValueError): If there are fewer than two classes or no examples, or if positive_label is not one of two classes.
         """
-        _prepare(self, get_examples, nlp)
+        labels = _prepare(self, get_examples, nlp, labels)
         super().initialize(get_examples, nlp=nlp, labels=labels, positive_label=positive_label)
         if self.cfg["class_weight"]:
             self.cfg["weights"] = _balanced(get_examples(), self.labels)
@@ -257,12 +259,17 @@ class RNNTextCategorizer(_Categorizer):
         weights = self.cfg.get("weights", {})
         for i, example in enumerate(examples):
             cats = example.reference.cats
-            # A text without annotation is true of no class, which exclusive classes cannot learn.
-            if set(self.labels).isdisjoint(cats):
-                not_missing[i] = 0.0
-            elif weights:
-                not_missing[i] *= sum(cats.get(label, 0.0) * weights.get(label, 1.0) for label in self.labels)
+            true = [label for label in self.labels if cats.get(label)]
+            # What belongs to none of exclusive classes is without annotation, or of another task: it says nothing.
+            not_missing[i] *= weights.get(true[0], 1.0) if true else 0.0
         return truths, not_missing
+
+    def _validate_categories(self, examples: Iterable[Example]) -> None:
+        for example in examples:
+            cats = _own_cats(self, example)
+            if sum(value == 1.0 for value in cats.values()) > 1:
+                raise ValueError(Errors.E895.format(value=cats))
+            _require_known_values(cats)
 
 
 class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
@@ -282,16 +289,18 @@ class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
         labels (Optional[Iterable[str]]): The classes that are learned, of all that the examples have; every one of them if None.
         RAISES (ValueError): If there are no classes or no examples.
         """
-        self.cfg["all_labels"] = labels is None
-        _prepare(self, get_examples, nlp)
+        labels = _prepare(self, get_examples, nlp, labels)
         super().initialize(get_examples, nlp=nlp, labels=labels)
         learn_vocabularies(self.model, get_examples)
 
     def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         examples = list(examples)
-        if self.cfg.get("all_labels"):
-            _require_known_classes(self, examples)
+        _require_known_classes(self, examples)
         return super()._examples_to_truth(examples)
+
+    def _validate_categories(self, examples: Iterable[Example]) -> None:
+        for example in examples:
+            _require_known_values(_own_cats(self, example))
 
 
 def _balanced(examples: Iterable[Example], labels: Iterable[str]) -> Dict[str, float]:
@@ -315,8 +324,18 @@ def _require_attention(component: TextCategorizer) -> None:
         )
 
 
+def _own_cats(component: TextCategorizer, example: Example) -> Dict[str, float]:
+    """Give the annotation of a text; without the classes of other tasks, if the component was given its classes."""
+    cats = example.reference.cats
+    if component.cfg.get("all_labels"):
+        return dict(cats)
+    return {label: value for label, value in cats.items() if label in component.labels}
+
+
 def _require_known_classes(component: TextCategorizer, examples: Iterable[Example]) -> None:
-    """Refuse texts of a class the component does not know."""
+    """Refuse texts of a class that a component does not know, unless it was given the classes that it learns."""
+    if not component.cfg.get("all_labels"):
+        return
     known = set(component.labels)
     for example in examples:
         for label, value in example.reference.cats.items():
@@ -327,11 +346,27 @@ def _require_known_classes(component: TextCategorizer, examples: Iterable[Exampl
                 )
 
 
-def _prepare(component: TextCategorizer, get_examples: Callable[[], Iterable[Example]], nlp: Optional[Language]) -> None:
-    """Check the examples, and tell the model what a shared encoder is like."""
+def _require_known_values(cats: Dict[str, float]) -> None:
+    for value in cats.values():
+        if value not in (0.0, 1.0):
+            raise ValueError(Errors.E851.format(val=value))
+
+
+def _prepare(
+    component: TextCategorizer,
+    get_examples: Callable[[], Iterable[Example]],
+    nlp: Optional[Language],
+    labels: Optional[Iterable[str]],
+) -> Optional[List[str]]:
+    """Check the examples, learn the classes that were given, and tell the model what a shared encoder is like."""
     validate_get_examples(get_examples, f"{type(component).__name__}.initialize")
+    component.cfg["all_labels"] = labels is None
+    labels = None if labels is None else list(labels)
+    for label in labels or ():
+        component.add_label(label)
     if nlp is not None and component.name in nlp.component_names and component.model.has_ref("pool"):
         _follow_listener(component, nlp)
+    return labels
 
 
 def _follow_listener(component: TextCategorizer, nlp: Language) -> None:
