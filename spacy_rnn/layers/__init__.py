@@ -6,7 +6,7 @@ from .embedding.hash_embed import build_hash_embed, clear_cache
 from .embedding.rows import embed_rows
 from .initializers import build_orthogonal_init, orthogonal_init
 from .ops import EngineOps, use_engine_products
-from .output.crf import build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
+from .output.crf import CRFGradient, build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
 from .output.crf_divergence import crf_divergence
 from .output.softmax import build_softmax
 from .parameters import count_parameters, summary
@@ -27,6 +27,7 @@ from .recurrent.rnn import begin_scan, build_rnn, initial_state, require_weights
 from .row_wise import declare_row_wise, find_mixing
 
 __all__ = [
+    "CRFGradient",
     "EngineOps",
     "attention_weights",
     "begin_scan",
