@@ -338,7 +338,7 @@ def trainings(corpus: Path, gpu: str) -> Dict[str, Dict[str, Tuple[Callable[[Pat
     """
     ewt, sst2 = corpus / "ewt" / "dev.spacy", corpus / "sst2" / "dev.spacy"
     softmax, torch = (partial(build_tagger, Tagger("", *kind, 128, 2)) for kind in (("rnn_tagger", "ours"), ("tagger", "torch")))
-    crf = partial(build_tagger, Tagger("", "rnn_tagger", "ours", path="configs/tagger_tag.cfg", decoder="crf"))
+    crf = partial(build_tagger, Tagger("", "rnn_tagger", "ours", path="configs/tagger_tag.cfg", use_crf=True))
     ours = {"tagger": (softmax, ewt), "tagger with a CRF": (crf, ewt), "categorizer": (build_categorizer, sst2)}
     groups = {name: {name: (*each, gpu)} for name, each in ours.items() if each[1].is_file()}
     if "tagger" in groups:
