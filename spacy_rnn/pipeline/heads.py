@@ -58,10 +58,12 @@ class SoftmaxDecoder:
         scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
         RETURNS (numpy.ndarray): float32 [N, labels], on the host.
         """
+        from ..layers.capabilities import IsSoftmax, find
+
         rows = model.ops.flatten(scores)
         last = _last_layer(model)
         # A softmax layer may leave out what does not matter for the highest score.
-        if last.name == "softmax" and not last.attrs["softmax_normalize"]:
+        if find(last, IsSoftmax) and not last.attrs["softmax_normalize"]:
             rows = model.ops.softmax(rows, temperature=last.attrs["softmax_temperature"])
         return to_numpy(rows)
 
@@ -216,7 +218,11 @@ def make_decoder(decoder: str, model: Model, name: str, constraints: Optional[st
     RETURNS (Tuple[Decoder, Model]): The decoder, and the model.
     RAISES (ValueError): If there is no such decoder, or the model or the constraints do not go with it.
     """
-    is_crf = model.name == "crf"
+    # Imported here because importing a factory must stay cheap.
+    from ..layers import build_crf
+    from ..layers.capabilities import IsCrf, find
+
+    is_crf = find(model, IsCrf) is not None
     if decoder == "softmax":
         if is_crf:
             raise ValueError(f'the model of \'{name}\' is a CRF, but its decoder is "softmax": set decoder = "crf"')
@@ -226,9 +232,6 @@ def make_decoder(decoder: str, model: Model, name: str, constraints: Optional[st
     if decoder != "crf":
         raise ValueError(f"unknown decoder {decoder!r}: expected one of softmax, crf")
     if not is_crf:
-        # Imported here because importing a factory must stay cheap.
-        from ..layers import build_crf
-
         return CRFDecoder(), build_crf(model, constraints=constraints)
     if constraints not in (None, model.attrs["constraints"]):
         raise ValueError(

@@ -187,9 +187,12 @@ class _Categorizer(RNNPipe, TextCategorizer):
         RETURNS (Floats2d): Probabilities [B, classes].
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..models.textcat import has_pool
+
         docs = list(docs)
         filled = [i for i, doc in enumerate(docs) if len(doc)]
-        if self.model.has_ref("pool") and docs:
+        if has_pool(self.model) and docs:
             # Not every embedding can run on no tokens at all, so texts that are all empty get company.
             company = [] if filled else [Doc(self.vocab, words=["x"])]
             return self.run_model(docs + company)[: len(docs)]
@@ -351,7 +354,10 @@ def _require_known_classes(component: TextCategorizer, examples: Iterable[Exampl
 def _prepare(component: TextCategorizer, get_examples: Callable[[], Iterable[Example]], nlp: Optional[Language]) -> None:
     """Check the examples, and tell the model what a shared encoder is like."""
     validate_get_examples(get_examples, f"{type(component).__name__}.initialize")
-    if nlp is not None and component.model.has_ref("pool"):
+    # Imported here because importing a factory must stay cheap.
+    from ..models.textcat import has_pool
+
+    if nlp is not None and has_pool(component.model):
         _follow_listener(component, nlp)
 
 

@@ -226,7 +226,7 @@ def test_the_initial_state_is_what_the_layer_starts_in(make_batch, randomize):
 def test_layers_that_cannot_be_cut_are_refused_before_anything_is_read(build, rows):
     model = build()
     for run in (lambda: encode_stream(model, iter([rows]), piece=1, lookahead=0), lambda: scan_encoder(model, [rows])):
-        with pytest.raises(ValueError, match="expand_window.*declare_row_wise"):
+        with pytest.raises(ValueError, match="expand_window.*declare.forward, RowWise"):
             run()
 
 

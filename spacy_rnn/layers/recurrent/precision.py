@@ -4,6 +4,8 @@ from enum import Enum
 
 from thinc.api import Model
 
+from ..capabilities import IsRnn, find_all
+
 
 class Precision(Enum):
     """The numbers whose products a recurrent layer sums. The sums, the weights and the states are always float32; so is all of
@@ -39,6 +41,5 @@ def set_precision(model: Model, name: str) -> None:
     RAISES (ValueError): If there is no such precision.
     """
     precision = as_precision(name)
-    for node in model.walk():
-        if "precision" in node.attrs:
-            node.attrs["precision"] = precision
+    for node in find_all(model, IsRnn):
+        node.attrs["precision"] = precision

@@ -1,15 +1,15 @@
 """Recurrent layers of any cell: deep, bidirectional, with dropout, residual connections and state."""
 
-from contextvars import ContextVar
 from functools import partial
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
 from thinc.api import Model, glorot_uniform_init
-from thinc.types import Floats2d, Floats3d, FloatsXd, Ragged
+from thinc.types import Floats2d, FloatsXd, Ragged
 from thinc.util import get_width
 
 from ...recurrence import Backprop, Backpropagation, Batch, get_cell, infer_outputs, run_sweeps
+from ..capabilities import IsRnn, Recurrent, State, declare, find
 from ..initializers import orthogonal_init
 from ..plain.dropout import check_rate
 from ..ragged.list2ragged import host_lengths
@@ -17,11 +17,6 @@ from ..ragged.width import check_input_width, input_rows
 from .direction import DirectionState, Init, add_gradients, build_direction, get_params, own_state, prepare
 from .look_ahead import check_ahead, run_sweeps_ahead
 from .precision import as_precision
-
-State = Dict[str, Floats3d]
-
-# What runs recurrent layers for prediction in place of their own forward, while a stream is read.
-stream_reader: ContextVar[Optional[Callable[[Model, Ragged], Ragged]]] = ContextVar("spacy_rnn_stream_reader", default=None)
 
 
 def build_rnn(
@@ -130,8 +125,10 @@ def scan(
     RETURNS (Tuple[Ragged, Dict[str, Floats3d]]): The output, rows [N, nO], and the state after the last step of each sequence.
         The backward direction's last step is a sequence's first row, so pieces of a stream give what the whole would have given
         only in layers of one direction; `scan_encoder` says what can be done with two.
-    RAISES (ValueError): If a width or the shape of the state is wrong, or if more rows are a look ahead than there are.
+    RAISES (ValueError): If the model is none of these layers, a width or the shape of the state is wrong, or more rows are a look
+        ahead than there are.
     """
+    require_weights(model)
     Y, finals, _ = _run(model, X, state, is_train=False, n_ahead=n_ahead)
     return Y, _stacked(model, finals)
 
@@ -174,8 +171,9 @@ def begin_scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] =
     state (Optional[Dict[str, Floats3d]]): The state before the first row, as in `scan`.
     RETURNS (Tuple[Tuple[Ragged, Dict[str, Floats3d]], Callable]): The output and the final state; and a function (dY, gradient
         of the final state or None) -> (dX, gradient of the initial state) that increments the gradients of the parameters.
-    RAISES (ValueError): If a width or the shape of the state is wrong.
+    RAISES (ValueError): If the model is none of these layers, or a width or the shape of the state is wrong.
     """
+    require_weights(model)
     Y, finals, run_backprop = _run(model, X, state, is_train=True)
 
     def backprop(dY: Ragged, d_final: Optional[State]) -> Tuple[Ragged, State]:
@@ -186,9 +184,6 @@ def begin_scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] =
 
 
 def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
-    read = None if is_train else stream_reader.get()
-    if read is not None:
-        return read(model, X), _no_backprop
     if not is_train and not model.layers[0].attrs["train_initial_state"]:
         return _infer(model, X), _no_backprop
     Y, _, run_backprop = _run(model, X, None, is_train)
@@ -305,7 +300,7 @@ def _stacked(model: Model[Ragged, Ragged], states: List[DirectionState]) -> Stat
 
 def _checked(model: Model[Ragged, Ragged], X: Ragged) -> Tuple[Floats2d, numpy.ndarray]:
     """Give rows and lengths of a batch, if the layer can read them."""
-    require_weights(model)
+    _require_initialized(model)
     return input_rows(model, X, "recurrent layer"), host_lengths(X)
 
 
@@ -315,8 +310,12 @@ def require_weights(model: Model) -> None:
     model (Model): Any model.
     RAISES (ValueError): If it was not made by `build_rnn`, or has not been initialized.
     """
-    if model.name != "rnn":
+    if not find(model, IsRnn):
         raise ValueError(f"a recurrent layer is one made by build_rnn, got the model {model.name!r}")
+    _require_initialized(model)
+
+
+def _require_initialized(model: Model) -> None:
     if model.layers[-1].has_param("W") is None:
         raise ValueError("the recurrent layer has no weights yet: initialize it first, with data or with nO and nI")
 
@@ -361,3 +360,6 @@ def _check_state(model: Model[Ragged, Ragged], state: State, n_sequences: int) -
             raise ValueError(
                 f"state {name!r}: expected shape {expected} (depth x directions, sequences, units), got {tuple(array.shape)}"
             )
+
+
+declare(forward, IsRnn(), Recurrent(scan, restart_backward, is_bidirectional=lambda model: model.attrs["bidirectional"]))
