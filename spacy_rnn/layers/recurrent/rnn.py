@@ -4,13 +4,12 @@ from functools import partial
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
-from thinc.api import Model, glorot_uniform_init
+from thinc.api import Model
 from thinc.types import Floats2d, FloatsXd, Ragged
 from thinc.util import get_width
 
 from ...recurrence import Backprop, Backpropagation, Batch, get_cell, infer_outputs, run_sweeps
 from ..capabilities import IsRnn, Recurrent, State, declare, find
-from ..initializers import orthogonal_init
 from ..plain.dropout import check_rate
 from ..ragged.list2ragged import host_lengths
 from ..ragged.width import check_input_width, input_rows
@@ -66,44 +65,31 @@ def build_rnn(
     RETURNS (Model[Ragged, Ragged]): The layer, from rows [N, nI] to rows [N, nO].
     RAISES (ValueError): If an argument is out of its range. When the layer is initialized or run: if the input's width is wrong.
     """
-    found = get_cell(cell)
     check_rate("dropout", dropout)
-    check_rate("recurrent_dropout", recurrent_dropout)
-    if depth < 1:
-        raise ValueError(f"depth must be at least 1, got {depth}")
-    if truncate_gradient and bidirectional:
-        raise ValueError(
-            f"truncate_gradient is for layers of one direction, got {truncate_gradient}: set bidirectional = false, or "
-            "truncate_gradient = 0; long sequences do not need it, since training keeps a bounded amount (checkpoint_rows)"
-        )
-    n_dirs = 2 if bidirectional else 1
-    directions = [
-        build_direction(
-            found,
-            reverse,
-            recurrent_dropout=recurrent_dropout,
-            train_initial_state=train_initial_state,
-            forget_bias=forget_bias,
-            init_W=init_W or glorot_uniform_init,
-            init_R=init_R or orthogonal_init,
-        )
-        for _ in range(depth)
-        for reverse in (False, True)[:n_dirs]
-    ]
+    _check_settings(depth, bidirectional, truncate_gradient)
+    build = partial(
+        build_direction,
+        get_cell(cell),
+        recurrent_dropout=recurrent_dropout,
+        train_initial_state=train_initial_state,
+        forget_bias=forget_bias,
+        init_W=init_W,
+        init_R=init_R,
+    )
     model: Model[Ragged, Ragged] = Model(
         "rnn",
         forward,
         init=init,
         dims={"nO": nO, "nI": nI},
-        layers=directions,
+        layers=[build(reverse) for _ in range(depth) for reverse in ((False, True) if bidirectional else (False,))],
         attrs={
             "cell": cell,
             "bidirectional": bidirectional,
             "depth": depth,
             "dropout": dropout,
             "residual": residual,
+            # No plain data, so they are not saved with the weights.
             "precision": as_precision(precision),
-            # No plain data, so it is not saved with the weights, like the precision.
             "backpropagation": Backpropagation(checkpoint_rows, truncate_gradient),
         },
     )
@@ -332,6 +318,16 @@ def _columns(rows: Floats2d, n_dirs: int) -> List[Floats2d]:
     """Give the columns of each direction."""
     nH = rows.shape[1] // n_dirs
     return [rows[:, d * nH : (d + 1) * nH] for d in range(n_dirs)]
+
+
+def _check_settings(depth: int, bidirectional: bool, truncate_gradient: int) -> None:
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, got {depth}")
+    if truncate_gradient and bidirectional:
+        raise ValueError(
+            f"truncate_gradient is for layers of one direction, got {truncate_gradient}: set bidirectional = false, or "
+            "truncate_gradient = 0; long sequences do not need it, since training keeps a bounded amount (checkpoint_rows)"
+        )
 
 
 def _check_widths(model: Model[Ragged, Ragged]) -> None:
