@@ -1,9 +1,11 @@
 """Thinc layers."""
 
+from .capabilities import GivesRows, Recurrent, RowWise, Truncates, declare
 from .embedding.char_embed import build_char_embed
 from .embedding.embed import build_embed, learn_vocabulary
 from .embedding.hash_embed import build_hash_embed, clear_cache
 from .embedding.rows import embed_rows
+from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
 from .ops import EngineOps, use_engine_products
 from .output.crf import CRFGradient, build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
@@ -24,11 +26,17 @@ from .ragged.split import split_array, split_rows
 from .ragged.wrapper import with_rows
 from .recurrent.precision import set_precision
 from .recurrent.rnn import begin_scan, build_rnn, initial_state, require_weights, scan
-from .row_wise import declare_row_wise, find_mixing
+from .row_wise import find_mixing
+
+declare_foreign()
 
 __all__ = [
     "CRFGradient",
     "EngineOps",
+    "GivesRows",
+    "Recurrent",
+    "RowWise",
+    "Truncates",
     "attention_weights",
     "begin_scan",
     "build_char_embed",
@@ -53,7 +61,7 @@ __all__ = [
     "crf_divergence",
     "crf_log_likelihood",
     "crf_marginals",
-    "declare_row_wise",
+    "declare",
     "embed_rows",
     "find_mixing",
     "initial_state",

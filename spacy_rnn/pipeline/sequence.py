@@ -142,7 +142,10 @@ class SequencePipe(RNNPipe):
         labels (Sequence[str]): What the scores are those of.
         RAISES (ValueError): If there are no examples, the model leaves tokens out, or constraints do not know a label.
         """
-        if any(node.name == "truncate" for node in self.model.walk()):
+        # Imported here because importing a factory must stay cheap.
+        from ..layers.capabilities import Truncates, find_all
+
+        if find_all(self.model, Truncates):
             raise ValueError(f"'{self.name}' labels every token, so spacy_rnn.Truncate.v1 cannot be part of its model")
         docs = [example.x for example in islice(get_examples(), 10)]
         if not docs:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from thinc.api import Model
 
 from ...recurrence import known_precisions
+from ..capabilities import IsRnn, find_all
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,5 @@ def set_precision(model: Model, name: str) -> None:
     RAISES (ValueError): If no engine has it.
     """
     precision = as_precision(name)
-    for node in model.walk():
-        if isinstance(node.attrs.get("precision"), Precision):
-            node.attrs["precision"] = precision
+    for node in find_all(model, IsRnn):
+        node.attrs["precision"] = precision
