@@ -213,12 +213,9 @@ def _forward(sweep: Sweep, weights: Any, is_train: bool) -> Tuple[Any, Result]:
     mask = None if sweep.mask is None else whole(sweep.mask)
     Y = numpy.empty((sweep.X.shape[0], _state_shape(sweep)[1]), "float32") if sweep.out is None else sweep.out
     final = {name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states}
-    # The engine counts the rows of the batch here; where sequences start is up to the plan. How far rows are apart cannot be seen
-    # of a single one.
-    X = _rows(sweep.X)[: max(2, sweep.batch.n_rows)]
     forward = library.ForwardSweep(
         weights,
-        X,
+        _rows(sweep.X),
         *_plan(sweep.batch),
         sweep.reverse,
         first.get("h"),
