@@ -43,7 +43,9 @@ def find_file(folder: Path, split: str) -> Path:
     RETURNS (Path): The one file with that word in its name; "valid", "val" and "testa" mean "dev".
     RAISES (FileNotFoundError): If there is none, or more than one.
     """
-    files = sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith(".") and path.suffix != ".spacy")
+    files = sorted(
+        path for path in folder.glob("*") if path.is_file() and not path.name.startswith(".") and path.suffix != ".spacy"
+    )
     found = [path for path in files if _NAMES[split].search(path.name.lower())]
     if len(found) != 1:
         names = f": {', '.join(path.name for path in found)}" if found else ""

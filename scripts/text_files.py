@@ -14,8 +14,8 @@ _SHOWN = 100
 def read_lines(path: Path) -> List[str]:
     """Read the lines of a text file, plain or `.gz`, in UTF-8.
 
-    Lines end at a line feed only, so that other line breaks stay part of a text. Carriage returns before it and byte order marks at
-    the beginning of a line are no part of the line.
+    Lines end at a line feed only, so that other line breaks stay part of a text. Carriage returns before it and byte order marks
+    at the beginning of a line are no part of the line.
 
     path (Path): The file.
     RETURNS (List[str]): Its lines without their ends.
@@ -33,7 +33,9 @@ def read_lines(path: Path) -> List[str]:
     lines = text.split("\n")
     if not lines[-1].rstrip("\r"):
         lines.pop()
-    return [_BYTE_ORDER_MARK.sub("", line, count=1) if line.startswith("\ufeff") else line for line in (x.rstrip("\r") for x in lines)]
+    return [
+        _BYTE_ORDER_MARK.sub("", line, count=1) if line.startswith("\ufeff") else line for line in (x.rstrip("\r") for x in lines)
+    ]
 
 
 def read_bytes(path: Path) -> bytes:
@@ -56,7 +58,9 @@ def read_bytes(path: Path) -> bytes:
                     pieces.append(piece)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             n_read = sum(map(len, pieces))
-            raise ValueError(f"{path}: the compressed file is damaged, after about {n_read:,} bytes of its text: {error}") from error
+            raise ValueError(
+                f"{path}: the compressed file is damaged, after about {n_read:,} bytes of its text: {error}"
+            ) from error
     return b"".join(pieces)
 
 
