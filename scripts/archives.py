@@ -1,15 +1,16 @@
-"""Read tar archives to their verified end.
+"""Read compressed tar archives to their verified end.
 
-Python's `tarfile` takes a damaged header for the end of an archive, and the checksum of a compressed one lies behind that.
+Python's `tarfile` takes a damaged header for the end of an archive, and does not reach the checksum, which lies behind that.
 """
 
 import gzip
 import tarfile
 import zlib
 from pathlib import Path
-from typing import IO, Iterator, NamedTuple
+from typing import Iterator, NamedTuple
 
-_ENDINGS = (".tar.gz", ".tgz", ".tar")
+# Not `.tar` alone: it has no checksum of what is in its files.
+_ENDINGS = (".tar.gz", ".tgz")
 
 
 class Member(NamedTuple):
@@ -27,7 +28,7 @@ def is_archive(path: Path) -> bool:
     """Tell whether a file is an archive, by its name.
 
     path (Path): The file.
-    RETURNS (bool): Whether it is one that `read_members` reads: `.tar`, `.tar.gz` or `.tgz`.
+    RETURNS (bool): Whether it is one that `read_members` reads: `.tar.gz` or `.tgz`.
     """
     return path.is_file() and path.name.endswith(_ENDINGS) and not path.name.startswith(".")
 
@@ -41,9 +42,8 @@ def read_members(path: Path) -> Iterator[Member]:
     """
     name = "its beginning"
     with path.open("rb") as raw:
-        stream: IO[bytes] = raw if path.suffix == ".tar" else gzip.GzipFile(fileobj=raw)  # type: ignore[assignment]
         try:
-            with tarfile.open(fileobj=stream, mode="r:") as archive:
+            with gzip.GzipFile(fileobj=raw) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
                 for member in archive:
                     name = member.name
                     content = archive.extractfile(member) if member.isfile() else None
@@ -54,10 +54,10 @@ def read_members(path: Path) -> Iterator[Member]:
             raise ValueError(f"{path}: the archive is damaged, at or after {name}: {error}") from error
 
 
-def _verify_end(stream: IO[bytes], offset: int) -> None:
-    """Read an archive to its end, by which the checksum of a compressed one is verified.
+def _verify_end(stream: gzip.GzipFile, offset: int) -> None:
+    """Read an archive to its end, by which its checksum is verified.
 
-    stream (IO[bytes]): The archive's content.
+    stream (gzip.GzipFile): The archive's content.
     offset (int): Where its files end, in bytes.
     RAISES (tarfile.ReadError): If the mark of the end is not there, or something comes after it.
     """

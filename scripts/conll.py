@@ -7,8 +7,8 @@ from typing import Iterator, List, NamedTuple, Optional, Union
 from entity_tags import SCHEMES, TagError, has_ends, is_tag, to_bio
 from text_files import quote, read_lines
 
-# `# key = value` and `# id …`; other lines that begin with # and a blank depend on how many columns the file has.
-_COMMENT = re.compile(r"#\s*[\w.:-]+\s*=\s|#[ \t]+id\b")
+# `# key = value`, `# id …` and two of CoNLL-U; others depend on how many columns the file has.
+_COMMENT = re.compile(r"#\s*[\w.:-]+\s*=\s|#[ \t]+(id|newdoc|newpar)\b")
 _DOCUMENT = "-DOCSTART-"
 
 

@@ -24,23 +24,20 @@ class Tree(NamedTuple):
 
 
 def make_tree(words: List[Word]) -> Tree:
-    """Make a tree that keeps a sentence one: to spaCy each root begins a sentence, so that it can have one only.
+    """Make a tree that keeps a sentence one: to spaCy each root begins a sentence where the words below it begin.
 
     words (List[Word]): The words of the sentence.
-    RETURNS (Tree): Their heads. Of several roots the one above the first word stays one, and the heads of the others are missing.
+    RETURNS (Tree): Their heads. Only the root above the first word is kept, the heads of other roots are missing.
     """
-    roots = {i for i, word in enumerate(words) if word.head == 0}
     top = 0
-    while words[top].head:
-        top = words[top].head - 1  # type: ignore[operator]
-    root = top if top in roots else min(roots, default=None)
+    while head := words[top].head:
+        top = head - 1
     heads: List[Optional[int]] = []
     deps: List[Optional[str]] = []
     for i, word in enumerate(words):
-        is_missing = word.head is None or (word.head == 0 and i != root)
-        heads.append(None if is_missing else i if i == root else word.head - 1)  # type: ignore[operator]
-        dep = "ROOT" if word.deprel == "root" or (i == root and not word.deprel) else word.deprel
-        deps.append(None if is_missing else dep or None)
+        is_kept = word.head is not None and (word.head > 0 or i == top)
+        heads.append((word.head or i + 1) - 1 if is_kept else None)
+        deps.append(("ROOT" if word.deprel == "root" else word.deprel or None) if is_kept else None)
     return Tree(heads, deps)
 
 

@@ -66,26 +66,36 @@ def find_warnings(path: Path, sentences: List[Sentence], spacings: List[Spacing]
     docs (List[Doc]): The documents.
     RETURNS (List[str]): A message for each kind.
     """
-    pairs = list(zip(sentences, spacings, strict=True))
+    roots = [[i for i, word in enumerate(sentence.words) if word.head == 0] for sentence in sentences]
+    kept = [
+        [i for i in own if make_tree(sentence.words).heads[i] is not None] for own, sentence in zip(roots, sentences, strict=True)
+    ]
     faults = {
-        "read otherwise than their # text (words and SpaceAfter are kept as annotated)": [
-            sentence.line for sentence, spacing in pairs if not spacing.agrees
+        "read otherwise than their # text; words and SpaceAfter are kept as annotated": [
+            not spacing.agrees for spacing in spacings
         ],
         "have multiword tokens that are written otherwise than their words; the words are kept, so that the text is another": [
-            sentence.line for sentence, spacing in pairs if not spacing.keeps_text
+            not spacing.keeps_text for spacing in spacings
         ],
-        "have several roots; all but one have no head, since to spaCy each begins a sentence": [
-            sentence.line for sentence in sentences if sum(word.head == 0 for word in sentence.words) > 1
+        "have roots that are left out: to spaCy a root begins a sentence, so that only the one above the first word is kept": [
+            own != left for own, left in zip(roots, kept, strict=True)
+        ],
+        "have heads without a relation, which are missing to spaCy": [
+            any(word.head is not None and not word.deprel for word in sentence.words) for sentence in sentences
         ],
     }
-    total = f"of {len(sentences):,} sentences"
-    warnings = [f"{path}: {len(lines):,} {total} {what}, the first in line {lines[0]}" for what, lines in faults.items() if lines]
-    n_annotated = sum(word.head is not None and bool(word.deprel) for sentence in sentences for word in sentence.words)
-    if n_annotated and not all(doc.has_annotation("DEP") for doc in docs):
-        n_docs = sum(not doc.has_annotation("DEP") for doc in docs)
+    warnings: List[str] = []
+    for what, found in faults.items():
+        if any(found):
+            line = sentences[found.index(True)].line
+            warnings.append(f"{path}: {sum(found):,} of {len(found):,} sentences {what}; the first in line {line}")
+    tokens = [token for doc in docs for token in doc]
+    heads = [bool(word.deprel and word.head) for sentence in sentences for word in sentence.words]
+    lost = {token.doc for token, has_head in zip(tokens, heads, strict=True) if has_head and not token.has_head()}
+    if lost:
         warnings.append(
-            f"{path}: {n_docs:,} of {len(docs):,} documents have no heads, since some of their sentences have none, or not "
-            "enough to tell where they begin; with --n-sents 1 all heads are kept"
+            f"{path}: {len(lost):,} of {len(docs):,} documents have no heads, since those of some sentences do not tell "
+            "where they begin; with --n-sents 1 more are kept"
         )
     return warnings
 

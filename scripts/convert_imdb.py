@@ -37,7 +37,7 @@ class Review(NamedTuple):
 def read_reviews(folder: Path) -> List[Review]:
     """Read all reviews with a label.
 
-    folder (Path): Where `aclImdb_v1.tar.gz` lies, or several archives (`.tar.gz`, `.tgz` or `.tar`), which together hold all.
+    folder (Path): Where `aclImdb_v1.tar.gz` lies, or several archives (`.tar.gz` or `.tgz`), which together hold all.
     RETURNS (List[Review]): The reviews.
     RAISES (FileNotFoundError): If there is no archive.
     RAISES (ValueError): With archive and file, if an archive is damaged, a review is no text, or there are two of the same name.
@@ -64,9 +64,10 @@ def _read_review(where: str, content: bytes, split: str, label: str, name: str) 
         raise ValueError(f"{where}: expected the name of a review to be its number and its rating, e.g. 0_9.txt")
     try:
         # Line breaks are the one markup in these texts.
-        return Review(split, label, int(name.split("_")[0]), content.decode("utf8").replace("<br />", "\n"))
+        text = content.decode("utf8").replace("<br />", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{where}: expected text in UTF-8: {error}") from error
+    return Review(split, label, int(name.split("_")[0]), text)
 
 
 def split_reviews(reviews: List[Review], dev_share: float) -> Dict[str, List[Review]]:

@@ -58,7 +58,7 @@ def to_bio(tags: List[str], ends: bool) -> List[str]:
         prefix, type_ = tag[0], tag[2:]
         continues = before != "O" and prefix in "IEL" and before[2:] == type_
         if ends and before[0] in "BI" and not continues:
-            raise TagError(i, f"expected the entity of {before} to go on or to end here, got {tag!r}")
+            raise TagError(i, f"expected the entity of {before!r} to go on or to end here, got {tag!r}")
         if ends and prefix in "IEL" and not (continues and before[0] in "BI"):
             raise TagError(i, f"expected {tag!r} to go on with an entity, but none was begun")
         bio.append("O" if tag == "O" else f"{'I' if continues else 'B'}-{type_}")

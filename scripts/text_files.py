@@ -28,6 +28,9 @@ def read_lines(path: Path) -> List[str]:
         where = f"{path}, line {content.count(bytes([10]), 0, error.start) + 1}"
         compressed = " It is compressed: its name should end with .gz." if content.startswith(b"\x1f\x8b") else ""
         raise ValueError(f"{where}: expected text in UTF-8: {error}.{compressed}") from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ValueError(f"{path}, line {line}: expected text, got a null character: the file is damaged, or not in UTF-8")
     if "\n" not in text and "\r" in text.rstrip("\r"):
         raise ValueError(f"{path}: expected lines that end with a line feed, but they end with a carriage return alone")
     lines = text.split("\n")
