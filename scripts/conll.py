@@ -52,21 +52,22 @@ def read_conll(path: Path) -> List[List[Sentence]]:
         if fault:
             raise ValueError(f"{path}, line {row.line}: {fault}")
     try:
-        ends = has_ends(row.columns[-1] for row in rows)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        ends = has_ends([row.columns[-1] for row in rows])
+    except TagError as error:
+        row = rows[error.index]
+        raise ValueError(f"{path}, line {row.line}: {error}: {quote(row.text)}") from None
     return [[_make_sentence(path, rows, ends) for rows in document] for document in documents]
 
 
 def _read_rows(path: Path, lines: List[str]) -> List[List[List[_Row]]]:
     documents: List[List[List[_Row]]] = [[[]]]
-    n_columns: Optional[int] = None
+    n_columns = _count_columns(lines)
     for row in _split_columns(lines):
         if row is None:
             documents[-1].append([])
         elif _DOCUMENT in row.columns[:2]:
             documents.append([[]])
-        elif not _is_comment(row, n_columns or _count_columns(lines), begins=not documents[-1][-1]):
+        elif not _is_comment(row, n_columns, begins=not documents[-1][-1]):
             if len(row.columns) < 2:
                 raise ValueError(f"{path}, line {row.line}: expected a word and its tag, got {quote(row.text)}")
             n_columns = n_columns or len(row.columns)

@@ -54,9 +54,10 @@ def read_entities(path: Path, sentences: List[Sentence]) -> Optional[List[List[s
     if not any(tag for tags in found for tag in tags):
         return None
     try:
-        ends = has_ends(tag for tags in found for tag in tags)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        ends = has_ends([tag or "O" for tags in found for tag in tags])
+    except TagError as error:
+        words = [word for sentence in sentences for word in sentence.words]
+        raise ValueError(f"{path}, line {words[error.index].line}: {error}") from None
     entities: List[List[str]] = []
     for sentence, tags in zip(sentences, found, strict=True):
         try:

@@ -1,18 +1,18 @@
 """Read the tags of named entities, whatever the scheme: IO, BIO1 (IOB1), BIO2 (IOB2), BIOES (IOBES) or BILUO (BILOU)."""
 
 import re
-from typing import Iterable, List, Optional, Set
+from typing import List
 
 SCHEMES = "BIOES's E- and S- and BILUO's L- and U- are read too, of one scheme in a file"
-_TAG = re.compile(r"O|[BIESLU]-.*\S.*", re.DOTALL)
+_TAG = re.compile(r"O|[BIESLU]-\S.*", re.DOTALL)
 # What closes an entity of several words, and what is one of a single word.
-_BIOES, _BILUO = {"E", "S"}, {"L", "U"}
+_BIOES, _BILUO = "ES", "LU"
 
 
 class TagError(ValueError):
-    """A tag that cannot follow the one before it.
+    """A tag that cannot follow those before it.
 
-    index (int): Which of the sentence's tags.
+    index (int): Which of the tags.
     message (str): What is wrong.
     """
 
@@ -30,18 +30,23 @@ def is_tag(tag: str) -> bool:
     return bool(_TAG.fullmatch(tag))
 
 
-def has_ends(tags: Iterable[Optional[str]]) -> bool:
+def has_ends(tags: List[str]) -> bool:
     """Find out the scheme of a file: whether its tags say where entities end.
 
-    tags (Iterable[Optional[str]]): All its tags, None for those that are missing.
+    tags (List[str]): All its tags, each as `is_tag` wants it.
     RETURNS (bool): True for BIOES and BILUO; False for IO, BIO1 and BIO2, which are read alike.
-    RAISES (ValueError): If there are tags of both BIOES and BILUO.
+    RAISES (TagError): If there are tags of both BIOES and BILUO.
     """
-    prefixes: Set[str] = {tag[0] for tag in tags if tag is not None}
-    if prefixes & _BIOES and prefixes & _BILUO:
-        found = ", ".join(f"{prefix}-" for prefix in sorted(prefixes & (_BIOES | _BILUO)))
-        raise ValueError(f"expected entity tags of one scheme, BIOES or BILUO, but it has {found}")
-    return bool(prefixes & (_BIOES | _BILUO))
+    first = next((tag for tag in tags if tag[0] in "ESLU"), None)
+    if first is None:
+        return False
+    others = _BILUO if first[0] in _BIOES else _BIOES
+    for i, tag in enumerate(tags):
+        if tag[0] in others:
+            raise TagError(
+                i, f"expected the tags of a file to be of one scheme, BIOES or BILUO, got {first!r} before and now {tag!r}"
+            )
+    return True
 
 
 def to_bio(tags: List[str], ends: bool) -> List[str]:

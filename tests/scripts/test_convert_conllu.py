@@ -373,9 +373,12 @@ def test_entities_are_kept_with_and_without_heads(convert, miscs, entities, pars
     assert doc.has_annotation("ENT_IOB") == (entities is not None)
 
 
-def test_entities_that_are_not_closed_are_named(fails, tmp_path):
-    text = sentence({"form": "a", "misc": "NE=B-PER"}, {"form": "b", "misc": "NE=U-PER"})
-    assert "xx-ud-train.conllu, line 2: expected the entity of 'B-PER'" in fails("convert_conllu", write(tmp_path / "in", text))
+@pytest.mark.parametrize(
+    "first, second, words", [("B-PER", "U-PER", "expected the entity of 'B-PER'"), ("S-PER", "U-PER", "expected the tags of a file to be of one")]
+)
+def test_entities_that_cannot_follow_are_named(fails, tmp_path, first, second, words):
+    text = sentence({"form": "a", "misc": f"NE={first}"}, {"form": "b", "misc": f"NE={second}"})
+    assert f"xx-ud-train.conllu, line 2: {words}" in fails("convert_conllu", write(tmp_path / "in", text))
 
 
 @pytest.mark.parametrize(
