@@ -17,7 +17,7 @@ from _ewt import check_converted, sentence_lengths
 from _measure import RESULTS, ROOT, Times, engine, machine, run_on_one_thread, take_turns
 from wasabi import table as format_table
 
-from spacy_rnn.decoding import Crf, log_likelihood, marginals, viterbi
+from spacy_rnn.crf import Crf, log_likelihood, marginals, viterbi
 from spacy_rnn.recurrence import use_engine
 
 LABELS = (17, 50, 100)

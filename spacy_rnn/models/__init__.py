@@ -2,12 +2,10 @@
 
 from .encoder import build_bilstm_encoder, build_cnn, build_rnn_encoder
 from .ngrams import build_ngrams
-from .stream import StreamingTagger
 from .textcat import build_textcat, build_textcat_cnn
 from .tok2vec import build_tok2vec
 
 __all__ = [
-    "StreamingTagger",
     "build_bilstm_encoder",
     "build_cnn",
     "build_ngrams",

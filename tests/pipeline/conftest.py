@@ -1,9 +1,5 @@
 """Small pipelines and texts, and what several tests need to look at them."""
 
-import os
-import subprocess
-import sys
-
 import numpy
 import pytest
 import spacy
@@ -184,14 +180,3 @@ def gradients():
         ]
 
     return read
-
-
-@pytest.fixture(scope="session")
-def python():
-    """(code or arguments) -> the finished process of a fresh interpreter."""
-
-    def run(*arguments):
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment)
-
-    return run

@@ -37,12 +37,12 @@ TRUNCATE = {"@architectures": "spacy_rnn.Truncate.v1", "max_length": 2, "encode"
 CNN = {"@architectures": "spacy_rnn.CNN.v1", "width": 16}
 NGRAMS = {"@architectures": "spacy_rnn.NGrams.v1", "length": 64}
 
-SOFTMAX = {"pipeline/decoders.py:loss": 1}
-CRF = {"decoding/host.py:fetch": 1, "layers/crf.py:crf_log_likelihood": 1}
+SOFTMAX = {"pipeline/heads.py:loss": 1}
+CRF = {"crf/host.py:fetch": 1, "layers/output/crf.py:crf_log_likelihood": 1}
 CATEGORIES = {"pipeline/textcat.py:get_loss": 1}
 MAXOUT = {"backends/_custom_kernels.py:_check_which_maxout": 1}
 OF_SPACY = {**MAXOUT, "backends/_custom_kernels.py:_check_indices": 2, "backends/ops.py:unflatten": 2}
-LINEAR = {"layers/on_cpu.py:backprop": 1}
+LINEAR = {"layers/plain/cpu_only.py:backprop": 1}
 
 
 def tok2vec(embed=HASH_EMBED, encode=RNN, **settings):
@@ -69,7 +69,7 @@ def textcat(*parts, exclusive=True, linear=None):
 # The factory, its config, and how often the host waits where in one update.
 UPDATES = {
     "tagger": ("rnn_tagger", {}, {**SOFTMAX, **MAXOUT}),
-    "tagger with CRF": ("rnn_tagger", {"decoder": "crf"}, {**CRF, **MAXOUT}),
+    "tagger with CRF": ("rnn_tagger", {"use_crf": True}, {**CRF, **MAXOUT}),
     "ner": ("rnn_ner", {}, {**CRF, **MAXOUT}),
     "textcat": ("rnn_textcat", {}, {**CATEGORIES, **MAXOUT}),
     "poolings": ("rnn_textcat", textcat(), {**CATEGORIES, **MAXOUT}),
@@ -128,11 +128,11 @@ def predict(factory, config):
 
 
 # Where it waits in one prediction, when the one before has seen the same words.
-CACHE = {"layers/vector_cache.py:_all_true": 1}
-PREDICTED = {"pipeline/decoders.py:predict": 1}
+CACHE = {"layers/embedding/vector_cache.py:_all_true": 1}
+PREDICTED = {"pipeline/heads.py:predict": 1}
 PREDICTIONS = {
     "tagger": ("rnn_tagger", {}, {**CACHE, **PREDICTED}),
-    "ner": ("rnn_ner", {}, {**CACHE, "decoding/host.py:fetch": 1, **PREDICTED}),
+    "ner": ("rnn_ner", {}, {**CACHE, "crf/host.py:fetch": 1, **PREDICTED}),
     "textcat": ("rnn_textcat", {}, {**CACHE, "pipeline/textcat.py:set_annotations": 1}),
     "characters": ("rnn_tagger", tagger(CHAR_EMBED), {**CACHE, **PREDICTED}),
     "a vocabulary": ("rnn_tagger", tagger(EMBED), PREDICTED),

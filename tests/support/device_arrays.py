@@ -28,7 +28,7 @@ class Record:
     """What an array was asked for.
 
     launches (int): The kernels that a device would have run.
-    waits (Counter): How often the host waited, by file and function: "layers/pool.py:forward".
+    waits (Counter): How often the host waited, by file and function: "layers/plain/pool.py:forward".
     """
 
     def __init__(self):
@@ -42,8 +42,9 @@ class Record:
         frame = sys._getframe(1)
         while frame.f_code.co_filename.startswith(_OWN_FILES) or frame.f_code.co_name in _ONLY_ASK:
             frame = frame.f_back
-        *_, package, folder, file = ["", "", *frame.f_code.co_filename.replace("\\", "/").split("/")]
-        name = f"{folder}/{file}" if package in ("spacy_rnn", "thinc", "spacy") else file
+        path = frame.f_code.co_filename.replace("\\", "/").split("/")
+        packages = [i for i, folder in enumerate(path) if folder in ("spacy_rnn", "thinc", "spacy")]
+        name = "/".join(path[packages[-1] + 1 :] if packages else path[-1:])
         self.waits[f"{name}:{frame.f_code.co_name}"] += 1
 
 

@@ -6,7 +6,7 @@ from typing import Any, List, NamedTuple
 import numpy
 from problems import slices
 
-from spacy_rnn.decoding import Crf, log_likelihood, marginals
+from spacy_rnn.crf import Crf, log_likelihood, marginals
 
 ANNOTATIONS = ("known", "missing", "negative", "mixed")
 

@@ -1,0 +1,1 @@
+"""Layers that give each token a vector."""

@@ -1,0 +1,232 @@
+"""Word vectors from characters, by a recurrent network."""
+
+from typing import Callable, List, NamedTuple, Optional, Tuple, Union, cast
+
+import numpy
+from spacy.attrs import ORTH
+from spacy.ml.staticvectors import StaticVectors
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Dropout, HashEmbed, Model, Ops
+from thinc.types import Floats2d, Ints1d, Ragged
+
+from ..capabilities import GivesRows, ReadsCharacters, RowWise, declare
+from ..ops import use_engine_products
+from ..plain.pool import build_pool
+from ..ragged.split import split_rows
+from ..ragged.sums import sum_rows
+from ..recurrent.rnn import build_rnn
+from .distinct_embedding import Embedded, embed_tokens
+from .distinct_rows import distinct_rows
+from .parts import embed_ids, project_static, require_vectors, side_by_side, static_attr
+from .rows import embed_rows
+from .vector_cache import VectorCache
+
+# The seed of the characters' hashes is a part of the parameters: it must not depend on what else was built before.
+_SEED = 0
+
+
+def build_char_embed(
+    width: int,
+    *,
+    char_width: int = 32,
+    cell: str = "lstm",
+    rows: int = 2000,
+    include_static_vectors: bool = False,
+    embed: Optional[Model[List[Doc], List[Floats2d]]] = None,
+    cache_size: int = 100_000,
+) -> Model[List[Doc], List[Floats2d]]:
+    """Embed words by their characters: the last states of a bidirectional recurrent network over a word's Unicode characters
+    (Ling et al. 2015, "Finding function in form", equation 1, without its projection). It is computed once for each distinct word
+    of a batch, and when nothing is learned a word's vector is kept for the batches to come, as in `spacy_rnn.HashEmbed.v1`.
+
+    width (int): The width of a word's vector, both directions together.
+    char_width (int): The width of a character's vector.
+    cell (str): "elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm" or "lstm_peephole".
+    rows (int): The number of rows of the table of characters. It is a hash embedding: characters need not be known beforehand.
+    include_static_vectors (bool): Whether a projection of the vocabulary's vectors, of the same width, stands beside that.
+    embed (Optional[Model[List[Doc], List[Floats2d]]]): Another embedding whose vectors stand beside these, e.g. of whole words.
+    cache_size (int): How many vectors are kept at most; with 0 none.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The layer, from texts of n tokens to rows [n, nO], nO = width · (2 with static
+        vectors, else 1) + the width of embed.
+    RAISES (ValueError): If an argument is out of its range. When the layer is initialized or run: if the vocabulary's vectors
+        are missing or of another width.
+    """
+    if width < 2 or width % 2:
+        raise ValueError(f"width is shared by two directions, so it must be even and at least 2, got {width}")
+    if char_width < 1 or rows < 1:
+        raise ValueError(f"char_width and rows must be at least 1, got {char_width} and {rows}")
+    if cache_size < 0:
+        raise ValueError(f"cache_size must be at least 0, got {cache_size}")
+    layers: List[Model] = [
+        HashEmbed(nO=char_width, nV=rows, seed=_SEED),
+        build_rnn(nO=width, nI=char_width, cell=cell, bidirectional=True),
+        build_pool("last", bidirectional=True, nI=width),
+        Dropout(),
+    ]
+    if include_static_vectors:
+        layers.append(StaticVectors(nO=width))
+    own_width = width * (2 if include_static_vectors else 1)
+    other_width: Optional[int] = 0
+    if embed is not None:
+        layers.append(embed)
+        other_width = embed.maybe_get_dim("nO")
+    return Model(
+        "char_embed",
+        forward,
+        init=init,
+        layers=layers,
+        dims={"nO": None if other_width is None else own_width + other_width},
+        # Thinc does not save an attribute that is no plain data. A copy of a model has no references, but attributes.
+        attrs={"cache": VectorCache(cache_size), "static": include_static_vectors, "embed": embed is not None},
+    )
+
+
+def init(
+    model: Model[List[Doc], List[Floats2d]],
+    X: Optional[List[Doc]] = None,
+    Y: object = None,
+) -> None:
+    network = CharNetwork.of(model)
+    if X and network.static is not None:
+        require_vectors(X[0].vocab)
+    for layer in network.layers():
+        layer.initialize(X=X if layer is network.static else None)
+    width = network.width
+    for embed in beside(model):
+        embed.initialize(X=X)
+        width += embed.get_dim("nO")
+    model.set_dim("nO", width)
+
+
+def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
+    Y, rows_backprop = forward_rows(model, docs, is_train)
+
+    def backprop(dY: List[Floats2d]) -> List[Doc]:
+        return rows_backprop(Ragged(model.ops.flatten(dY), Y.lengths))
+
+    return split_rows(Y), backprop
+
+
+def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:
+    use_engine_products(model)
+    network = CharNetwork.of(model)
+    Y, char_backprop = embed_tokens(network, model.attrs["cache"], docs, is_train)
+    others = beside(model)
+    if not others:
+        return Y, char_backprop
+    other, other_backprop = embed_rows(others[0], docs, is_train)
+    ops, width, lengths = model.ops, network.width, Y.lengths
+
+    def backprop(dY: Ragged) -> List[Doc]:
+        d_rows = cast(Floats2d, dY.dataXd)
+        char_backprop(Ragged(ops.as_contig(d_rows[:, :width]), lengths))
+        other_backprop(Ragged(ops.as_contig(d_rows[:, width:]), lengths))
+        return []
+
+    return Ragged(ops.xp.hstack([Y.dataXd, other.dataXd]), lengths), backprop
+
+
+def beside(model: Model) -> List[Model]:
+    """Give the other embedding that stands beside that of the characters.
+
+    model (Model): A model made by `build_char_embed`.
+    RETURNS (List[Model]): It alone, or nothing.
+    """
+    return model.layers[-1:] if model.attrs["embed"] else []
+
+
+class CharNetwork(NamedTuple):
+    """The layers of a character embedding.
+
+    table (Model): The hash embedding of characters.
+    rnn (Model): The recurrent network over a word's characters.
+    pool (Model): From its states to the last ones.
+    dropout (Model): The dropout of a token's vector.
+    static (Optional[Model]): The projection of the static vectors, if there are any.
+    """
+
+    table: Model
+    rnn: Model
+    pool: Model
+    dropout: Model
+    static: Optional[Model]
+
+    @classmethod
+    def of(cls, model: Model) -> "CharNetwork":
+        """Find the layers.
+
+        model (Model): A model made by `build_char_embed`.
+        RETURNS (CharNetwork): Its layers.
+        """
+        table, rnn, pool, dropout = model.layers[:4]
+        return cls(table, rnn, pool, dropout, model.layers[4] if model.attrs["static"] else None)
+
+    @property
+    def ops(self) -> Ops:
+        """RETURNS (Ops): The backend of the parameters."""
+        return self.table.ops
+
+    @property
+    def width(self) -> int:
+        """RETURNS (int): The width of a vector."""
+        return self.rnn.get_dim("nO") * (1 if self.static is None else 2)
+
+    def columns(self, vocab: Vocab) -> List[Union[int, str]]:
+        """List the attributes: the word itself, and the one static vectors are looked up by if there are any.
+
+        vocab (Vocab): The vocabulary of the texts.
+        RETURNS (List[int]): spaCy's numbers of the attributes.
+        """
+        return [ORTH] if self.static is None else [ORTH, static_attr(vocab)]
+
+    def layers(self) -> List[Model]:
+        """RETURNS (List[Model]): Everything with parameters."""
+        return [self.table, self.rnn, *self.rnn.layers, self.pool, *([self.static] if self.static else [])]
+
+    def embed(self, keys: numpy.ndarray, vocab: Vocab, is_train: bool) -> Embedded:
+        """Compute the vectors of words, all but their dropout.
+
+        keys (numpy.ndarray): uint64 [D, 1 or 2], D >= 1: the words, and what static vectors are looked up by.
+        vocab (Vocab): The vocabulary of the texts.
+        is_train (bool): Whether there is going to be a gradient.
+        RETURNS (Tuple[Floats2d, Callable]): The vectors [D, width], and a function from their gradient that increments those of
+            the parameters.
+        RAISES (ValueError): If the static vectors have not the width the network was initialized with.
+        """
+        words = [vocab.strings[key] for key in keys[:, 0].tolist()]
+        parts = [self._read(words, is_train)]
+        if self.static is not None:
+            parts.append(project_static(self.static, keys[:, 1], vocab.vectors, is_train))
+        return side_by_side(self.ops, parts)
+
+    def _read(self, words: List[str], is_train: bool) -> Embedded:
+        """Run the recurrent network over the characters of words."""
+        ops = self.ops
+        lengths = numpy.asarray([len(word) for word in words], dtype="int32")
+        characters = code_points(words)
+        first, inverse = distinct_rows(characters.reshape(-1, 1))
+        distinct, table_backprop = embed_ids(self.table, characters[first], is_train)
+        X = Ragged(ops.xp.take(distinct, ops.xp.asarray(inverse), axis=0), cast(Ints1d, lengths))
+        states, rnn_backprop = self.rnn(X, is_train)
+        Y, pool_backprop = self.pool(states, is_train)
+
+        def backprop(dY: Floats2d) -> None:
+            dX = rnn_backprop(pool_backprop(dY))
+            table_backprop(sum_rows(ops, ops.as_contig(dX.dataXd), inverse, len(first)))
+
+        return Y, backprop
+
+
+def code_points(words: List[str]) -> numpy.ndarray:
+    """Give the Unicode code points of words, one word after the other.
+
+    words (List[str]): The words.
+    RETURNS (numpy.ndarray): uint64 [characters].
+    """
+    encoded = "".join(words).encode("utf-32-le", errors="surrogatepass")
+    return numpy.frombuffer(encoded, dtype="<u4").astype("uint64")
+
+
+# The recurrent layer mixes the characters of one word.
+declare(forward, RowWise(layers=beside), GivesRows(forward_rows), ReadsCharacters())

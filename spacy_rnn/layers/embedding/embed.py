@@ -1,0 +1,107 @@
+"""A learned vocabulary and its embedding table."""
+
+from typing import Callable, Iterable, List, Optional, Tuple, cast
+
+import numpy
+from spacy.attrs import intify_attr
+from spacy.tokens import Doc
+from thinc.api import Model, uniform_init
+from thinc.types import Floats2d, Ints1d, Ragged
+
+from ...text.vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, count_words
+from ..capabilities import GivesRows, LearnsVocabulary, RowWise, declare, find_all
+from ..plain.dropout import check_rate
+from ..ragged.split import split_rows
+from ..ragged.sums import sum_rows
+
+
+def build_embed(
+    width: int, *, size: int = 10000, attr: str = "LOWER", min_count: int = 1, word_dropout: float = 0.0
+) -> Model[List[Doc], List[Floats2d]]:
+    """Embed words with a table that has one row for each of the most frequent words of the training data: a one-hot vector times
+    a matrix. The vocabulary is learned when the model is initialized; spaCy's hash embeddings need none.
+
+    width (int): The width of the vectors.
+    size (int): The number of rows: the most frequent words, and one row each for padding, unknown words, start and end.
+    attr (str): The token attribute that counts as the word: "ORTH", "LOWER", "NORM", "LEMMA", …
+    min_count (int): How often a word occurs at least that has a row of its own. With 2 the row of unknown words learns from the
+        words that occur once, so that it means something when the model is used.
+    word_dropout (float): The share of tokens that count as unknown words in training, at a rate that belongs to the architecture
+        (Iyyer et al. 2015, section 2.3, where they have no vector at all).
+    RETURNS (Model[List[Doc], List[Floats2d]]): The layer, from texts of n tokens to rows [n, width].
+    RAISES (ValueError): If the attribute is unknown, the width or min_count is below 1, the size leaves no room for a word, or
+        word_dropout is not in [0, 1).
+    """
+    if not intify_attr(attr):
+        raise ValueError(f"attr must be a token attribute such as LOWER, got {attr!r}")
+    if width < 1:
+        raise ValueError(f"width must be at least 1, got {width}")
+    if min_count < 1:
+        raise ValueError(f"min_count must be at least 1, got {min_count}")
+    check_rate("word_dropout", word_dropout)
+    if size <= N_SPECIAL:
+        raise ValueError(f"size counts {N_SPECIAL} special entries, so it must be at least {N_SPECIAL + 1}, got {size}")
+    return Model(
+        "rnn_embed",
+        forward,
+        init=init,
+        dims={"nO": width, "nV": size},
+        params={"E": None},
+        attrs={"attr": attr, "min_count": min_count, "word_dropout": word_dropout, "vocabulary": Vocabulary()},
+    )
+
+
+def learn_vocabulary(model: Model, docs: Iterable[Doc]) -> None:
+    """Learn the vocabulary of every `Embed` layer in an initialized model. Initialization itself learns it from the texts the
+    model is given, of which most spaCy components give but ten.
+
+    model (Model): The model.
+    docs (Iterable[Doc]): The training texts.
+    """
+    nodes = find_all(model, LearnsVocabulary)
+    if nodes:
+        counts = count_words(docs, {node.attrs["attr"] for node in nodes})
+        for node in nodes:
+            node.attrs["vocabulary"] = Vocabulary.from_counts(
+                counts[node.attrs["attr"]], node.get_dim("nV"), node.attrs["min_count"]
+            )
+
+
+def init(
+    model: Model[List[Doc], List[Floats2d]],
+    X: Optional[List[Doc]] = None,
+    Y: object = None,
+) -> None:
+    if X:
+        learn_vocabulary(model, X)
+    shape = (model.get_dim("nV"), model.get_dim("nO"))
+    model.set_param("E", uniform_init(model.ops, shape))
+
+
+def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
+    Y, rows_backprop = forward_rows(model, docs, is_train)
+
+    def backprop(dY: List[Floats2d]) -> List[Doc]:
+        return rows_backprop(Ragged(model.ops.flatten(dY), Y.lengths))
+
+    return split_rows(Y), backprop
+
+
+def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:
+    ops, E = model.ops, cast(Floats2d, model.get_param("E"))
+    lengths = numpy.asarray([len(doc) for doc in docs], dtype="int32")
+    keys = [doc.to_array([intify_attr(model.attrs["attr"])]).reshape(-1) for doc in docs]
+    ids = model.attrs["vocabulary"].rows(numpy.concatenate(keys or [numpy.zeros(0, dtype="uint64")]))
+    if is_train and model.attrs["word_dropout"]:
+        # Thinc seeds NumPy's generator too, whatever the parameters are on; the words are on the host.
+        ids[numpy.random.uniform(size=len(ids)) < model.attrs["word_dropout"]] = UNKNOWN
+
+    def backprop(dY: Ragged) -> List[Doc]:
+        if ids.size:
+            model.inc_grad("E", sum_rows(ops, cast(Floats2d, ops.as_contig(dY.dataXd)), ids, E.shape[0]))
+        return []
+
+    return Ragged(E[ops.xp.asarray(ids)], cast(Ints1d, lengths)), backprop
+
+
+declare(forward, RowWise(), GivesRows(forward_rows), LearnsVocabulary())

@@ -1,0 +1,124 @@
+"""What embeddings are made of: tables, static vectors, and their concatenation."""
+
+from typing import Any, List, cast
+
+import numpy
+from spacy.attrs import ORTH
+from spacy.vectors import Mode, Vectors
+from spacy.vocab import Vocab
+from thinc.api import Model, NumpyOps, Ops
+from thinc.types import Floats2d
+
+from ..ragged.sums import sum_rows, take_sums
+from .distinct_embedding import Embedded
+
+# Keys are on the host, whatever the parameters are on.
+_HOST = NumpyOps()
+
+
+def embed_ids(table: Model, ids: numpy.ndarray, is_train: bool) -> Embedded:
+    """Look numbers up in a hash embedding.
+
+    table (Model): Thinc's `HashEmbed`.
+    ids (numpy.ndarray): uint64 [D], the numbers.
+    is_train (bool): Whether to drop columns.
+    RETURNS (Tuple[Floats2d, Callable]): The vectors [D, nO], and a function from their gradient that increments the table's.
+    """
+    ops = table.ops
+    E = cast(Floats2d, table.get_param("E"))
+    buckets = _HOST.hash(_HOST.as_contig(ids), table.attrs["seed"]) % E.shape[0]
+
+    def backprop(dY: Floats2d) -> None:
+        table.inc_grad("E", sum_rows(ops, dY, buckets, E.shape[0]))
+
+    return _drop_columns(table, (take_sums(ops, E, buckets), backprop), is_train)
+
+
+def project_static(static: Model, ids: numpy.ndarray, vectors: Any, is_train: bool) -> Embedded:
+    """Project static vectors.
+
+    static (Model): spaCy's `StaticVectors`.
+    ids (numpy.ndarray): uint64 [D], what they are looked up by.
+    vectors (Any): The table of static vectors, as of `vocab.vectors`.
+    is_train (bool): Whether to drop columns.
+    RETURNS (Tuple[Floats2d, Callable]): The projections [D, nO], and a function from their gradient that increments that of the
+        matrix.
+    RAISES (ValueError): If the static vectors have not the width the layer was initialized with.
+    """
+    ops = static.ops
+    W = cast(Floats2d, static.get_param("W"))
+    V = _look_up(ops, vectors, ids, W.shape[1])
+
+    def backprop(dY: Floats2d) -> None:
+        static.inc_grad("W", ops.gemm(dY, V, trans1=True))
+
+    return _drop_columns(static, (ops.gemm(V, W, trans2=True), backprop), is_train)
+
+
+def require_vectors(vocab: Vocab) -> None:
+    """Refuse to initialize a projection of static vectors where there are none.
+
+    vocab (Vocab): The vocabulary of the texts.
+    RAISES (ValueError): If it has no static vectors.
+    """
+    if 0 in vocab.vectors.shape:
+        raise ValueError(
+            "the embedding projects the vocabulary's static vectors, but it has none: set initialize.vectors to a pipeline "
+            "that has some, e.g. from `spacy init vectors`, or set include_static_vectors = false"
+        )
+
+
+def side_by_side(ops: Ops, parts: List[Embedded]) -> Embedded:
+    """Put vectors side by side.
+
+    ops (Ops): Their backend.
+    parts (List[Tuple[Floats2d, Callable]]): Vectors [D, width], and the way back from each.
+    RETURNS (Tuple[Floats2d, Callable]): The vectors [D, sum of the widths], and the way back.
+    """
+
+    def backprop(dY: Floats2d) -> None:
+        start = 0
+        for part, part_backprop in parts:
+            end = start + part.shape[1]
+            part_backprop(ops.as_contig(dY[:, start:end]))
+            start = end
+
+    return ops.xp.hstack([part for part, _ in parts]), backprop
+
+
+def static_attr(vocab: Vocab) -> int:
+    """Name the attribute that static vectors are looked up by.
+
+    vocab (Vocab): The vocabulary.
+    RETURNS (int): spaCy's number of the attribute.
+    """
+    return getattr(vocab.vectors, "attr", ORTH)
+
+
+def _look_up(ops: Ops, vectors: Any, ids: numpy.ndarray, width: int) -> Floats2d:
+    """Give the static vectors [D, width]; zeros where there is none."""
+    if vectors.shape[1] != width:
+        raise ValueError(
+            f"the embedding was initialized with static vectors of width {width}, but those of the texts' vocabulary have width "
+            f"{vectors.shape[1]}: load the vectors that it was trained with, or set include_static_vectors = false"
+        )
+    if isinstance(vectors, Vectors) and vectors.mode == Mode.default:
+        rows = vectors.find(keys=ids)
+        if not isinstance(vectors.data, numpy.ndarray):
+            # On a device, where a mask as an index would wait until it has been counted.
+            return ops.asarray2f(ops.xp.where((rows >= 0)[:, numpy.newaxis], vectors.data[rows], 0))
+        found = numpy.flatnonzero(rows >= 0)
+        V = ops.alloc2f(len(ids), width)
+        V[ops.xp.asarray(found)] = ops.asarray2f(vectors.data[rows[found]])
+        return V
+    return ops.as_contig(ops.asarray2f(vectors.get_batch(ids)))
+
+
+def _drop_columns(layer: Model, part: Embedded, is_train: bool) -> Embedded:
+    """Drop columns of a part, the same ones in all rows, as Thinc's `HashEmbed` and spaCy's `StaticVectors` do."""
+    Y, backprop = part
+    rate = layer.attrs.get("dropout_rate")
+    if not is_train or not rate:
+        return part
+    mask = layer.ops.get_dropout_mask((Y.shape[1],), rate)
+    return Y * mask, lambda dY: backprop(dY * mask)

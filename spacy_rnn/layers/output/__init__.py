@@ -1,0 +1,1 @@
+"""Layers that turn scores into labels and probabilities."""

@@ -1,0 +1,1 @@
+"""Batches of sequences as one array of rows."""
