@@ -99,7 +99,8 @@ def test_a_sweep_that_was_interrupted_has_no_way_back(run_alone):
         layer = Layer("elman_relu", [1_000_000], 1, 256, X=at_once((1_000_000, 1)), Y=at_once((1_000_000, 256)))
         sweep = layer.sweep()
         assert is_interrupted(lambda: library.forward([sweep], False))
-        for call in (lambda: library.forward([sweep], False), lambda: library.BackwardSweep(sweep, *layer.gradients(layer.Y, layer.X)[0])):
+        way_back = lambda: library.BackwardSweep(sweep, *layer.gradients(layer.Y, layer.X)[0])
+        for call in (lambda: library.forward([sweep], False), way_back):
             try:
                 call()
             except ValueError:
