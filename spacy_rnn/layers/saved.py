@@ -1,20 +1,26 @@
 """What the weights of a layer have to be like: what a file of them is checked against."""
 
-from typing import Any, Callable, Collection, Dict, Mapping, NamedTuple, Optional, Tuple
+from dataclasses import dataclass
+from typing import Any, Callable, Collection, Dict, Mapping, Optional, Tuple
 
 from thinc.api import Model
+
+from .capabilities import find, package_of
 
 Shapes = Dict[str, Tuple[int, ...]]
 ShapesOf = Callable[[Mapping[str, int], Mapping[str, Any]], Shapes]
 
 
-class Saved(NamedTuple):
-    """What is known of a kind of layers.
+@dataclass(frozen=True)
+class Saved:
+    """Have weights of a known kind, so that a file that holds something else is refused. Of layers that declare nothing, only the
+    numbers themselves are checked.
 
     shapes (Callable): (dimensions by name, attributes by name) -> the shape of each parameter.
     check (Optional[Callable]): Takes a layer that has been loaded, and raises ValueError if its dimensions or attributes do not
         go together.
-    learned (Collection[str]): The attributes that are set when the layer is initialized or trained; all others are settings.
+    learned (Collection[str]): The attributes that are set when the layer is initialized or trained. All others are settings,
+        which have to be those of the config.
     """
 
     shapes: ShapesOf
@@ -22,39 +28,17 @@ class Saved(NamedTuple):
     learned: Collection[str] = ()
 
 
-def declare_saved(
-    forward: Callable,
-    shapes: ShapesOf,
-    check: Optional[Callable[[Model], None]] = None,
-    learned: Collection[str] = (),
-) -> None:
-    """Declare what the weights of a kind of layers are like, also of your own: the components of this package then refuse a file
-    that holds something else. Of layers that nothing is declared of, only the numbers themselves are checked.
-
-    forward (Callable): The layer's forward function, as given to Thinc's `Model`.
-    shapes (Callable): (dimensions by name, attributes by name) -> the shape of each parameter.
-    check (Optional[Callable]): Takes a layer that has been loaded, and raises ValueError if its dimensions or attributes do not
-        go together.
-    learned (Collection[str]): The attributes that are set when the layer is initialized or trained. All others are settings,
-        which have to be those of the config.
-    """
-    _declared[forward] = Saved(shapes, check, learned)
-
-
 def find_saved(layer: Model) -> Optional[Saved]:
-    """Find what has been declared of a layer.
+    """Find what has been declared of the weights of a layer.
 
     layer (Model): The layer.
     RETURNS (Optional[Saved]): The declaration. One without parameters for the other layers of Thinc, spaCy and this package; None
         for anybody else's.
     """
-    if layer._func in _declared:
-        return _declared[layer._func]
-    # Found by the module, so that none of them has to be imported.
-    module = getattr(layer._func, "__module__", None) or ""
-    if module.partition(".")[0] not in _KNOWN:
-        return None
-    return _FOREIGN.get(module) or (None if layer.param_names else Saved(no_parameters))
+    declared = find(layer, Saved)
+    if declared is not None or layer.param_names or package_of(layer) not in _KNOWN:
+        return declared
+    return Saved(no_parameters)
 
 
 def no_parameters(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
@@ -143,7 +127,7 @@ _DENSE = """
     clipped_linear dish gelu hard_swish hard_swish_mobilenet linear mish multisoftmax relu sigmoid softmax swish
 """.split()
 _WRAPPERS = "resizable residual uniqued with_array with_array2d with_list with_padded with_ragged with_reshape".split()
-_FOREIGN: Dict[str, Saved] = {
+FOREIGN_WEIGHTS: Dict[str, Saved] = {
     **{f"thinc.layers.{name}": Saved(_dense) for name in _DENSE},
     **{f"thinc.layers.{name}": Saved(no_parameters, _check_wrapper) for name in _WRAPPERS},
     "thinc.layers.chain": Saved(no_parameters, check_chain),
@@ -158,4 +142,3 @@ _FOREIGN: Dict[str, Saved] = {
     "spacy.ml._character_embed": Saved(_characters),
     "spacy.ml.staticvectors": Saved(_static_vectors),
 }
-_declared: Dict[Callable, Saved] = {}

@@ -10,7 +10,8 @@ from thinc.layers.chain import init as init_chain
 from thinc.types import Floats2d, Ragged
 
 from ..layers import embed_rows, join_rows, split_rows
-from ..layers.saved import check_chain, declare_saved, no_parameters
+from ..layers.capabilities import Chains, JoinsRows, SplitsRows, declare, find
+from ..layers.saved import Saved, check_chain, no_parameters
 
 
 def build_tok2vec(
@@ -65,9 +66,9 @@ def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: 
 
 def _takes_rows(encode: Model) -> bool:
     """Tell whether the encoder only joins lists to rows, works on these, and takes them apart again."""
-    if encode._func is not forward_chain:
+    if not find(encode, Chains):
         return False
-    return encode.layers[0].name == "list2ragged_host" and encode.layers[-1].name == "ragged2list"
+    return bool(find(encode.layers[0], JoinsRows) and find(encode.layers[-1], SplitsRows))
 
 
-declare_saved(forward, no_parameters, check_chain)
+declare(forward, Chains(), Saved(no_parameters, check_chain))

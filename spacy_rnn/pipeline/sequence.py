@@ -11,25 +11,25 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from .heads import Gold, make_decoder
+from .heads import Gold, make_head
 from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
 
 _ALLOWED = ("allowed_start", "allowed_transitions", "allowed_end")
 
 
 class SequencePipe(RNNPipe):
-    """A component whose decoder labels every token of a text."""
+    """A component that labels every token of a text."""
 
-    def set_decoder(self, decoder: str, model: Model[List[Doc], List[Floats2d]], constraints: Optional[str]) -> None:
-        """Choose the decoder, and put what it needs around the model.
+    def set_head(self, use_crf: bool, model: Model[List[Doc], List[Floats2d]], constraints: Optional[str]) -> None:
+        """Choose what makes labels of scores, and put what it needs around the model.
 
-        decoder (str): "softmax" or "crf".
+        use_crf (bool): Whether that is a conditional random field.
         model (Model[List[Doc], List[Floats2d]]): The model.
         constraints (Optional[str]): As in `spacy_rnn.CRF.v1`.
-        RAISES (ValueError): If there is no such decoder, or the model or the constraints do not go with it.
+        RAISES (ValueError): If the model or the constraints do not go with it.
         """
-        self.decoder, self.model = make_decoder(decoder, model, self.name, constraints)
-        self.cfg["decoder"] = decoder
+        self.head, self.model = make_head(use_crf, model, self.name, constraints)
+        self.cfg["use_crf"] = use_crf
 
     def run_update(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
         """Learn from a batch, with the model ready.
@@ -42,20 +42,20 @@ class SequencePipe(RNNPipe):
         # Tagger.update looks for NaN in the scores of one text after the other; get_loss does it for all of them at once.
         return TrainablePipe.update(self, examples, **settings)
 
-    def decode_loss(self, examples: List[Example], scores: List[Floats2d], gold: Gold) -> Tuple[float, List[Floats2d]]:
+    def find_loss(self, examples: List[Example], scores: List[Floats2d], gold: Gold) -> Tuple[float, List[Floats2d]]:
         """Find the loss of annotation and its gradient.
 
         examples (List[Example]): The batch.
         scores (List[Floats2d]): What the model gave, [n, labels] for each text of n tokens.
         gold (Gold): The annotation.
         RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
-        RAISES (ValueError): If constraints do not allow the annotation, or the decoder cannot learn from such scores; or spaCy's
+        RAISES (ValueError): If constraints do not allow the annotation, or the head cannot learn from such scores; or spaCy's
             E910, if the loss is not a number.
         """
         try:
-            loss, d_scores = self.decoder.loss(self.model, scores, gold)
+            loss, d_scores = self.head.loss(self.model, scores, gold)
         except ValueError as error:
-            impossible = self.decoder.find_impossible(self.model, scores, gold)
+            impossible = self.head.find_impossible(self.model, scores, gold)
             fault = str(error) if impossible is None else self._describe(examples[impossible[0]], impossible[1])
             raise ValueError(f"'{self.name}' could not learn: {fault}") from error
         if math.isnan(loss):
@@ -127,7 +127,7 @@ class SequencePipe(RNNPipe):
         set_dropout_rate(teacher, 0.0, attrs=OWN_RATES)
         scores, backprop = self.model.begin_update(docs)
         teacher_scores, _ = teacher.begin_update(docs)
-        loss, d_scores = self.decoder.rehearsal_loss(self.model, scores, teacher, teacher_scores)
+        loss, d_scores = self.head.rehearsal_loss(self.model, scores, teacher, teacher_scores)
         backprop(d_scores)
         if sgd not in (None, False):
             self.finish_update(sgd)
@@ -141,7 +141,10 @@ class SequencePipe(RNNPipe):
         labels (Sequence[str]): What the scores are those of.
         RAISES (ValueError): If there are no examples, the model leaves tokens out, or constraints do not know a label.
         """
-        if any(node.name == "truncate" for node in self.model.walk()):
+        # Imported here because importing a factory must stay cheap.
+        from ..layers.capabilities import Truncates, find_all
+
+        if find_all(self.model, Truncates):
             raise ValueError(f"'{self.name}' labels every token, so spacy_rnn.Truncate.v1 cannot be part of its model")
         docs = [example.x for example in islice(get_examples(), 10)]
         if not docs:
@@ -149,7 +152,7 @@ class SequencePipe(RNNPipe):
         if not any(len(doc) for doc in docs):
             # Not every embedding tells its width when there are no tokens at all.
             docs += [example.x for example in islice((example for example in get_examples() if len(example.x)), 1)]
-        self.decoder.set_labels(self.model, labels)
+        self.head.set_labels(self.model, labels)
         self.model.initialize(X=docs, Y=[self.model.ops.alloc2f(len(doc), len(labels)) for doc in docs])
         learn_vocabularies(self.model, get_examples)
 
@@ -157,14 +160,16 @@ class SequencePipe(RNNPipe):
         """Refuse settings that do not go with the component.
 
         settings (Any): What its file holds.
-        RAISES (ValueError): If they are not those of the component, e.g. another decoder, or one of them has a value that it
+        RAISES (ValueError): If they are not those of the component, e.g. another use_crf, or one of them has a value that it
             cannot have.
         """
         super().check_settings(settings)
-        if settings.get("decoder", self.cfg["decoder"]) != self.cfg["decoder"]:
+        found = settings.get("use_crf", self.cfg["use_crf"])
+        if found != self.cfg["use_crf"]:
+            asked, saved = (f"use_crf = {str(use_crf).lower()}" for use_crf in (self.cfg["use_crf"], found))
             raise ValueError(
-                f"the config has decoder = {self.cfg['decoder']!r}, but the weights were saved with decoder = "
-                f"{settings['decoder']!r}. Load them with the config that they were saved with, or train anew"
+                f"the config has {asked}, but the weights were saved with {saved}. Load them with the config that they were "
+                "saved with, or train anew"
             )
 
     def check_labels(self) -> None:
@@ -176,7 +181,7 @@ class SequencePipe(RNNPipe):
         if self.model.attrs.get("allowed_start") is None:
             return
         saved = {name: self.model.attrs[name] for name in _ALLOWED}
-        self.decoder.set_labels(self.model, self.score_names)
+        self.head.set_labels(self.model, self.score_names)
         if any((saved[name] != self.model.attrs[name]).any() for name in _ALLOWED):
             raise ValueError("the labels that constraints allow after each other are not those of its labels")
 

@@ -20,7 +20,7 @@ NGRAMS = {"@architectures": "spacy_rnn.NGrams.v1", "length": 16}
 # Component, embedding, encoder, settings of its model, its settings.
 PIPELINES = {
     "tagger": ("rnn_tagger", "hashes", RNN, {}, {}),
-    "crf": ("rnn_tagger", "words", HIGHWAY, {}, {"decoder": "crf"}),
+    "crf": ("rnn_tagger", "words", HIGHWAY, {}, {"use_crf": True}),
     "pos": ("rnn_pos_tagger", "characters", CNN, {}, {}),
     "ner": ("rnn_ner", "characters", RNN, {}, {}),
     "textcat": ("rnn_textcat", "spacy", RNN, {"pooling": ["max", "attention"]}, {"class_weight": "balanced"}),
@@ -141,7 +141,13 @@ def test_weights_that_cannot_be_are_refused_by_name(change, named, saved):
                 (folder / "model").write_bytes(srsly.msgpack_dumps(message))
                 with pytest.raises(ValueError) as error:
                     component.from_disk(folder, exclude=["vocab"])
-                for part in (str(folder / "model"), f"'{component.name}'", f"layer {i}, {node.name!r}", f"parameter {name}", named):
+                for part in (
+                    str(folder / "model"),
+                    f"'{component.name}'",
+                    f"layer {i}, {node.name!r}",
+                    f"parameter {name}",
+                    named,
+                ):
                     assert part in str(error.value)
     finally:
         (folder / "model").write_bytes(data)

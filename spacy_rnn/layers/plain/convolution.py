@@ -10,11 +10,12 @@ from thinc.types import Floats1d, Floats2d, Floats3d, Ragged
 from thinc.util import get_width
 
 from ...recurrence import Batch
+from ..capabilities import declare
 from ..ops import multiply
 from ..ragged.list2ragged import host_lengths
 from ..ragged.width import check_input_width, input_rows, known_width
 from ..recurrent.direction import Init
-from ..saved import Shapes, declare_saved
+from ..saved import Saved, Shapes
 
 # How many rows are multiplied at a time.
 _PIECE = 512
@@ -219,4 +220,4 @@ def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
     return {"W": (n_rows, dims["nI"]), "b": (dims["nO"],)}
 
 
-declare_saved(forward, _shapes)
+declare(forward, Saved(_shapes))

@@ -5,8 +5,9 @@ from typing import Any, Callable, Mapping, Optional, Tuple, cast
 from thinc.api import Model, glorot_uniform_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged
 
+from ..capabilities import RowWise, declare
 from ..ragged.width import known_width
-from ..saved import Shapes, declare_saved, require_same
+from ..saved import Saved, Shapes, require_same
 
 # At first a layer's input is mostly carried on, as Srivastava et al. (2015), section 2.2, propose.
 _CARRY = -1.0
@@ -73,4 +74,4 @@ def _check(model: Model) -> None:
         require_same(model, dim, model.layers[0], dim)
 
 
-declare_saved(forward, _shapes, _check)
+declare(forward, RowWise(), Saved(_shapes, _check))

@@ -6,9 +6,10 @@ import numpy
 from thinc.api import Model, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged
 
+from ..capabilities import Pools, declare, find
 from ..ragged.list2ragged import host_lengths
 from ..ragged.width import known_width
-from ..saved import Shapes, declare_saved
+from ..saved import Saved, Shapes
 from .segments import Reduced, Segments, make_segments
 
 POOLINGS = ("last", "mean", "max", "attention")
@@ -126,8 +127,9 @@ def attention_weights(model: Model[Ragged, Floats2d], X: Ragged) -> Floats1d:
     RETURNS (Floats1d): [N], the weights; those of a sequence sum to 1.
     RAISES (ValueError): If "attention" is not among the layer's poolings.
     """
-    if "attention" not in model.attrs.get("pooling", ()):
-        raise ValueError(f"only a layer with attention pooling has attention weights; it pools by {model.attrs.get('pooling')}")
+    pooling = model.attrs["pooling"] if find(model, Pools) else None
+    if pooling is None or "attention" not in pooling:
+        raise ValueError(f"only a layer with attention pooling has attention weights; it pools by {pooling}")
     lengths = host_lengths(X)
     lengths = lengths[lengths > 0]
     if not len(lengths):
@@ -212,4 +214,4 @@ def _check(model: Model) -> None:
     _check_width(model)
 
 
-declare_saved(forward, _shapes, _check, learned=["bidirectional"])
+declare(forward, Pools(), Saved(_shapes, _check, learned=["bidirectional"]))

@@ -5,7 +5,8 @@ from typing import Callable, List, Optional, Tuple
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from ..saved import declare_saved, no_parameters, require_same
+from ..capabilities import Truncates, declare
+from ..saved import Saved, no_parameters, require_same
 
 
 def build_truncate(encode: Model[List[Floats2d], List[Floats2d]], max_length: int) -> Model[List[Floats2d], List[Floats2d]]:
@@ -59,4 +60,4 @@ def _check(model: Model) -> None:
     require_same(model, "nO", model.layers[0], "nO")
 
 
-declare_saved(forward, no_parameters, _check)
+declare(forward, Truncates(), Saved(no_parameters, _check))
