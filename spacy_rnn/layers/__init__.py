@@ -27,6 +27,7 @@ from .ragged.wrapper import with_rows
 from .recurrent.precision import set_precision
 from .recurrent.rnn import begin_scan, build_rnn, initial_state, require_weights, scan
 from .row_wise import find_mixing
+from .saved import Saved
 
 declare_foreign()
 
@@ -36,6 +37,7 @@ __all__ = [
     "GivesRows",
     "Recurrent",
     "RowWise",
+    "Saved",
     "Truncates",
     "attention_weights",
     "begin_scan",
