@@ -8,7 +8,7 @@ from .embedding.rows import embed_rows
 from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
 from .ops import EngineOps, use_engine_products
-from .output.crf import build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
+from .output.crf import CRFGradient, build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
 from .output.crf_divergence import crf_divergence
 from .output.softmax import build_softmax
 from .parameters import count_parameters, summary
@@ -22,7 +22,7 @@ from .plain.pool import attention_weights, build_pool
 from .plain.sequence_dropout import build_sequence_dropout
 from .plain.truncate import build_truncate
 from .ragged.list2ragged import build_list2ragged, join_rows
-from .ragged.split import split_rows
+from .ragged.split import split_array, split_rows
 from .ragged.wrapper import with_rows
 from .recurrent.precision import set_precision
 from .recurrent.rnn import begin_scan, build_rnn, initial_state, require_weights, scan
@@ -31,6 +31,7 @@ from .row_wise import find_mixing
 declare_foreign()
 
 __all__ = [
+    "CRFGradient",
     "EngineOps",
     "GivesRows",
     "Recurrent",
@@ -73,6 +74,7 @@ __all__ = [
     "scan",
     "set_labels",
     "set_precision",
+    "split_array",
     "split_rows",
     "summary",
     "use_engine_products",

@@ -1,7 +1,7 @@
 """Text classification: a text's tokens, pooled to one vector, and a dense output."""
 
 from functools import partial
-from typing import List, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Union
 
 import numpy
 from spacy.ml.models.textcat import resize_and_set_ref
@@ -28,8 +28,8 @@ from ..layers.capabilities import GivesProbabilities, Pools, Recurrent, find, fi
 from .encoder import build_cnn
 from .tok2vec import build_tok2vec
 
-# The bias of a class that is added to a trained exclusive model: its probability starts at 0, as in spaCy's own models.
-NEW_CLASS_BIAS = -5000
+# The most that the probability of a class can be that was just added to a trained exclusive model.
+NEW_CLASS_PROBABILITY = 1e-6
 
 
 def build_textcat(
@@ -65,10 +65,7 @@ def build_textcat(
     if hidden_width:
         layers += [Gelu(nO=hidden_width), build_dropout(dropout)]
     dense: Model[Floats2d, Floats2d] = Softmax(nO) if exclusive_classes and linear_model is None else Linear(nO)
-    fill_defaults = {"W": 0, "b": NEW_CLASS_BIAS if exclusive_classes else 0}
-    output: Model[Floats2d, Floats2d] = resizable(
-        dense, resize_layer=partial(resize_linear_weighted, fill_defaults=fill_defaults)
-    )
+    output: Model[Floats2d, Floats2d] = resizable(dense, resize_layer=resize_linear_weighted)
     layers.append(output)
     if linear_model is not None:
         _require_scores(linear_model)
@@ -89,17 +86,51 @@ def build_textcat(
 
 
 def resize(model: Model[List[Doc], Floats2d], new_nO: int, resizable_layer: Model) -> Model[List[Doc], Floats2d]:
-    """Add classes to a trained model, as spaCy's own models do.
+    """Add classes to a trained model. Of classes that do not exclude each other, a new one has the probability 0.5. Of exclusive
+    ones its probability is `NEW_CLASS_PROBABILITY` at most, whatever the text, so that no text's class changes; from there it
+    is learned like any other.
 
     model (Model[List[Doc], Floats2d]): The model.
     new_nO (int): The number of classes.
     resizable_layer (Model): Its dense output.
     RETURNS (Model[List[Doc], Floats2d]): The model.
     """
+    old_nO = resizable_layer.layers[0].maybe_get_dim("nO")
     linear_model = model.maybe_get_ref("linear_model")
     if linear_model is not None:
         linear_model.attrs["resize_output"](linear_model, new_nO)
-    return resize_and_set_ref(model, new_nO, resizable_layer)
+    model = resize_and_set_ref(model, new_nO, resizable_layer)
+    if not model.attrs["multi_label"] and old_nO is not None and model.get_ref("output_layer").has_param("W"):
+        _start_classes(model, old_nO)
+    return model
+
+
+def _start_classes(model: Model[List[Doc], Floats2d], n_old: int) -> None:
+    """Give classes that were added to an exclusive model the mean score of the old ones, less a constant.
+
+    For any weights a that sum to 1, log sum exp(z) >= a·z + H(a), where H is the entropy (Wainwright & Jordan 2008, "Graphical
+    models, exponential families, and variational inference"). So with a score of a·z + H(a) + log p, which is linear in the
+    features as z is, a class has the probability p at most. With a = softmax(b), it is p where all features are 0.
+    """
+    linear_model = model.maybe_get_ref("linear_model")
+    outputs = [model.get_ref("output_layer")]
+    # Thinc's first sparse layer shares its weights between classes, which cannot be set one by one.
+    if linear_model is not None and not linear_model.get_ref("output_layer").attrs.get("v1_indexing"):
+        outputs.append(linear_model.get_ref("output_layer"))
+    biases: Any = sum(to_numpy(layer.get_param("b")).astype("float64")[:n_old] for layer in outputs)
+    shares = numpy.exp(biases - numpy.max(biases))
+    shares /= shares.sum()
+    entropy = -(shares * numpy.log(numpy.maximum(shares, numpy.finfo("float64").tiny))).sum()
+    for layer in outputs:
+        weights: Any = layer.ops.asarray1f(shares.astype("float32"))
+        for name in ("W", "b"):
+            param: Any = layer.get_param(name)
+            rows = param.reshape(layer.get_dim("nO"), -1)
+            rows[n_old:] = weights @ rows[:n_old]
+            layer.set_param(name, rows.reshape(param.shape))
+    bias: Any = outputs[0].get_param("b")
+    bias[n_old:] += float(entropy + numpy.log(NEW_CLASS_PROBABILITY))
+    outputs[0].set_param("b", bias)
 
 
 def _require_scores(linear_model: Model) -> None:

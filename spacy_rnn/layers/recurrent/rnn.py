@@ -1,7 +1,7 @@
 """Recurrent layers of any cell: deep, bidirectional, with dropout, residual connections and state."""
 
 from functools import partial
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple, cast
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
 from thinc.api import Model
@@ -173,11 +173,28 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
     if not is_train and not model.layers[0].attrs["train_initial_state"]:
         return _infer(model, X), _no_backprop
     Y, _, run_backprop = _run(model, X, None, is_train)
+    return Y, _Backprop(run_backprop)
 
-    def backprop(dY: Ragged) -> Ragged:
-        return run_backprop(dY, None)[0]
 
-    return Y, backprop
+class _Backprop:
+    """Backpropagation through a layer, once. What an engine has kept of a batch is released by it, and never pickled: spaCy's
+    listeners hold on to the function until the next batch, and a pipeline may be pickled in between."""
+
+    def __init__(self, run: Callable) -> None:
+        self._run: Optional[Callable] = run
+
+    def __call__(self, dY: Ragged) -> Ragged:
+        if self._run is None:
+            raise ValueError(
+                "what the recurrent layer kept of the batch has been released: it backpropagates once for each run with "
+                "is_train=True, in the process that ran it. Run it again; or use begin_scan, which can go back more than once"
+            )
+        dX, _ = self._run(dY, None)
+        self._run = None
+        return dX
+
+    def __getstate__(self) -> Dict[str, None]:
+        return {"_run": None}
 
 
 def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
