@@ -1,5 +1,5 @@
-"""Interrupts are heard while the compiled engine works: what it would have written last is not there. Each test has a process of its own,
-whose main thread gets the signal."""
+"""Interrupts are heard while the compiled engine works: what it would have written last is not there. Each test has a process of
+its own, whose main thread gets the signal."""
 
 import sys
 import textwrap
