@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from wasabi import table as format_table
 
-from spacy_rnn.cli.machine import processor
+from spacy_rnn.evaluation.machine import processor
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

@@ -83,7 +83,7 @@ def test_the_migrating_example_moves_the_weights_of_a_module():
 
 def test_the_attention_example_writes_its_pages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    shares = dict(ast.literal_eval(run_example("docs/rendering.md", 0)))
+    shares = dict(ast.literal_eval(run_example("docs/pages.md", 0)))
     assert max(shares.values()) > 2 / len(shares)
     assert sum(shares.values()) == pytest.approx(1, abs=0.05)
     for name in ("attention", "states"):

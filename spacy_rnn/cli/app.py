@@ -145,7 +145,7 @@ def gradients_command(
     Its norm by distance, of each cell, freshly initialized, or of a trained pipeline's recurrent layers.
     """
     with _running(code):
-        from .gradients import Options, of_cells, of_pipeline
+        from ..evaluation.gradients import Options, of_cells, of_pipeline
 
         options = Options(distance, samples, clip, seed, output, plots)
         if pipeline is None and component is None:

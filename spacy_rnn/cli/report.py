@@ -6,14 +6,14 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional, Set, Tuple
 from matplotlib.figure import Figure
 from wasabi import msg
 
-from .bootstrap import Difference, compare_decisions
-from .decisions import Decision
+from ..evaluation.bootstrap import Difference, compare_decisions
+from ..evaluation.component import Evaluation, evaluate, find_subject
+from ..evaluation.decisions import Decision
+from ..evaluation.findings import Findings, find
+from ..evaluation.training_log import HOW_TO
+from ..pages.page import write_page
+from ..pages.plots import as_data, draw_calibration, draw_confusion, draw_learning_curve, save_plots
 from .errors import CommandError
-from .evaluation import Evaluation, evaluate, find_subject
-from .findings import Findings, find
-from .page import write_page
-from .plots import as_data, draw_calibration, draw_confusion, draw_learning_curve, save_plots
-from .training_log import HOW_TO
 
 # With fewer texts the percentiles of the draws are rough.
 FEW_TEXTS = 100

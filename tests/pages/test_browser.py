@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from spacy_rnn.rendering import render_attention, render_states
+from spacy_rnn.pages import render_attention, render_states
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome")

@@ -1,22 +1,15 @@
-"""Small corpora and trained pipelines, the commands, and what is read from their pages."""
+"""Small corpora, pipelines that are trained on them, and a reader of pages."""
 
-import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
 import spacy
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.training.converters import conllu_to_docs
 from spacy.util import minibatch
 from thinc.api import fix_random_seed
-from typer.testing import CliRunner
 
-from spacy_rnn.cli.app import rnn_cli
-
-# What wasabi colors its output with.
-COLOR = re.compile(r"\x1b\[[\d;]*m")
 ROOT = Path(__file__).parent.parent.parent
 TOK2VEC = {
     "@architectures": "spacy_rnn.Tok2Vec.v1",
@@ -47,6 +40,15 @@ def textcat(exclusive):
     return {
         "model": {"@architectures": "spacy_rnn.TextCat.v1", "exclusive_classes": exclusive, "tok2vec": TOK2VEC, "dropout": 0.0}
     }
+
+
+SETTINGS = {
+    "rnn_textcat": ("reviews", textcat(True)),
+    "rnn_textcat_multilabel": ("topics", textcat(False)),
+    "rnn_tagger": ("tags", TAGGER),
+    "tagger": ("tags", TAGGER),
+    "ner": ("entities", NER),
+}
 
 
 def read_reviews(split):
@@ -80,42 +82,6 @@ def make_docs(kind, split):
     return docs
 
 
-@pytest.fixture(scope="session")
-def corpora(tmp_path_factory):
-    """(kind, split) -> the path of a corpus."""
-    folder = tmp_path_factory.mktemp("corpora")
-
-    def find(kind, split="test"):
-        path = folder / f"{kind}-{split}.spacy"
-        if not path.exists():
-            DocBin(docs=make_docs(kind, split), store_user_data=True).to_disk(path)
-        return path
-
-    return find
-
-
-@pytest.fixture(scope="session")
-def pipelines(tmp_path_factory):
-    """(factory, n_updates) -> the directory of a pipeline of one component, trained so long."""
-    folder = tmp_path_factory.mktemp("pipelines")
-    settings = {
-        "rnn_textcat": ("reviews", textcat(True)),
-        "rnn_textcat_multilabel": ("topics", textcat(False)),
-        "rnn_tagger": ("tags", TAGGER),
-        "tagger": ("tags", TAGGER),
-        "ner": ("entities", NER),
-    }
-
-    def find(factory, n_updates=12):
-        path = folder / f"{factory}-{n_updates}" / "model-best"
-        if not path.exists():
-            path.parent.mkdir()
-            train(factory, *settings[factory], n_updates).to_disk(path)
-        return path
-
-    return find
-
-
 def train(factory, kind, config, n_updates):
     fix_random_seed(0)
     nlp = spacy.blank("en")
@@ -130,20 +96,6 @@ def train(factory, kind, config, n_updates):
         for batch in minibatch(examples, 40):
             nlp.update(batch, sgd=optimizer)
     return nlp
-
-
-@pytest.fixture(scope="session")
-def run():
-    """(arguments) -> the exit code of a command, and what it printed in one line."""
-    runner = CliRunner()
-
-    def invoke(*arguments):
-        result = runner.invoke(rnn_cli, [str(argument) for argument in arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result.exit_code, " ".join(COLOR.sub("", result.output).split())
-
-    return invoke
 
 
 class Page(HTMLParser):
@@ -193,9 +145,3 @@ class Page(HTMLParser):
             self.words.append(data)
         if self.cell is not None:
             self.cell.append(data)
-
-
-@pytest.fixture(scope="session")
-def read_page():
-    """(path) -> what is on a page."""
-    return Page

@@ -10,8 +10,8 @@ from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Sequence
 import numpy
 from tqdm import tqdm
 
+from ..cli.errors import CommandError
 from .decisions import Decision, Task
-from .errors import CommandError
 from .scores import all_labels, gold_labels
 
 # Draws whose counts are summed in one matrix product.

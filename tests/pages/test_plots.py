@@ -5,7 +5,7 @@ import warnings
 
 import numpy
 
-from spacy_rnn.cli.plots import MOST_CHARACTERS, as_data, draw_confusion, save_plots
+from spacy_rnn.pages.plots import MOST_CHARACTERS, as_data, draw_confusion, save_plots
 
 
 def test_long_labels_leave_room_for_the_matrix(tmp_path):

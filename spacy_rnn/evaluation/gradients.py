@@ -14,11 +14,11 @@ from tqdm import tqdm
 from wasabi import msg
 from wasabi import table as format_table
 
+from ..cli.errors import CommandError
+from ..cli.loading import choose_components, load_pipeline, model_of, read_corpus, refusals_shown, trainable
 from ..pipeline.pipe import OWN_RATES
 from ..recurrence import CELLS
-from .errors import CommandError
 from .jacobians import Reach, clipped_norm, mean, measure_cell, measure_layer
-from .loading import choose_components, load_pipeline, model_of, read_corpus, refusals_shown, trainable
 
 # The factors a of two linear recurrences, h_t = a h_(t-1) + x_t, whose gradient at distance k is a ** k.
 FACTORS = (0.9, 1.2)
@@ -165,8 +165,8 @@ def _show(reaches: Mapping[str, Reach], what: str, options: Options) -> None:
     if options.output is None and options.plots is None:
         return
     # Imported here because the tables need no matplotlib.
-    from .page import write_page
-    from .plots import as_data, draw_gradients, save_plots
+    from ..pages.page import write_page
+    from ..pages.plots import as_data, draw_gradients, save_plots
 
     figure = draw_gradients({name: reach.norms for name, reach in reaches.items()}, textbook)
     if options.plots is not None:

@@ -5,7 +5,7 @@ import pytest
 from thinc.api import fix_random_seed
 from thinc.types import Ragged
 
-from spacy_rnn.cli.jacobians import clipped_norm, jacobian_norms, mean, measure_cell, parameter_gradient
+from spacy_rnn.evaluation.jacobians import clipped_norm, jacobian_norms, mean, measure_cell, parameter_gradient
 from spacy_rnn.layers import build_rnn
 from spacy_rnn.recurrence import CELLS
 
@@ -48,7 +48,7 @@ def test_more_outputs_than_one_sweep_takes_give_the_same(monkeypatch):
     rnn = build_rnn(7, 4, cell="gru").initialize()
     rows = numpy.random.default_rng(0).normal(size=(5, 4)).astype("float32")
     whole = jacobian_norms(rnn, rows)
-    monkeypatch.setattr("spacy_rnn.cli.jacobians.CHUNK", 3)
+    monkeypatch.setattr("spacy_rnn.evaluation.jacobians.CHUNK", 3)
     numpy.testing.assert_allclose(jacobian_norms(rnn, rows), whole, rtol=1e-5)
 
 

@@ -6,8 +6,8 @@ import numpy
 import pytest
 from sklearn.metrics import f1_score
 
-from spacy_rnn.cli.decisions import Decision, Decisions
-from spacy_rnn.cli.scores import NOTHING, calibrate, confuse, frequent_confusions, score_all, worst_errors
+from spacy_rnn.evaluation.decisions import Decision, Decisions
+from spacy_rnn.evaluation.scores import NOTHING, calibrate, confuse, frequent_confusions, score_all, worst_errors
 
 
 def decisions(*pairs):

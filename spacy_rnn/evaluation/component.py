@@ -5,8 +5,8 @@ from typing import Any, List, Mapping, NamedTuple, Optional
 
 from spacy.language import Language
 
+from ..cli.loading import choose_components, load_pipeline, read_corpus
 from .decisions import Decisions, Task, annotate, find_decisions
-from .loading import choose_components, load_pipeline, read_corpus
 from .speed import Speed, measure_speed
 from .tasks import find_tasks
 from .training_log import TrainingLog, find_log, read_log

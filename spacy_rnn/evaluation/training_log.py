@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 import srsly
 from spacy.language import Language
 
-from .errors import CommandError
+from ..cli.errors import CommandError
 
 KEYS = {"epoch", "step", "losses", "scores", "score"}
 HOW_TO = "python -m spacy train … --training.logger.output_file training/mine/log.jsonl"

@@ -6,7 +6,7 @@ import spacy
 from spacy.tokens import Doc
 
 from spacy_rnn.layers import scan
-from spacy_rnn.rendering import render_states, trace_states
+from spacy_rnn.pages import render_states, trace_states
 
 TEXT = "A lovely warm film , funny and slow"
 ENCODERS = {

@@ -10,9 +10,9 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from .errors import CommandError
-from .scores import NOTHING, Calibration
-from .training_log import TrainingLog
+from ..cli.errors import CommandError
+from ..evaluation.scores import NOTHING, Calibration
+from ..evaluation.training_log import TrainingLog
 
 # Okabe & Ito's palette: told apart by everybody.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")

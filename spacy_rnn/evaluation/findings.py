@@ -4,8 +4,8 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import numpy
 
+from .component import Evaluation
 from .decisions import Decision, Task
-from .evaluation import Evaluation
 from .scores import (
     Calibration,
     LabelScores,

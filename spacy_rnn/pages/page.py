@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from .errors import CommandError
+from ..cli.errors import CommandError
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
@@ -19,7 +19,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     RAISES (CommandError): If the file cannot be written.
     """
     environment = Environment(
-        loader=PackageLoader("spacy_rnn.cli"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("spacy_rnn.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["percent"] = lambda share: f"{100 * share:.2f}"
     environment.filters["digits"] = lambda number: f"{number:.4f}"

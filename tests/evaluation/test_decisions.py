@@ -8,11 +8,11 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_rnn.cli.decisions import annotate, find_decisions
 from spacy_rnn.cli.errors import CommandError
 from spacy_rnn.cli.loading import read_corpus
-from spacy_rnn.cli.scores import count_binary, score_all, score_labels
-from spacy_rnn.cli.tasks import CLASS, CLASSES, ENTITIES, TAG, find_tasks
+from spacy_rnn.evaluation.decisions import annotate, find_decisions
+from spacy_rnn.evaluation.scores import count_binary, score_all, score_labels
+from spacy_rnn.evaluation.tasks import CLASS, CLASSES, ENTITIES, TAG, find_tasks
 
 
 @pytest.fixture(scope="module")

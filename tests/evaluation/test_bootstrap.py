@@ -4,10 +4,10 @@ import numpy
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from spacy_rnn.cli.bootstrap import compare_decisions, count, macro_f, macro_recall, micro_f, micro_precision, micro_recall
-from spacy_rnn.cli.decisions import Decision
 from spacy_rnn.cli.errors import CommandError
-from spacy_rnn.cli.tasks import CLASS, ENTITIES
+from spacy_rnn.evaluation.bootstrap import compare_decisions, count, macro_f, macro_recall, micro_f, micro_precision, micro_recall
+from spacy_rnn.evaluation.decisions import Decision
+from spacy_rnn.evaluation.tasks import CLASS, ENTITIES
 
 
 def decide(gold, predicted):

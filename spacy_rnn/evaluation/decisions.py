@@ -17,8 +17,8 @@ from thinc.api import Model, to_numpy
 from thinc.types import Floats2d
 from tqdm import tqdm
 
-from .errors import CommandError
-from .loading import refusals_shown
+from ..cli.errors import CommandError
+from ..cli.loading import refusals_shown
 
 
 class Decision(NamedTuple):

@@ -1,0 +1,1 @@
+"""What a pipeline does, in numbers: decisions, scores, comparisons, speed, gradients."""
