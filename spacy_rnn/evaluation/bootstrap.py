@@ -5,12 +5,12 @@ again (Efron & Tibshirani 1993, "An introduction to the bootstrap", chapters 6, 
 tests for machine translation evaluation").
 """
 
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Sequence
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 import numpy
 from tqdm import tqdm
 
-from ..cli.errors import CommandError
+from .components import Evaluation
 from .decisions import Decision, Task
 from .scores import all_labels, gold_labels
 
@@ -141,23 +141,58 @@ def measures(task: Task) -> Dict[str, Measure]:
     return {"F": micro_f, "precision": micro_precision, "recall": micro_recall, "macro F": macro_f}
 
 
-def compare_decisions(
-    task: Task, a: Sequence[Decision], b: Sequence[Decision], n_texts: int, n_samples: int, seed: int
-) -> List[Difference]:
-    """Compare two pipelines on the same texts.
+def compare(a: Evaluation, b: Evaluation, n_samples: int = 10_000, seed: int = 0) -> List[Difference]:
+    """Compare two components on the same texts.
 
-    task (Task): What they predict.
-    a (Sequence[Decision]): The decisions of one.
+    a (Evaluation): What one predicted.
+    b (Evaluation): What the other predicted.
+    n_samples (int): How often texts are drawn.
+    seed (int): What the draws begin with.
+    RETURNS (List[Difference]): The differences by each measure, as from `compare_decisions`.
+    RAISES (ValueError): If the two predict different things, were evaluated on different texts, or know different classes of
+        the corpus; if there are fewer than two texts or no draws.
+    """
+    if a.task != b.task:
+        raise ValueError(
+            f"the two components do not predict the same: '{a.component}' predicts {a.task.name}, '{b.component}' predicts "
+            f"{b.task.name}"
+        )
+    if a.texts != b.texts:
+        raise ValueError(f"expected two evaluations on the same texts, got {len(a.texts)} and {len(b.texts)} that differ")
+    # Each would be scored on other decisions.
+    only_one = {label for label, _ in _asked(a) ^ _asked(b)}
+    if only_one:
+        raise ValueError(
+            f"only one of the two pipelines knows these classes of the corpus: {', '.join(sorted(only_one))}. Train both on the "
+            "same classes, or take the texts of these classes out of the corpus"
+        )
+    return compare_decisions(a.task, a.decisions.decisions, b.decisions.decisions, len(a.texts), n_samples, seed)
+
+
+def _asked(evaluation: Evaluation) -> Set[Tuple[str, int]]:
+    """List the gold labels that a component is scored by, with the number of each text."""
+    return {(decision.gold, decision.text) for decision in evaluation.decisions.decisions if decision.gold is not None}
+
+
+def compare_decisions(
+    task: Task, a: Sequence[Decision], b: Sequence[Decision], n_texts: int, n_samples: int = 10_000, seed: int = 0
+) -> List[Difference]:
+    """Compare two lists of decisions about the same texts.
+
+    task (Task): What was predicted.
+    a (Sequence[Decision]): The decisions of one component.
     b (Sequence[Decision]): Those of the other.
     n_texts (int): The number of texts.
     n_samples (int): How often texts are drawn.
     seed (int): What the draws begin with.
     RETURNS (List[Difference]): The differences by each measure; macro-averages are over the labels that the annotation has, if
         it has any.
-    RAISES (CommandError): If there are not at least two texts to draw from.
+    RAISES (ValueError): If there are not at least two texts to draw from, or no draws.
     """
     if n_texts < 2:
-        raise CommandError("The corpus has a single text", "The bootstrap draws texts: it takes at least two, better hundreds.")
+        raise ValueError(f"the bootstrap draws texts, at least two, better hundreds: the corpus has {n_texts}")
+    if n_samples < 1:
+        raise ValueError(f"expected at least one draw, better 10,000, got n_samples={n_samples}")
     gold = gold_labels([*a, *b])
     # The labels of the annotation come first, since macro-averages are over these.
     labels = gold + [label for label in all_labels([*a, *b]) if label not in gold]

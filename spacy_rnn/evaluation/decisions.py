@@ -4,6 +4,7 @@ Tokens and entities are aligned as spaCy's `Scorer` aligns them, so counts of de
 """
 
 from collections import Counter
+from functools import partial
 from itertools import takewhile
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -13,12 +14,9 @@ from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import minibatch
-from thinc.api import Model, to_numpy
-from thinc.types import Floats2d
 from tqdm import tqdm
 
-from ..cli.errors import CommandError
-from ..cli.loading import refusals_shown
+from ..pipeline.heads import softmax_probabilities
 
 
 class Decision(NamedTuple):
@@ -72,20 +70,6 @@ class Task(NamedTuple):
     decide: Callable[[Language, Any, List[Example]], Decisions]
 
 
-def annotate(nlp: Language, examples: List[Example], title: str) -> None:
-    """Run a pipeline over the texts of a corpus.
-
-    nlp (Language): The pipeline.
-    examples (List[Example]): The texts, whose predicted sides are annotated.
-    title (str): What stands before the progress bar.
-    RAISES (CommandError): If the pipeline refuses to, e.g. because it has not been trained.
-    """
-    docs = tqdm([example.predicted for example in examples], desc=title, unit="text", disable=None, leave=False)
-    with refusals_shown():
-        for example, doc in zip(examples, nlp.pipe(docs), strict=True):
-            example.predicted = doc
-
-
 def find_decisions(nlp: Language, name: str, task: Task, examples: List[Example]) -> Decisions:
     """Compare what a component has predicted with the annotation.
 
@@ -94,11 +78,11 @@ def find_decisions(nlp: Language, name: str, task: Task, examples: List[Example]
     task (Task): What it predicts.
     examples (List[Example]): Annotated texts that the pipeline has been run over.
     RETURNS (Decisions): The decisions.
-    RAISES (CommandError): If the corpus has no annotation of the kind.
+    RAISES (ValueError): If the texts have no annotation of the kind.
     """
     found = task.decide(nlp, nlp.get_pipe(name), examples)
     if not found.decisions and not found.n_annotated:
-        raise CommandError(f"The corpus has no gold annotation of {task.name}", f"That is what the component '{name}' predicts.")
+        raise ValueError(f"the texts have no gold annotation of {task.name}, which is what the component '{name}' predicts")
     return found
 
 
@@ -238,7 +222,8 @@ def _with_confidences(decisions: List[Decision]) -> Decisions:
 
 def _tag_probabilities(nlp: Language, pipe: Any, docs: Sequence[Doc]) -> Optional[List[numpy.ndarray]]:
     """Give the probabilities [n, labels] of each text of n tokens; None if that is not what the model's scores stand for."""
-    find_probabilities = getattr(pipe, "decoder", _Softmax()).probabilities
+    # A tagger of spaCy's has no decoder of its own.
+    find_probabilities = pipe.decoder.probabilities if hasattr(pipe, "decoder") else softmax_probabilities
     shared = _shared_encoder(nlp, pipe)
     found: List[numpy.ndarray] = []
     with tqdm(total=len(docs), desc="Probabilities", unit="text", disable=None, leave=False) as progress:
@@ -246,7 +231,7 @@ def _tag_probabilities(nlp: Language, pipe: Any, docs: Sequence[Doc]) -> Optiona
             if shared is not None:
                 # An encoder that comes later in the pipeline has written over what this one had given to the texts.
                 shared.set_annotations(batch, shared.predict(batch))
-            rows = to_numpy(find_probabilities(pipe.model, pipe.model.predict(batch))).astype("float64")
+            rows = find_probabilities(pipe.model, pipe.model.predict(batch)).astype("float64")
             if rows.size and (rows.min() < 0 or abs(rows.sum(axis=1) - 1).max() > 1e-3):
                 return None
             found += numpy.split(rows, numpy.cumsum([len(doc) for doc in batch])[:-1])
@@ -262,14 +247,31 @@ def _shared_encoder(nlp: Language, pipe: Any) -> Optional[Tok2Vec]:
     return found[-1] if found else None
 
 
-class _Softmax:
-    """What becomes of the scores of a tagger without a decoder of its own, such as spaCy's."""
+TAG = Task("token.tag", "token", True, partial(decide_tokens, "tag"))
+POS = Task("token.pos", "token", True, partial(decide_tokens, "pos"))
+CLASS = Task("doc.cats, classes that exclude each other", "text", True, decide_class)
+CLASSES = Task("doc.cats, classes that do not exclude each other", "text and class", False, decide_classes)
+ENTITIES = Task("doc.ents", "entity", False, decide_entities)
 
-    def probabilities(self, model: Model, scores: List[Floats2d]) -> Floats2d:
-        """Give the probabilities [N, labels] of the tokens of all texts."""
-        rows = model.ops.flatten(scores)
-        softmax = next((node for node in model.walk() if "softmax_normalize" in node.attrs), None)
-        # spaCy's Tagger.v2 leaves the normalization out when it predicts, because it does not change what is greatest.
-        if softmax is not None and not softmax.attrs["softmax_normalize"]:
-            return model.ops.softmax(rows, temperature=softmax.attrs["softmax_temperature"])
-        return rows
+# What the components of each factory predict.
+TASKS: Mapping[str, Task] = {
+    "rnn_tagger": TAG,
+    "tagger": TAG,
+    "rnn_pos_tagger": POS,
+    "rnn_textcat": CLASS,
+    "textcat": CLASS,
+    "rnn_textcat_multilabel": CLASSES,
+    "textcat_multilabel": CLASSES,
+    "rnn_ner": ENTITIES,
+    "ner": ENTITIES,
+}
+
+
+def find_tasks(nlp: Language) -> Dict[str, Task]:
+    """Find the components of a pipeline whose predictions can be compared with annotation.
+
+    nlp (Language): The pipeline.
+    RETURNS (Dict[str, Task]): What each of them predicts, by its name, in the order of the pipeline.
+    """
+    factories: List[str] = [nlp.get_pipe_meta(name).factory for name in nlp.pipe_names]
+    return {name: TASKS[factory] for name, factory in zip(nlp.pipe_names, factories, strict=True) if factory in TASKS}

@@ -4,7 +4,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import numpy
 
-from .component import Evaluation
+from .components import Evaluation
 from .decisions import Decision, Task
 from .scores import (
     Calibration,
@@ -69,14 +69,15 @@ class Findings(NamedTuple):
     n_left_out: int
 
 
-def find(evaluation: Evaluation, n_errors: int) -> Findings:
+def summarize(evaluation: Evaluation, n_errors: int = 20) -> Findings:
     """Sum up the decisions of a component.
 
     evaluation (Evaluation): The component and its decisions.
-    n_errors (int): How many errors are shown at most.
+    n_errors (int): How many errors are listed at most.
     RETURNS (Findings): The summary.
+    RAISES (ModuleNotFoundError): If scikit-learn is not installed.
     """
-    found = evaluation.found
+    found = evaluation.decisions
     compared = [d for d in found.decisions if not _is_unaligned(d, evaluation.task)]
     matrix = confuse(found.decisions) if not found.n_annotated else None
     return Findings(

@@ -1,97 +1,93 @@
-"""`gradients`: the norm of the gradient by distance, of each cell or of a pipeline's recurrent layers."""
+"""How far back gradients reach, in cells and in the recurrent layers of a pipeline."""
 
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
-from thinc.api import Model, set_dropout_rate, to_numpy
+from thinc.api import Model, to_numpy
 from thinc.types import Ragged
 from tqdm import tqdm
-from wasabi import msg
-from wasabi import table as format_table
 
-from ..cli.errors import CommandError
-from ..cli.loading import choose_components, load_pipeline, model_of, read_corpus, refusals_shown, trainable
-from ..pipeline.pipe import OWN_RATES
 from ..recurrence import CELLS
-from .jacobians import Reach, clipped_norm, mean, measure_cell, measure_layer
-
-# The factors a of two linear recurrences, h_t = a h_(t-1) + x_t, whose gradient at distance k is a ** k.
-FACTORS = (0.9, 1.2)
+from .components import choose_components, find_trainable, get_model, own_copy
+from .jacobians import Reach, mean_reach, measure_cell, measure_layer
 
 
-class Options(NamedTuple):
-    """What a user chooses.
-
-    distance (int): The greatest distance, time steps.
-    samples (int): How many freshly initialized layers, or pieces of text, are averaged.
-    threshold (float): The norm that gradients are clipped to.
-    seed (int): What is drawn is drawn with this and the following numbers.
-    output (Optional[Path]): Where the page goes, if there is to be one.
-    plots (Optional[Path]): A folder for the plot as files.
-    """
-
-    distance: int
-    samples: int
-    threshold: float
-    seed: int
-    output: Optional[Path]
-    plots: Optional[Path]
-
-
-def of_cells(cells: Sequence[str], width: int, options: Options) -> None:
-    """Show how far back the gradient of freshly initialized layers reaches.
+def measure_cells(
+    cells: Sequence[str] = (), width: int = 64, distance: int = 100, n_samples: int = 5, threshold: float = 1.0, seed: int = 0
+) -> Dict[str, Reach]:
+    """Measure freshly initialized layers on random input.
 
     cells (Sequence[str]): The cells; all if there are none.
     width (int): The width of input and output.
-    options (Options): The rest.
-    RAISES (CommandError): If there is no such cell.
+    distance (int): The greatest distance, time steps.
+    n_samples (int): How many layers of each cell are averaged.
+    threshold (float): The norm that gradients are clipped to.
+    seed (int): What the layers and their input are drawn with, and the following numbers.
+    RETURNS (Dict[str, Reach]): How far the gradient of each cell reaches.
+    RAISES (ValueError): If there is no such cell, or a number is below 1.
     """
     for cell in cells:
         if cell not in CELLS:
-            raise CommandError(f"There is no cell '{cell}'", f"Expected one of {', '.join(CELLS)}.")
-    names = cells or list(CELLS)
-    samples: Dict[str, List[Reach]] = {name: [] for name in names}
-    runs = [(name, options.seed + i) for name in names for i in range(options.samples)]
-    for name, seed in tqdm(runs, desc="Cells", unit="layer", disable=None, leave=False):
-        samples[name].append(measure_cell(name, width, options.distance + 1, options.threshold, seed))
-    what = f"freshly initialized layers of width {width} on random input, samples averaged: {options.samples}"
-    _show({name: mean(found) for name, found in samples.items()}, what, options)
+            raise ValueError(f"there is no cell {cell!r}: expected one of {', '.join(CELLS)}")
+    _require_positive(width=width, distance=distance, n_samples=n_samples)
+    samples: Dict[str, List[Reach]] = {name: [] for name in cells or CELLS}
+    runs = [(name, seed + i) for name in samples for i in range(n_samples)]
+    for name, number in tqdm(runs, desc="Cells", unit="layer", disable=None, leave=False):
+        samples[name].append(measure_cell(name, width, distance + 1, threshold, number))
+    return {name: mean_reach(found) for name, found in samples.items()}
 
 
-def of_pipeline(pipeline: str, corpus: Path, component: Optional[str], options: Options) -> None:
-    """Show how far back the gradient of a trained pipeline's recurrent layers reaches.
+def cut_pieces(nlp: Language, words: Sequence[str], distance: int = 100, n_pieces: int = 5) -> List[Doc]:
+    """Cut words into pieces of the length that the greatest distance takes.
 
-    pipeline (str): A directory, or the name of an installed package.
-    corpus (Path): Texts in spaCy's binary format, whose words the layers read as one long text.
-    component (Optional[str]): The component's name; all that have recurrent layers if None.
-    options (Options): The rest.
-    RAISES (CommandError): If something is missing, or is not what was expected.
+    nlp (Language): The pipeline that the pieces are for.
+    words (Sequence[str]): The words.
+    distance (int): The greatest distance, time steps.
+    n_pieces (int): How many pieces are cut at most.
+    RETURNS (List[Doc]): The pieces, of distance + 1 words each.
+    RAISES (ValueError): If there are too few words for a piece, or a number is below 1.
     """
-    nlp = load_pipeline(pipeline)
-    usable = [name for name in trainable(nlp) if _recurrent_layers(model_of(nlp, name))]
+    _require_positive(distance=distance, n_pieces=n_pieces)
+    length = distance + 1
+    if len(words) < length:
+        raise ValueError(f"the texts have only {len(words)} words: a distance of {distance} takes {length} at least")
+    starts = range(0, len(words) - length + 1, length)[:n_pieces]
+    return [Doc(nlp.vocab, words=list(words[start : start + length])) for start in starts]
+
+
+def measure_pipeline(
+    nlp: Language, pieces: Sequence[Doc], component: Optional[str] = None, threshold: float = 1.0, seed: int = 0
+) -> Dict[str, Reach]:
+    """Measure the recurrent layers of a trained pipeline on what they read of texts.
+
+    nlp (Language): The pipeline, which is left as it is.
+    pieces (Sequence[Doc]): The texts, e.g. from `cut_pieces`, whose lengths are the distances; they are left as they are.
+    component (Optional[str]): The component's name; all that have recurrent layers if None.
+    threshold (float): The norm that gradients are clipped to.
+    seed (int): What the gradient that comes to the last output is drawn with, and the following numbers.
+    RETURNS (Dict[str, Reach]): How far the gradient of each layer reaches in each direction, the mean of the texts.
+    RAISES (ValueError): If there is no such component, or none with recurrent layers; if there are no texts, or the pipeline
+        refuses them, e.g. because it has not been trained.
+    """
+    usable = [name for name in find_trainable(nlp) if _recurrent_layers(get_model(nlp, name))]
     chosen = choose_components(nlp, usable, component)
-    layers = {}
-    for name in chosen:
-        model = model_of(nlp, name)
-        set_dropout_rate(model, 0.0, attrs=OWN_RATES)
-        layers.update(_named_layers(name, model))
-    pieces = _pieces(nlp, corpus, options)
+    if not pieces or not all(len(piece) for piece in pieces):
+        raise ValueError("expected at least one text, and none without tokens")
+    layers = {title: rnn for name in chosen for title, rnn in _named_layers(name, get_model(nlp, name)).items()}
     inputs = _record(nlp, layers, pieces)
     reaches = {}
     for name, rnn in tqdm(layers.items(), desc="Layers", unit="layer", disable=None, leave=False):
         for direction in ("forward", "backward") if rnn.attrs["bidirectional"] else ("forward",):
             found = [
-                measure_layer(rnn, rows, options.threshold, options.seed + i, backward=direction == "backward")
+                measure_layer(rnn, rows, threshold, seed + i, backward=direction == "backward")
                 for i, rows in enumerate(inputs[name])
             ]
-            reaches[f"{name}, {direction}"] = mean(found)
-    what = f"the recurrent layers of {pipeline} on {corpus}, pieces of text averaged: {len(pieces)}"
-    _show(reaches, what, options)
+            reaches[f"{name}, {direction}"] = mean_reach(found)
+    return reaches
 
 
 def _recurrent_layers(model: Model) -> List[Model]:
@@ -106,30 +102,18 @@ def _named_layers(component: str, model: Model) -> Dict[str, Model]:
     return {f"{component}{n} ({rnn.attrs['cell']}{what})": rnn for n, rnn, what in zip(numbers, found, reads, strict=True)}
 
 
-def _pieces(nlp: Language, corpus: Path, options: Options) -> List[Doc]:
-    """Cut the words of a corpus into pieces of the length that the greatest distance takes."""
-    length = options.distance + 1
-    words = [token.text for example in read_corpus(nlp, corpus) for token in example.reference]
-    if len(words) < length:
-        raise CommandError(
-            f"The corpus {corpus} has only {len(words)} words", f"A distance of {options.distance} takes {length} at least."
-        )
-    starts = range(0, len(words) - length + 1, length)[: options.samples]
-    return [Doc(nlp.vocab, words=words[start : start + length]) for start in starts]
-
-
 def _record(nlp: Language, layers: Mapping[str, Model], docs: Sequence[Doc]) -> Dict[str, List[numpy.ndarray]]:
     """Run a pipeline, and give what each layer read of each text of n words: the longest sequence, float32 [at most n, nI]."""
     inputs: Dict[str, List[numpy.ndarray]] = {name: [] for name in layers}
     for doc in tqdm(docs, desc="Texts", unit="text", disable=None, leave=False):
-        with refusals_shown(), _recording(layers) as recorded:
-            nlp(doc)
+        with _recording(layers) as recorded:
+            nlp(own_copy(nlp, doc))
         for name, X in recorded.items():
             sequences = numpy.split(to_numpy(X.dataXd), numpy.cumsum(to_numpy(X.lengths))[:-1])
             inputs[name].append(max(sequences, key=len)[: len(doc)])
     silent = [name for name, found in inputs.items() if not found]
     if silent:
-        raise CommandError("The pipeline ran without some of its layers", f"These read nothing: {', '.join(silent)}.")
+        raise ValueError(f"the pipeline ran without some of its layers: these read nothing: {', '.join(silent)}")
     return inputs
 
 
@@ -154,67 +138,7 @@ def _record_and_run(
     return forward(model, X, is_train)
 
 
-def _show(reaches: Mapping[str, Reach], what: str, options: Options) -> None:
-    """Print the tables, and write page and plots as far as they were asked for."""
-    textbook = {f"{factor}^k": factor ** numpy.arange(options.distance + 1.0) for factor in FACTORS}
-    by_distance, clipping = _distance_table(reaches, textbook, options), _clipping_table(reaches, options)
-    msg.text(f"Norm of the gradient by distance k, relative to that at distance 0: {what}.", spaced=True)
-    _print(by_distance)
-    msg.text(f"Norm of the gradient before and after clipping to {options.threshold:g}:", spaced=True)
-    _print(clipping)
-    if options.output is None and options.plots is None:
-        return
-    # Imported here because the tables need no matplotlib.
-    from ..pages.page import write_page
-    from ..pages.plots import as_data, draw_gradients, save_plots
-
-    figure = draw_gradients({name: reach.norms for name, reach in reaches.items()}, textbook)
-    if options.plots is not None:
-        save_plots({"gradients": figure}, options.plots)
-        msg.good(f"Wrote the plot to {options.plots}")
-    if options.output is not None:
-        tables = {"by_distance": by_distance, "clipping": clipping}
-        write_page(options.output, "gradients.html", what=what, plot=as_data(figure), options=options, **tables)
-        msg.good(f"Wrote the page to {options.output}")
-
-
-class Table(NamedTuple):
-    """Figures, as they are shown.
-
-    header (List[str]): The columns' titles.
-    rows (List[List[str]]): The cells; each row begins with its name.
-    """
-
-    header: List[str]
-    rows: List[List[str]]
-
-
-def _distance_table(reaches: Mapping[str, Reach], textbook: Mapping[str, numpy.ndarray], options: Options) -> Table:
-    """Show norms at some distances; those of the layers relative to distance 0, as the textbook's are."""
-    shown = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k < options.distance] + [options.distance]
-    header = ["", "norm at 0", *(f"k = {k}" for k in shown)]
-    rows = [[name, _short(norms[0]), *(_short(norms[k]) for k in shown)] for name, norms in textbook.items()]
-    for name, (norms, *_) in reaches.items():
-        relative = [_short(norms[k] / norms[0]) if k < len(norms) else "" for k in shown]
-        rows.append([name, _short(norms[0]), *relative])
-    return Table(header, rows)
-
-
-def _clipping_table(reaches: Mapping[str, Reach], options: Options) -> Table:
-    """Show what clipping does to the textbook's gradient of the first state, and to the gradients of a layer's parameters."""
-    k = options.distance
-    rows = []
-    for factor in FACTORS:
-        gradient = numpy.asarray([factor**k])
-        rows.append([f"{factor}^{k}", _short(gradient[0]), _short(clipped_norm(gradient, options.threshold))])
-    rows += [[f"{name}, all parameters", _short(reach.before), _short(reach.after)] for name, reach in reaches.items()]
-    return Table(["", "before", "after"], rows)
-
-
-def _short(value: float) -> str:
-    return f"{value:.3g}"
-
-
-def _print(table: Table) -> None:
-    aligns: Any = ("l", *["r"] * (len(table.header) - 1))
-    print(format_table(table.rows, header=table.header, divider=True, aligns=aligns, max_col=80))
+def _require_positive(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"{name} must be at least 1, got {number}")

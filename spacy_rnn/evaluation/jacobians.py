@@ -8,10 +8,11 @@ difficult"; Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recur
 from typing import NamedTuple, Sequence, Tuple, cast
 
 import numpy
-from thinc.api import Model, NumpyOps, fix_random_seed, to_numpy
+from thinc.api import Model, NumpyOps, fix_random_seed, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ..layers import begin_scan, build_rnn
+from ..pipeline.pipe import OWN_RATES
 
 # Outputs whose gradients are found in one backward sweep.
 CHUNK = 64
@@ -30,14 +31,14 @@ class Reach(NamedTuple):
     after: float
 
 
-def measure_cell(cell: str, width: int, n_steps: int, threshold: float, seed: int) -> Reach:
+def measure_cell(cell: str, width: int, n_steps: int, threshold: float = 1.0, seed: int = 0) -> Reach:
     """Measure a freshly initialized layer on random input, drawn from a standard normal distribution.
 
     cell (str): The cell.
     width (int): The width of input and output.
     n_steps (int): T, the length of the sequence, time steps.
     threshold (float): The norm that a gradient is clipped to.
-    seed (int): What parameters and input are drawn with.
+    seed (int): What parameters and input are drawn with; the seed of all random numbers is set to it.
     RETURNS (Reach): How far its gradient reaches.
     """
     fix_random_seed(seed)
@@ -46,15 +47,18 @@ def measure_cell(cell: str, width: int, n_steps: int, threshold: float, seed: in
     return measure_layer(rnn, rows, threshold, seed)
 
 
-def measure_layer(rnn: Model[Ragged, Ragged], rows: numpy.ndarray, threshold: float, seed: int, backward: bool = False) -> Reach:
+def measure_layer(
+    rnn: Model[Ragged, Ragged], rows: numpy.ndarray, threshold: float = 1.0, seed: int = 0, backward: bool = False
+) -> Reach:
     """Measure a layer.
 
-    rnn (Model[Ragged, Ragged]): A layer made by `build_rnn`, without dropout.
+    rnn (Model[Ragged, Ragged]): A layer made by `build_rnn`, which is left as it is; its dropout is not applied.
     rows (numpy.ndarray): float32 [T, nI], the sequence it reads.
     threshold (float): The norm that a gradient is clipped to.
     seed (int): What the direction of the gradient that comes to the last output is drawn with.
     backward (bool): Whether the last output is that of the backward direction, which stands in the first row.
     RETURNS (Reach): How far its gradient reaches.
+    RAISES (ValueError): If the sequence is not an array of at least one row.
     """
     gradient = parameter_gradient(rnn, rows, seed, backward)
     before = float(numpy.linalg.norm(gradient))
@@ -64,12 +68,14 @@ def measure_layer(rnn: Model[Ragged, Ragged], rows: numpy.ndarray, threshold: fl
 def jacobian_norms(rnn: Model[Ragged, Ragged], rows: numpy.ndarray, backward: bool = False) -> numpy.ndarray:
     """Find the norms of the gradients of a layer's last output by its inputs.
 
-    rnn (Model[Ragged, Ragged]): A layer made by `build_rnn`, without dropout.
+    rnn (Model[Ragged, Ragged]): A layer made by `build_rnn`, which is left as it is; its dropout is not applied.
     rows (numpy.ndarray): float32 [T, nI], the sequence it reads.
     backward (bool): Whether the last output is that of the backward direction, which stands in the first row.
     RETURNS (numpy.ndarray): float64 [T], the largest singular values of the Jacobians by distance, that of the row in which the
         output stands first.
+    RAISES (ValueError): If the sequence is not an array of at least one row.
     """
+    rnn = _without_dropout(rnn, rows)
     columns, last = _last_output(rnn, rows, backward)
     jacobians = []
     for start in range(0, len(columns), CHUNK):
@@ -83,15 +89,17 @@ def jacobian_norms(rnn: Model[Ragged, Ragged], rows: numpy.ndarray, backward: bo
     return norms if backward else norms[::-1]
 
 
-def parameter_gradient(rnn: Model[Ragged, Ragged], rows: numpy.ndarray, seed: int, backward: bool = False) -> numpy.ndarray:
+def parameter_gradient(rnn: Model[Ragged, Ragged], rows: numpy.ndarray, seed: int = 0, backward: bool = False) -> numpy.ndarray:
     """Find the gradient of a layer's parameters, if a gradient of norm 1 and random direction comes to its last output.
 
-    rnn (Model[Ragged, Ragged]): A layer made by `build_rnn`, without dropout.
+    rnn (Model[Ragged, Ragged]): A layer made by `build_rnn`, which is left as it is; its dropout is not applied.
     rows (numpy.ndarray): float32 [T, nI], the sequence it reads.
     seed (int): What the direction is drawn with.
     backward (bool): Whether the last output is that of the backward direction, which stands in the first row.
     RETURNS (numpy.ndarray): float32 [parameters], the gradients of all parameters side by side.
+    RAISES (ValueError): If the sequence is not an array of at least one row.
     """
+    rnn = _without_dropout(rnn, rows)
     columns, last = _last_output(rnn, rows, backward)
     direction = numpy.random.default_rng(seed).normal(size=len(columns))
     d_outputs = numpy.zeros((1, len(rows), rnn.get_dim("nO")), dtype="float32")
@@ -113,12 +121,15 @@ def clipped_norm(gradient: numpy.ndarray, threshold: float) -> float:
     return float(numpy.linalg.norm(NumpyOps().clip_gradient(gradient.copy(), threshold)))
 
 
-def mean(samples: Sequence[Reach]) -> Reach:
+def mean_reach(samples: Sequence[Reach]) -> Reach:
     """Average samples.
 
     samples (Sequence[Reach]): The samples, at least one.
     RETURNS (Reach): Their geometric means, since norms differ by orders of magnitude; as many distances as the shortest has.
+    RAISES (ValueError): If there are none.
     """
+    if not samples:
+        raise ValueError("expected at least one sample to average, got none")
     n_steps = min(len(sample.norms) for sample in samples)
     norms = _geometric_mean(numpy.stack([sample.norms[:n_steps] for sample in samples]))
     before, after = _geometric_mean(numpy.asarray([[sample.before, sample.after] for sample in samples]))
@@ -128,6 +139,15 @@ def mean(samples: Sequence[Reach]) -> Reach:
 def _geometric_mean(values: numpy.ndarray) -> numpy.ndarray:
     with numpy.errstate(divide="ignore"):
         return numpy.exp(numpy.log(values).mean(axis=0))
+
+
+def _without_dropout(rnn: Model, rows: numpy.ndarray) -> Model:
+    """Copy a layer: gradients and rates of the copy are nobody else's."""
+    if numpy.ndim(rows) != 2 or not len(rows):
+        raise ValueError(f"expected the rows of a sequence, [T, nI] with T of at least 1, got an array {numpy.shape(rows)}")
+    copy = rnn.copy()
+    set_dropout_rate(copy, 0.0, attrs=OWN_RATES)
+    return copy
 
 
 def _last_output(rnn: Model, rows: numpy.ndarray, backward: bool) -> Tuple[numpy.ndarray, int]:

@@ -4,10 +4,9 @@ from collections import Counter
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from .decisions import Decision, Decisions
+from .extras import requires_extra
 
 # Stands in the place of a label where there is none; spaCy takes it for missing annotation, so it cannot be a label.
 NOTHING = ""
@@ -72,7 +71,11 @@ def score_labels(decisions: Sequence[Decision]) -> List[LabelScores]:
     decisions (Sequence[Decision]): The decisions.
     RETURNS (List[LabelScores]): The scores, most frequent label first. Where nothing was predicted precision is 0, where nothing
         is right recall is.
+    RAISES (ModuleNotFoundError): If scikit-learn is not installed.
     """
+    with requires_extra():
+        from sklearn.metrics import precision_recall_fscore_support
+
     labels = all_labels(decisions)
     if not labels:
         return []
@@ -86,7 +89,11 @@ def score_all(decisions: Sequence[Decision]) -> List[LabelScores]:
 
     decisions (Sequence[Decision]): The decisions.
     RETURNS (List[LabelScores]): The two; the second only if the annotation has labels.
+    RAISES (ModuleNotFoundError): If scikit-learn is not installed.
     """
+    with requires_extra():
+        from sklearn.metrics import precision_recall_fscore_support
+
     n_gold = sum(decision.gold is not None for decision in decisions)
     rows = []
     for average, labels in (("micro", all_labels(decisions)), ("macro", gold_labels(decisions))):
@@ -102,7 +109,11 @@ def confuse(decisions: Sequence[Decision]) -> Tuple[List[str], numpy.ndarray]:
     decisions (Sequence[Decision]): The decisions.
     RETURNS (Tuple[List[str], numpy.ndarray]): The labels, and int [labels, labels], gold labels down, predicted ones across. If
         there were decisions on one side only, the last label is `NOTHING`.
+    RAISES (ModuleNotFoundError): If scikit-learn is not installed.
     """
+    with requires_extra():
+        from sklearn.metrics import confusion_matrix
+
     labels = all_labels(decisions)
     if any(None in decision[3:5] for decision in decisions):
         labels.append(NOTHING)
@@ -132,8 +143,14 @@ def calibrate(found: Decisions) -> Calibration:
 
     found (Decisions): The decisions, with probabilities.
     RETURNS (Calibration): The comparison.
+    RAISES (ValueError): If the component gives no probabilities.
+    RAISES (ModuleNotFoundError): If scikit-learn is not installed.
     """
-    assert found.probabilities is not None
+    with requires_extra():
+        from sklearn.calibration import calibration_curve
+
+    if found.probabilities is None:
+        raise ValueError("the component gives no probabilities, so there is nothing to compare with what came true")
     probabilities = numpy.clip(found.probabilities, 0, 1)
     observed, predicted = calibration_curve(found.came_true, probabilities, n_bins=N_BINS, pos_label=True)
     # The same bins, counted.

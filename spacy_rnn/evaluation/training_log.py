@@ -2,12 +2,10 @@
 
 import math
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Union
 
 import srsly
 from spacy.language import Language
-
-from ..cli.errors import CommandError
 
 KEYS = {"epoch", "step", "losses", "scores", "score"}
 HOW_TO = "python -m spacy train … --training.logger.output_file training/mine/log.jsonl"
@@ -32,20 +30,21 @@ class TrainingLog(NamedTuple):
     fits: bool
 
 
-def read_log(path: Path, performance: Mapping[str, Any]) -> TrainingLog:
+def read_log(path: Union[str, Path], performance: Optional[Mapping[str, Any]] = None) -> TrainingLog:
     """Read a log.
 
-    path (Path): A file with one JSON object a line.
-    performance (Mapping[str, Any]): What the pipeline's meta data say of its scores on dev.
+    path (Union[str, Path]): A file with one JSON object a line.
+    performance (Optional[Mapping[str, Any]]): What the pipeline's meta data say of its scores on dev, `nlp.meta["performance"]`.
     RETURNS (TrainingLog): The log.
-    RAISES (CommandError): If there is no such file, or if it is not such a log.
+    RAISES (ValueError): If there is no such file, or if it is not such a log.
     """
+    path = Path(path)
     if not path.is_file():
-        raise CommandError(f"There is no log {path}", f"spaCy writes one with: {HOW_TO}")
+        raise ValueError(f"there is no log {path}: spaCy writes one with {HOW_TO}")
     rows = _rows(path)
     if not rows:
-        raise CommandError(f"{path} is not a log of a training run", f"Expected what spaCy writes with: {HOW_TO}")
-    return _make_log(path, rows, performance)
+        raise ValueError(f"{path} is not a log of a training run: expected what spaCy writes with {HOW_TO}")
+    return _make_log(path, rows, performance or {})
 
 
 def find_log(nlp: Language) -> Optional[TrainingLog]:

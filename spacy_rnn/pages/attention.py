@@ -1,13 +1,14 @@
 """What a text categorizer looked at."""
 
-import html
-from typing import Iterable, Optional, Union
+from typing import Any, Dict, Iterable, Optional, Union
 
 import numpy
+from markupsafe import Markup
 from spacy.tokens import Doc, Token
 
 from ..pipeline.attention import read_attention
-from .markup import EMPTY, FONT, PRINTED, as_docs, direction, heading, likeliest, publish, shade, visible
+from .environment import render
+from .pictures import as_docs, is_right_to_left, likeliest, publish, shade
 
 # How many tokens have their share written beside them, and how many classes are named.
 _N_NUMBERS = 5
@@ -30,37 +31,31 @@ def render_attention(
     return publish([_figure(doc) for doc in as_docs(docs)], "Attention", page, minify, jupyter)
 
 
-def _figure(doc: Doc) -> str:
-    shares = read_attention(doc)
-    most = float(shares.max(initial=0.0))
-    numbered = set(numpy.argsort(-shares, kind="stable")[:_N_NUMBERS].tolist())
-    tokens = "".join(_mark(token, float(shares[token.i]), most, token.i in numbered) for token in doc)
-    return (
-        f'<figure style="{FONT}; margin: 1.5em 0">\n{heading(doc)}'
-        f'<p {direction(doc)} style="line-height: 2.2; overflow-wrap: anywhere; margin: 0.5em 0">{tokens}</p>\n'
-        f"{_legend(doc, most)}\n</figure>"
+def _figure(doc: Doc) -> Markup:
+    shares = read_attention(doc).tolist()
+    most = max(shares, default=0.0)
+    numbered = set(numpy.argsort(-numpy.asarray(shares), kind="stable")[:_N_NUMBERS].tolist())
+    return render(
+        "attention.html",
+        doc=doc,
+        right_to_left=is_right_to_left(doc),
+        tokens=[_describe(token, shares[token.i], most, token.i in numbered) for token in doc],
+        classes=likeliest(doc.cats, _N_CLASSES),
+        low=shade(0.0)[0],
+        high=shade(1.0)[0],
+        most=f"{most:.1%}",
     )
 
 
-def _mark(token: Token, share: float, most: float, numbered: bool) -> str:
+def _describe(token: Token, share: float, most: float, is_numbered: bool) -> Dict[str, Any]:
+    """Give what the picture shows of a token."""
     background, foreground = shade(share / most if most else 0.0)
-    style = f"background: {background}; color: {foreground}; padding: 0.2em; border-radius: 0.25em; {PRINTED}"
-    number = f' <bdi style="font-size: 0.7em">{share:.0%}</bdi>' if numbered else ""
-    line_end = "<br>" if "\n" in token.text else ""
-    return f'<mark style="{style}" title="{share:.1%}">{visible(token.text)}{number}</mark>{line_end}{token.whitespace_}'
-
-
-def _legend(doc: Doc, most: float) -> str:
-    if not len(doc):
-        return EMPTY
-    low, high = shade(0.0)[0], shade(1.0)[0]
-    bar = (
-        f'<span role="img" aria-label="from white, 0%, to dark blue, {most:.1%}" style="display: inline-block; width: 8em; '
-        f'height: 0.8em; border: 1px solid #666; background: linear-gradient(to right, {low}, {high}); {PRINTED}"></span>'
-    )
-    classes = ", ".join(f"{html.escape(label)} {score:.2f}" for label, score in likeliest(doc.cats, _N_CLASSES))
-    prediction = f"Predicted: {classes}. " if classes else ""
-    return (
-        f'<figcaption dir="ltr" lang="en" style="font-size: 0.8em">{prediction}Share of each token in the attention, which is '
-        f"100% in all: 0% {bar} {most:.1%}. The largest shares are written beside their tokens.</figcaption>"
-    )
+    return {
+        "text": token.text,
+        "space": token.whitespace_,
+        "share": share,
+        "background": background,
+        "foreground": foreground,
+        "is_numbered": is_numbered,
+        "ends_line": "\n" in token.text,
+    }

@@ -1,18 +1,25 @@
-"""Plots of what the commands have measured, as figures of matplotlib."""
+"""Plots of what has been measured, as figures of matplotlib."""
 
 import base64
+import re
+import warnings
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Union
 
 import numpy
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from ..cli.errors import CommandError
+from ..evaluation.extras import requires_extra
 from ..evaluation.scores import NOTHING, Calibration
 from ..evaluation.training_log import TrainingLog
+from .files import write_file
+from .text import visible
+
+with requires_extra():
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
 # Okabe & Ito's palette: told apart by everybody.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -22,8 +29,11 @@ LINES = ("-", "--", ":", "-.")
 STYLE: Dict[Any, Any] = {"svg.hashsalt": "spacy-rnn", "svg.fonttype": "none", "text.parse_math": False, "font.size": 9.0}
 # Up to this size numbers stand in the cells of a matrix.
 MOST_NUMBERS = 20
-# Of a longer label the beginning is shown, so that there is room for the matrix.
+# Of a longer label the beginning is shown, so that there is room for the matrix; of a longer entry of a legend, both ends.
 MOST_CHARACTERS = 24
+MOST_IN_LEGEND = 64
+# What would change the direction of the text that follows in the same label.
+_DIRECTIONS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 
 def name_of(label: str) -> str:
@@ -42,11 +52,11 @@ def draw_confusion(labels: Sequence[str], counts: numpy.ndarray) -> Figure:
     counts (numpy.ndarray): int [labels, labels], gold labels down, predicted ones across.
     RETURNS (Figure): The plot.
     """
-    names = [_short(name_of(label)) for label in labels]
+    names = [_shown(name_of(label)) for label in labels]
     longest = max(map(len, names), default=0)
     side = max(3.0, 0.26 * len(labels) + 0.8 + 0.08 * longest)
     shares = counts / numpy.maximum(counts.sum(axis=1, keepdims=True), 1)
-    with rc_context(STYLE):
+    with _style():
         figure = Figure(figsize=(side + 0.6, side), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -68,15 +78,20 @@ def draw_calibration(found: Mapping[str, Optional[Calibration]]) -> Figure:
     found (Mapping[str, Optional[Calibration]]): The calibration of each pipeline, as far as there is one.
     RETURNS (Figure): The plot.
     """
-    with rc_context(STYLE):
+    with _style():
         figure = Figure(figsize=(4.8, 5.2), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         upper.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="perfect")
         for i, (name, calibration) in enumerate(found.items()):
             if calibration is None:
                 continue
-            style = _style(i)
-            upper.plot(calibration.predicted, calibration.observed, label=f"{name}: error {calibration.error:.3f}", **style)
+            style = _line(i)
+            upper.plot(
+                calibration.predicted,
+                calibration.observed,
+                label=_entry(f"{visible(name)}: error {calibration.error:.3f}"),
+                **style,
+            )
             lower.plot(calibration.predicted, calibration.counts, **style)
         upper.set_ylabel("share that came true")
         figure.legend(loc="outside upper center", frameon=False, ncols=3)
@@ -96,18 +111,24 @@ def draw_learning_curve(logs: Mapping[str, Optional[TrainingLog]]) -> Figure:
     logs (Mapping[str, Optional[TrainingLog]]): The log of each pipeline, as far as there is one.
     RETURNS (Figure): The plot.
     """
-    with rc_context(STYLE):
+    with _style():
         figure = Figure(figsize=(6.4, 4.4), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True)
         for i, (name, log) in enumerate(logs.items()):
             if log is None:
                 continue
-            style = {**_style(i), "markersize": 3}
+            style = {**_line(i), "markersize": 3}
             upper.plot(log.steps, log.score, **style)
             best = int(numpy.argmax(log.score))
             upper.annotate(f"{log.score[best]:.4f}", (log.steps[best], log.score[best]), ha="center", va="bottom")
             for k, (component, losses) in enumerate(log.losses.items()):
-                lower.plot(log.steps, losses, linestyle=LINES[k % len(LINES)], label=f"{name}: {component}", **style)
+                lower.plot(
+                    log.steps,
+                    losses,
+                    linestyle=LINES[k % len(LINES)],
+                    label=_entry(f"{visible(name)}: {visible(component)}"),
+                    **style,
+                )
         upper.set_ylabel("score on dev")
         upper.margins(y=0.15)
         lower.set_ylabel("loss since the last")
@@ -124,15 +145,15 @@ def draw_gradients(norms: Mapping[str, numpy.ndarray], textbook: Mapping[str, nu
     textbook (Mapping[str, numpy.ndarray]): The same of linear recurrences.
     RETURNS (Figure): The plot.
     """
-    with rc_context(STYLE):
+    with _style():
         figure = Figure(figsize=(7.2, 4.6), layout="constrained")
         axes = figure.subplots()
         for i, (name, values) in enumerate(textbook.items()):
-            axes.plot(values, color="0.4", linestyle=LINES[1 + i % 3], label=name)
+            axes.plot(values, color="0.4", linestyle=LINES[1 + i % 3], label=_entry(name))
         for i, (name, values) in enumerate(norms.items()):
             # Markers at different places, so that lines which lie on one another are all seen.
             step = max(len(values) // 8, len(COLORS))
-            axes.plot(values / values[0], label=name, markevery=(i * step // len(COLORS) % step, step), **_style(i))
+            axes.plot(values / values[0], label=_entry(name), markevery=(i * step // len(COLORS) % step, step), **_line(i))
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(_power))
         axes.yaxis.set_minor_formatter(NullFormatter())
@@ -153,36 +174,54 @@ def as_data(figure: Figure) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(_svg(figure)).decode("ascii")
 
 
-def save_plots(figures: Mapping[str, Figure], folder: Path) -> None:
+def save_plots(figures: Mapping[str, Figure], folder: Union[str, Path]) -> None:
     """Write plots as PNG and SVG files.
 
     figures (Mapping[str, Figure]): The plots, by the names of the files without their endings.
-    folder (Path): The folder, which is made if there is none.
-    RAISES (CommandError): If they cannot be written.
+    folder (Union[str, Path]): The folder, which is made if there is none.
+    RAISES (OSError): If they cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, figure in figures.items():
-            (folder / f"{name}.svg").write_bytes(_svg(figure))
-            with rc_context(STYLE):
-                figure.savefig(folder / f"{name}.png", dpi=150)
-    except OSError as error:
-        raise CommandError(f"The plots cannot be written to {folder}", str(error)) from error
+    for name, figure in figures.items():
+        write_file(Path(folder) / f"{name}.svg", _svg(figure))
+        buffer = BytesIO()
+        with _style():
+            figure.savefig(buffer, format="png", dpi=150)
+        write_file(Path(folder) / f"{name}.png", buffer.getvalue())
 
 
 def _svg(figure: Figure) -> bytes:
     buffer = BytesIO()
-    with rc_context(STYLE):
+    with _style():
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 
-def _style(i: int) -> Dict[str, Any]:
+@contextmanager
+def _style() -> Iterator[None]:
+    """Draw as all plots of this room are drawn."""
+    with rc_context(STYLE), warnings.catch_warnings():
+        # A box stands in a PNG for what the font does not have; an SVG keeps the text.
+        warnings.filterwarnings("ignore", r"(?s)Glyph \d+ .* missing from", UserWarning)
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
+        yield
+
+
+def _line(i: int) -> Dict[str, Any]:
     return {"color": COLORS[i % len(COLORS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 5}
 
 
-def _short(name: str) -> str:
+def _shown(label: str) -> str:
+    """Give what a plot can show of a label: one short line, in which no character acts on others."""
+    name = _DIRECTIONS.sub("\ufffd", visible(label))
     return name if len(name) <= MOST_CHARACTERS else f"{name[: MOST_CHARACTERS - 1]}…"
+
+
+def _entry(label: str) -> str:
+    """Give what a legend can show of a label. It leaves out what begins with an underscore, so a space goes before."""
+    name = _DIRECTIONS.sub("\ufffd", visible(label))
+    half = MOST_IN_LEGEND // 2
+    shown = name if len(name) <= MOST_IN_LEGEND else f"{name[:half]}…{name[1 - half :]}"
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def _plain(value: float, _: int) -> str:

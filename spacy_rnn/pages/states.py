@@ -1,9 +1,9 @@
 """How the state of a text categorizer develops over a text."""
 
-import html
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 import numpy
+from markupsafe import Markup
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.pipeline.textcat import TextCategorizer
@@ -12,13 +12,12 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 from thinc.api import Model, to_numpy
 
-from .markup import EMPTY, FONT, PRINTED, as_docs, direction, heading, likeliest, publish, visible
+from .environment import render
+from .pictures import as_docs, is_right_to_left, likeliest, publish
 
 # How many beginnings of a text are classified at a time, and how many classes are shown.
 _BATCH_SIZE = 64
 _N_CLASSES = 6
-_CHANGE, _PROBABILITY = "#56b4e9", "#0072b2"
-_CELL = "padding: 0.1em 0.5em; text-align: left; vertical-align: top"
 
 
 class StateTrace(NamedTuple):
@@ -143,49 +142,27 @@ def _first_state(layer: Model) -> numpy.ndarray:
     return numpy.zeros((1, layer.get_dim("nO")), dtype="float32")
 
 
-def _figure(doc: Doc, trace: StateTrace) -> str:
-    if not len(doc):
-        return f'<figure style="{FONT}; margin: 1.5em 0">\n{heading(doc)}{EMPTY}\n</figure>'
-    last = dict(zip(trace.labels, trace.probabilities[-1].tolist(), strict=True))
-    shown = [label for label, _ in likeliest(last, _N_CLASSES)]
-    columns = [trace.labels.index(label) for label in shown]
-    header = ["Token", *(f"Change of state, {name}" for name in trace.changes), *shown]
-    cells = "".join(f'<th scope="col" style="{_CELL}">{html.escape(name)}</th>' for name in header)
-    rows = "\n".join(_row(doc, i, trace, columns) for i in range(len(trace.probabilities)))
-    return (
-        f'<figure style="{FONT}; margin: 1.5em 0">\n{heading(doc)}<table dir="ltr" lang="en" style="border-collapse: collapse; '
-        f'font-size: 0.9em">\n{_caption(doc, trace, len(shown))}\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n'
-        "</table>\n</figure>"
+def _figure(doc: Doc, trace: StateTrace) -> Markup:
+    last = trace.probabilities[-1:].sum(axis=0).tolist()
+    shown = likeliest(dict(zip(trace.labels, last, strict=True)), _N_CLASSES)
+    columns = [trace.labels.index(label) for label, _ in shown]
+    return render(
+        "states.html",
+        doc=doc,
+        right_to_left=is_right_to_left(doc),
+        changes=list(trace.changes),
+        labels=[label for label, _ in shown],
+        n_labels=len(trace.labels),
+        rows=[_row(doc, i, trace, columns) for i in range(len(trace.probabilities))],
     )
 
 
-def _caption(doc: Doc, trace: StateTrace, n_shown: int) -> str:
-    parts = []
-    if trace.changes:
-        parts.append("Change of state: how far the output of the recurrent layer moves at the token.")
-    parts.append("Under each class: its probability if the text ended after the token; the highest one is bold.")
-    if n_shown < len(trace.labels):
-        parts.append(f"The {n_shown} most probable of {len(trace.labels)} classes.")
-    if len(trace.probabilities) < len(doc):
-        parts.append(f"The first {len(trace.probabilities):,} of {len(doc):,} tokens.")
-    return f'<caption style="caption-side: bottom; text-align: left; padding-top: 0.5em">{" ".join(parts)}</caption>'
-
-
-def _row(doc: Doc, i: int, trace: StateTrace, columns: List[int]) -> str:
-    style = f"{_CELL}; font-weight: normal; overflow-wrap: break-word; max-width: 12em"
-    cells = [f'<th scope="row" {direction(doc)} style="{style}">{visible(doc[i].text)}</th>']
-    for changes in trace.changes.values():
-        cells.append(_bar(float(changes[i]), float(numpy.nanmax(changes)), _CHANGE, bold=False))
-    best = int(trace.probabilities[i].argmax())
-    cells += [_bar(float(trace.probabilities[i, column]), 1.0, _PROBABILITY, bold=column == best) for column in columns]
-    return f'<tr style="border-top: 1px solid #ccc">{"".join(cells)}</tr>'
-
-
-def _bar(value: float, longest: float, colour: str, bold: bool) -> str:
-    """Make a cell with a number and a bar that shows it."""
-    if numpy.isnan(value):
-        return f'<td style="{_CELL}">not read</td>'
-    number = f"<strong>{value:.2f}</strong>" if bold else f"{value:.2f}"
-    length = 8 * value / longest if longest else 0.0
-    bar = f"display: inline-block; height: 0.7em; width: {length:.2f}em; background: {colour}; {PRINTED}"
-    return f'<td style="{_CELL}; white-space: nowrap; min-width: 11.5em">{number} <span style="{bar}"></span></td>'
+def _row(doc: Doc, i: int, trace: StateTrace, columns: List[int]) -> Dict[str, Any]:
+    """Give what the picture shows of a token."""
+    changes = [(float(moved[i]), float(numpy.nanmax(moved))) for moved in trace.changes.values()]
+    probabilities, best = trace.probabilities[i], int(trace.probabilities[i].argmax())
+    return {
+        "text": doc[i].text,
+        "changes": [(None if numpy.isnan(moved) else moved, longest) for moved, longest in changes],
+        "probabilities": [(float(probabilities[column]), column == best) for column in columns],
+    }

@@ -58,12 +58,7 @@ class SoftmaxDecoder:
         scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
         RETURNS (numpy.ndarray): float32 [N, labels], on the host.
         """
-        rows = model.ops.flatten(scores)
-        last = _last_layer(model)
-        # A softmax layer may leave out what does not matter for the highest score.
-        if last.name == "softmax" and not last.attrs["softmax_normalize"]:
-            rows = model.ops.softmax(rows, temperature=last.attrs["softmax_temperature"])
-        return to_numpy(rows)
+        return softmax_probabilities(model, scores)
 
     def loss(self, model: Model, scores: Rows, gold: Gold) -> Tuple[float, Rows]:
         """Find the loss of annotation and its gradient, those of Thinc's `SequenceCategoricalCrossentropy`.
@@ -236,6 +231,21 @@ def make_decoder(decoder: str, model: Model, name: str, constraints: Optional[st
             "same for both"
         )
     return CRFDecoder(), model
+
+
+def softmax_probabilities(model: Model, scores: Rows) -> numpy.ndarray:
+    """Find how probable each label is, from a model that ends in a softmax.
+
+    model (Model): The model.
+    scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
+    RETURNS (numpy.ndarray): float32 [N, labels], on the host.
+    """
+    rows = model.ops.flatten(scores)
+    last = _last_layer(model)
+    # A softmax layer may leave out what does not matter for the highest score, as that of spacy.Tagger.v2 does at prediction.
+    if not last.attrs.get("softmax_normalize", True):
+        rows = model.ops.softmax(rows, temperature=last.attrs["softmax_temperature"])
+    return to_numpy(rows)
 
 
 def split(rows: Any, lengths: Sequence[int]) -> List[Any]:

@@ -4,10 +4,8 @@ import numpy
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from spacy_rnn.cli.errors import CommandError
 from spacy_rnn.evaluation.bootstrap import compare_decisions, count, macro_f, macro_recall, micro_f, micro_precision, micro_recall
-from spacy_rnn.evaluation.decisions import Decision
-from spacy_rnn.evaluation.tasks import CLASS, ENTITIES
+from spacy_rnn.evaluation.decisions import CLASS, ENTITIES, Decision
 
 
 def decide(gold, predicted):
@@ -124,5 +122,5 @@ def test_several_decisions_about_a_text_are_drawn_together():
 
 
 def test_a_single_text_is_refused():
-    with pytest.raises(CommandError, match="a single text"):
+    with pytest.raises(ValueError, match="at least two"):
         compare(["a"], ["a"], ["b"])

@@ -8,11 +8,10 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_rnn.cli.errors import CommandError
 from spacy_rnn.cli.loading import read_corpus
-from spacy_rnn.evaluation.decisions import annotate, find_decisions
+from spacy_rnn.evaluation.components import annotate
+from spacy_rnn.evaluation.decisions import CLASS, CLASSES, ENTITIES, TAG, find_decisions, find_tasks
 from spacy_rnn.evaluation.scores import count_binary, score_all, score_labels
-from spacy_rnn.evaluation.tasks import CLASS, CLASSES, ENTITIES, TAG, find_tasks
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +21,7 @@ def decide(pipelines, corpora):
     def run(factory, kind):
         nlp = spacy.load(pipelines(factory))
         examples = read_corpus(nlp, corpora(kind))
-        annotate(nlp, examples, "")
+        examples = annotate(nlp, examples)
         return nlp, examples, find_decisions(nlp, factory, find_tasks(nlp)[factory], examples)
 
     return run
@@ -69,8 +68,7 @@ def test_confidence_is_that_of_the_encoder_that_a_tagger_listens_to(corpora):
     confidences = []
     for names in (nlp.pipe_names, ["first", "rnn_tagger"]):
         with nlp.select_pipes(enable=names):
-            annotate(nlp, examples, "")
-            found = find_decisions(nlp, "rnn_tagger", TAG, examples)
+            found = find_decisions(nlp, "rnn_tagger", TAG, annotate(nlp, examples))
         confidences.append(found.probabilities)
     numpy.testing.assert_allclose(*confidences, rtol=1e-4)
 
@@ -79,7 +77,7 @@ def test_a_component_with_a_decoder_is_asked_for_its_probabilities(pipelines, co
     nlp = spacy.load(pipelines("rnn_tagger"))
     nlp.get_pipe("rnn_tagger").decoder = Even()
     examples = read_corpus(nlp, corpora("tags"))
-    annotate(nlp, examples, "")
+    examples = annotate(nlp, examples)
     found = find_decisions(nlp, "rnn_tagger", find_tasks(nlp)["rnn_tagger"], examples)
     assert set(found.probabilities) == {1 / len(nlp.get_pipe("rnn_tagger").labels)}
 
@@ -100,7 +98,7 @@ def test_scores_that_are_no_probabilities_are_not_taken_for_them(pipelines, corp
     del softmax.attrs["softmax_normalize"]
     softmax._func = lambda model, X, is_train: (X @ model.get_param("W").T, None)
     examples = read_corpus(nlp, corpora("tags"))
-    annotate(nlp, examples, "")
+    examples = annotate(nlp, examples)
     found = find_decisions(nlp, "tagger", find_tasks(nlp)["tagger"], examples)
     assert found.probabilities is None
     assert all(decision.confidence is None for decision in found.decisions)
@@ -166,7 +164,7 @@ def test_texts_without_a_class_are_left_out():
     ]
     (decision,) = find_decisions(Pipeline(), "textcat", CLASS, examples).decisions
     assert decision == (2, 0, 0, "bad", "good", 0.8)
-    with pytest.raises(CommandError, match="no gold annotation"):
+    with pytest.raises(ValueError, match="no gold annotation"):
         find_decisions(Pipeline(), "textcat", CLASS, examples[:2])
 
 

@@ -5,7 +5,7 @@ import pytest
 from thinc.api import fix_random_seed
 from thinc.types import Ragged
 
-from spacy_rnn.evaluation.jacobians import clipped_norm, jacobian_norms, mean, measure_cell, parameter_gradient
+from spacy_rnn.evaluation.jacobians import clipped_norm, jacobian_norms, mean_reach, measure_cell, parameter_gradient
 from spacy_rnn.layers import build_rnn
 from spacy_rnn.recurrence import CELLS
 
@@ -59,7 +59,7 @@ def test_the_gradient_of_every_fresh_cell_vanishes(cell):
 
 
 def test_a_gated_cell_keeps_more_than_one_without_gates():
-    samples = {cell: mean([measure_cell(cell, 32, 51, 1.0, seed) for seed in range(3)]) for cell in ("elman_tanh", "lstm")}
+    samples = {cell: mean_reach([measure_cell(cell, 32, 51, 1.0, seed) for seed in range(3)]) for cell in ("elman_tanh", "lstm")}
     relative = {cell: reach.norms[50] / reach.norms[0] for cell, reach in samples.items()}
     assert relative["lstm"] > 1000 * relative["elman_tanh"]
 
@@ -103,6 +103,6 @@ def test_clipping_shortens_what_is_too_long_and_nothing_else():
 
 def test_samples_are_averaged_geometrically_over_the_distances_they_share():
     samples = [measure_cell("elman_tanh", 4, length, 1.0, seed) for seed, length in enumerate((5, 7))]
-    found = mean(samples)
+    found = mean_reach(samples)
     numpy.testing.assert_allclose(found.norms, numpy.sqrt(samples[0].norms * samples[1].norms[:5]))
     assert found.before == pytest.approx((samples[0].before * samples[1].before) ** 0.5)
