@@ -75,6 +75,24 @@ def test_text_is_never_markup(read, minify):
     assert page.all("h2")[0]["text"] == "<i>title</i>"
 
 
+def test_a_token_does_not_change_the_direction_of_what_follows(read):
+    doc = attended(["a\u202eb", "\u2067", "\u05d0\u200f", "c"], [0.4, 0.3, 0.2, 0.1])
+    doc.cats = {"\u202elabel": 0.75, "other": 0.25}
+    page = read(render_attention(doc))
+    isolated = [element["text"] for element in page.all("bdi") if not element["text"].endswith("%")]
+    assert isolated == ["a\u202eb", "\u2067", "\u202elabel", "other"]
+    # Marks of one letter's direction are part of how a text is written.
+    assert page.all("mark")[2]["text"] == "\u05d0\u200f 20%"
+
+
+def test_a_language_or_a_title_is_never_markup(read):
+    doc = attended(["ok"], [1.0])
+    doc.user_data["title"] = "</h2><script>alert(1)</script>\x00\ud800"
+    page = read(render_attention(doc, page=True))
+    assert not page.all("script")
+    assert page.all("h2")[0]["text"] == "</h2><script>alert(1)</script>��"
+
+
 def test_tokens_stand_as_in_the_text(read):
     doc = attended(["Do", "n't", "go", "."], [0.7, 0.1, 0.1, 0.1], spaces=[False, True, False, False])
     (text,) = read(render_attention(doc)).all("p")

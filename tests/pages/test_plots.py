@@ -53,7 +53,7 @@ def draw(kind, labels):
     if kind == "confusion":
         return draw_confusion(labels, numpy.eye(len(labels), dtype=int))
     if kind == "calibration":
-        return draw_calibration({label: numbers for label in labels})
+        return draw_calibration(dict.fromkeys(labels, numbers))
     if kind == "learning curve":
         log = TrainingLog(Path("log"), [1, 2], {label: [2.0, 1.0] for label in labels}, {}, [0.5, 0.6], True)
         return draw_learning_curve({"A": log})

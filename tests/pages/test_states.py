@@ -174,3 +174,23 @@ def test_a_component_that_cannot_be_traced_is_refused(nlp, make_nlp):
     assert "<table" in render_states(both, doc, component="rnn_textcat")
     with pytest.raises(ValueError, match="max_length must be at least 1, got 0"):
         render_states(nlp, doc, max_length=0)
+
+
+def test_labels_and_titles_are_never_markup(make_nlp, read):
+    labels = ["<script>alert('x')</script>", "a\nb", '"quotes" &amp;', "\x07bell", "\u202eoverride"]
+    nlp = make_nlp(ENCODERS["both directions"], factory="rnn_textcat_multilabel")
+    for label in labels:
+        nlp.get_pipe("rnn_textcat_multilabel").add_label(label)
+    doc = nlp(TEXT)
+    doc.user_data["title"] = "<i>title</i>\x00"
+    for minify in (False, True):
+        page = read(render_states(nlp, doc, page=True, minify=minify))
+        assert not page.all("script") and not page.all("i")
+        shown = {cell["text"] for cell in page.all("th") if cell["scope"] == "col"}
+        kept = {"<script>alert('x')</script>", "a�b", '"quotes" &amp;', "�bell", "\u202eoverride", "good", "bad"}
+        assert len(shown & kept) == 6 and shown - kept == {
+            "Token",
+            "Change of state, forward",
+            "Change of state, backward",
+        }
+        assert page.all("h2")[0]["text"] == "<i>title</i>�"
