@@ -90,6 +90,15 @@ def test_the_attention_example_writes_its_pages(tmp_path, monkeypatch):
         assert (tmp_path / f"{name}.html").read_text(encoding="utf8").startswith("<!DOCTYPE html>")
 
 
+def test_the_evaluation_example_scores_and_compares():
+    *labels, calibration, accuracy, macro_f, macro_recall = run_example("docs/evaluation.md", 0).splitlines()
+    assert sorted(labels) == ["bad 1.0 1.0", "good 1.0 1.0"]
+    assert 0 <= float(calibration.removeprefix("calibration error ")) < 0.5
+    assert [line.rsplit(maxsplit=3)[0] for line in (accuracy, macro_f, macro_recall)] == ["accuracy", "macro F", "macro recall"]
+    _, before, after, p = accuracy.split()
+    assert float(before) < float(after) == 1.0 and 0 < float(p) <= 1
+
+
 def test_the_quick_start_saves_and_loads_a_categorizer(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run_example("docs/quickstart.md", 0).splitlines() == ["a funny film good", "a dull film bad"]

@@ -2,7 +2,6 @@
 
 import pytest
 import spacy
-from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 
 from spacy_rnn.evaluation import compare, evaluate_component, find_task, score_all, summarize
@@ -44,7 +43,7 @@ def test_texts_may_be_of_another_pipeline(load):
     """Its labels are strings that only its own vocabulary has."""
     nlp, own = load("rnn_tagger", "tags")
     blank = spacy.blank("en")
-    others = [Example(Doc(blank.vocab, words=[t.text for t in e.x], spaces=[bool(t.whitespace_) for t in e.x]), e.y) for e in own]
+    others = [Example(blank.make_doc(example.text), example.reference) for example in own]
     found, expected = evaluate_component(nlp, others), evaluate_component(nlp, own)
     assert [decision[:5] for decision in found.decisions.decisions] == [decision[:5] for decision in expected.decisions.decisions]
 
