@@ -5,18 +5,17 @@ Tokens and entities are aligned as spaCy's `Scorer` aligns them, so counts of de
 
 from collections import Counter
 from functools import partial
-from itertools import takewhile
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
-from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import minibatch
 from tqdm import tqdm
 
 from ..pipeline.heads import softmax_probabilities
+from ..pipeline.listeners import find_shared_encoder
 
 
 class Decision(NamedTuple):
@@ -61,13 +60,13 @@ class Task(NamedTuple):
     name (str): What the decisions are about.
     unit (str): What a decision is made for.
     exclusive (bool): Whether each unit has exactly one label.
-    decide (Callable): (pipeline, component, examples) -> Decisions.
+    decide (Callable): (pipeline, name of the component, examples) -> Decisions.
     """
 
     name: str
     unit: str
     exclusive: bool
-    decide: Callable[[Language, Any, List[Example]], Decisions]
+    decide: Callable[[Language, str, List[Example]], Decisions]
 
 
 def find_decisions(nlp: Language, name: str, task: Task, examples: List[Example]) -> Decisions:
@@ -80,23 +79,24 @@ def find_decisions(nlp: Language, name: str, task: Task, examples: List[Example]
     RETURNS (Decisions): The decisions.
     RAISES (ValueError): If the texts have no annotation of the kind.
     """
-    found = task.decide(nlp, nlp.get_pipe(name), examples)
+    found = task.decide(nlp, name, examples)
     if not found.decisions and not found.n_annotated:
         raise ValueError(f"the texts have no gold annotation of {task.name}, which is what the component '{name}' predicts")
     return found
 
 
-def decide_tokens(attr: str, nlp: Language, pipe: Any, examples: List[Example]) -> Decisions:
+def decide_tokens(attr: str, nlp: Language, name: str, examples: List[Example]) -> Decisions:
     """Compare labels of tokens.
 
     attr (str): "tag" or "pos".
     nlp (Language): The pipeline.
-    pipe (Any): A tagger.
+    name (str): The name of a tagger.
     examples (List[Example]): Annotated texts that the pipeline has been run over.
     RETURNS (Decisions): The decisions.
     """
+    pipe: Any = nlp.get_pipe(name)
     label_of = {"tag": lambda token: token.tag_, "pos": lambda token: token.pos_}[attr]
-    probabilities = _tag_probabilities(nlp, pipe, [example.predicted for example in examples])
+    probabilities = _tag_probabilities(nlp, name, [example.predicted for example in examples])
     numbers = {label: i for i, label in enumerate(pipe.labels)}
     decisions: List[Decision] = []
     for text, example in enumerate(examples):
@@ -105,14 +105,15 @@ def decide_tokens(attr: str, nlp: Language, pipe: Any, examples: List[Example]) 
     return _with_confidences(decisions)
 
 
-def decide_class(nlp: Language, pipe: Any, examples: List[Example]) -> Decisions:
+def decide_class(nlp: Language, name: str, examples: List[Example]) -> Decisions:
     """Compare classes that exclude each other. A text that is true of no class is left out: it has no annotation.
 
     nlp (Language): The pipeline.
-    pipe (Any): A text categorizer.
+    name (str): The name of a text categorizer.
     examples (List[Example]): Annotated texts that the pipeline has been run over.
     RETURNS (Decisions): The decisions.
     """
+    pipe: Any = nlp.get_pipe(name)
     decisions = []
     for text, example in enumerate(examples):
         gold = {label: value for label, value in example.reference.cats.items() if label in pipe.labels and value > 0}
@@ -123,14 +124,15 @@ def decide_class(nlp: Language, pipe: Any, examples: List[Example]) -> Decisions
     return _with_confidences(decisions)
 
 
-def decide_classes(nlp: Language, pipe: Any, examples: List[Example]) -> Decisions:
+def decide_classes(nlp: Language, name: str, examples: List[Example]) -> Decisions:
     """Compare classes that do not exclude each other. Of a class that a text does not mention nothing is known.
 
     nlp (Language): The pipeline.
-    pipe (Any): A text categorizer.
+    name (str): The name of a text categorizer.
     examples (List[Example]): Annotated texts that the pipeline has been run over.
     RETURNS (Decisions): The decisions; the probabilities are those of the classes, whether they were predicted or not.
     """
+    pipe: Any = nlp.get_pipe(name)
     decisions, probabilities, came_true = [], [], []
     n_annotated: Counter = Counter()
     for text, example in enumerate(examples):
@@ -149,11 +151,11 @@ def decide_classes(nlp: Language, pipe: Any, examples: List[Example]) -> Decisio
     return Decisions(decisions, numpy.asarray(probabilities), numpy.asarray(came_true, dtype=bool), n_annotated)
 
 
-def decide_entities(nlp: Language, pipe: Any, examples: List[Example]) -> Decisions:
+def decide_entities(nlp: Language, name: str, examples: List[Example]) -> Decisions:
     """Compare entities. Where the annotation says that it does not know, a prediction is neither right nor wrong.
 
     nlp (Language): The pipeline.
-    pipe (Any): An entity recognizer.
+    name (str): The name of an entity recognizer.
     examples (List[Example]): Annotated texts that the pipeline has been run over.
     RETURNS (Decisions): The decisions, without probabilities.
     """
@@ -220,11 +222,12 @@ def _with_confidences(decisions: List[Decision]) -> Decisions:
     return Decisions(decisions, probabilities, came_true, {})
 
 
-def _tag_probabilities(nlp: Language, pipe: Any, docs: Sequence[Doc]) -> Optional[List[numpy.ndarray]]:
+def _tag_probabilities(nlp: Language, name: str, docs: Sequence[Doc]) -> Optional[List[numpy.ndarray]]:
     """Give the probabilities [n, labels] of each text of n tokens; None if that is not what the model's scores stand for."""
-    # A tagger of spaCy's has no decoder of its own.
-    find_probabilities = pipe.decoder.probabilities if hasattr(pipe, "decoder") else softmax_probabilities
-    shared = _shared_encoder(nlp, pipe)
+    pipe: Any = nlp.get_pipe(name)
+    # A tagger of spaCy's has no head of its own.
+    find_probabilities = pipe.head.probabilities if hasattr(pipe, "head") else softmax_probabilities
+    shared = find_shared_encoder(nlp, name)
     found: List[numpy.ndarray] = []
     with tqdm(total=len(docs), desc="Probabilities", unit="text", disable=None, leave=False) as progress:
         for batch in minibatch(docs, nlp.batch_size):
@@ -237,14 +240,6 @@ def _tag_probabilities(nlp: Language, pipe: Any, docs: Sequence[Doc]) -> Optiona
             found += numpy.split(rows, numpy.cumsum([len(doc) for doc in batch])[:-1])
             progress.update(len(batch))
     return found
-
-
-def _shared_encoder(nlp: Language, pipe: Any) -> Optional[Tok2Vec]:
-    """Find the component whose token vectors a component reads: the last one before it that it listens to."""
-    listened_to = {node.upstream_name for node in pipe.model.walk() if isinstance(node, Tok2VecListener)}
-    before = takewhile(lambda named: named[1] is not pipe, nlp.pipeline)
-    found = [each for name, each in before if isinstance(each, Tok2Vec) and listened_to & {"*", name}]
-    return found[-1] if found else None
 
 
 TAG = Task("token.tag", "token", True, partial(decide_tokens, "tag"))

@@ -13,7 +13,7 @@ import time
 
 cdef extern from "buffer.h" namespace "spacy_rnn":
     cdef cppclass Buffer:
-        pass
+        const float *data()
 
 
 cdef extern from "engine.h" namespace "spacy_rnn":
@@ -64,6 +64,9 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         float *cN
         const float *mask
         CTape *tape
+        const int64_t *x_rows
+        cbool projected
+        int64_t first_step
 
     cdef cppclass Backward:
         Parameters parameters
@@ -113,6 +116,7 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         const char *name
         cbool supported()
         void pack(const Parameters &, int, Packed &) except + nogil
+        int64_t project(const Packed &, const float *, int64_t, int64_t, Buffer &) except + nogil
         void multiply(const MatrixProduct &) except + nogil
         double multiply_adds(int64_t) nogil
 
@@ -323,6 +327,21 @@ def by_length(const int32_t[::1] length, int64_t[::1] start, int32_t[::1] order)
             order_by_length(&length[0], length.shape[0], &order[0])
 
 
+cdef inline int _check_width(const float[:, :] X, int64_t width, str what) except -1:
+    if X.shape[1] != width:
+        raise ValueError(f"{what}: expected rows of width {width}, got {X.shape[1]}")
+    if X.shape[0] > 0 and X.shape[1] > 1 and X.strides[1] != sizeof(float):
+        raise ValueError(f"{what}: the numbers of a row must stand side by side")
+    return 0
+
+
+cdef inline int _check_state(const float[:, :] state, int64_t n, int64_t nH) except -1:
+    _check_width(state, nH, "a state")
+    if state.shape[0] != n:
+        raise ValueError(f"a state of {n} sequences: expected shape {(n, nH)}, got {(state.shape[0], state.shape[1])}")
+    return 0
+
+
 # Directions of one layer.
 cdef enum:
     MAX_SWEEPS = 2
@@ -522,6 +541,107 @@ def infer(tuple weights, const float[:, :] X, const int32_t[::1] length, float[:
     with nogil:
         run_forward(kernels[0], pointers, n, threads)
     return True
+
+
+cdef class Session:
+    """One time step after another with the same weights, which are not compared with the parameters again."""
+
+    cdef Weights weights
+    cdef Buffer projections
+    cdef int64_t n_rows
+    cdef int64_t width
+    cdef int64_t n_steps
+
+    def __init__(self, Weights weights, const float[:, :] table):
+        """Begin.
+
+        weights (Weights): The parameters.
+        table (Optional[Floats2d]): [V, nI], the rows that steps read, without gaps within a row; None if steps are given rows.
+        RAISES (ValueError): If the rows of the table are not as wide as W.
+        """
+        self.weights = weights
+        self.n_rows = self.n_steps = 0
+        cdef const float *rows = _matrix(table)
+        cdef int64_t stride = _stride(table)
+        if table is None:
+            return
+        _check_width(table, weights.packed.nI, "the rows of the table")
+        self.n_rows = table.shape[0]
+        if self.n_rows:
+            with nogil:
+                self.width = weights.kernels.project(weights.packed, rows, stride, self.n_rows, self.projections)
+
+    def step(
+        self, const float[:, :] X, const float[:, :] h, const float[:, :] c, float[:, ::1] h_next, float[:, ::1] c_next
+    ):
+        """Make a time step.
+
+        X (Floats2d): [B, nI], the inputs.
+        h, c (Floats2d): [B, nH], the state before, without gaps within a row; c is None where the cell has no cell state.
+        h_next, c_next (Floats2d): [B, nH], written: the state after.
+        RAISES (ValueError): If a shape does not fit.
+        """
+        _check_width(X, self.weights.packed.nI, "the inputs")
+        cdef Forward sweep
+        sweep.X, sweep.x_stride = _matrix(X), _stride(X)
+        self._run(sweep, X.shape[0], h, c, h_next, c_next)
+
+    def step_rows(
+        self, const int64_t[:] rows, const float[:, :] h, const float[:, :] c, float[:, ::1] h_next, float[:, ::1] c_next
+    ):
+        """Make a time step whose inputs are rows of the table.
+
+        rows (Ints1d): [B], which ones.
+        h, c, h_next, c_next (Floats2d): As in `step`.
+        RAISES (ValueError): If a shape does not fit, or the table has no such row.
+        """
+        cdef int64_t i, n = rows.shape[0]
+        # A copy: what is checked is what is read.
+        cdef vector[int64_t] index = vector[int64_t](n)
+        for i in range(n):
+            index[i] = rows[i]
+            if not 0 <= index[i] < self.n_rows:
+                raise ValueError(f"the table has the rows 0 to {self.n_rows - 1}, got row {index[i]}")
+        cdef Forward sweep
+        sweep.X, sweep.x_stride, sweep.x_rows, sweep.projected = self.projections.data(), self.width, index.data(), True
+        self._run(sweep, n, h, c, h_next, c_next)
+
+    cdef _run(
+        self, Forward &sweep, int64_t n, const float[:, :] h, const float[:, :] c, float[:, ::1] h_next, float[:, ::1] c_next
+    ):
+        cdef int64_t i, nH = self.weights.packed.nH
+        cdef bint has_c = self.weights.packed.cell == _NUMBERS["lstm"] or self.weights.packed.cell == _NUMBERS["lstm_peephole"]
+        if has_c == (c is None) or has_c == (c_next is None):
+            raise ValueError(f"a state of {self.weights.cell} has " + ("h and c" if has_c else "h alone"))
+        _check_state(h, n, nH)
+        _check_state(h_next, n, nH)
+        if has_c:
+            _check_state(c, n, nH)
+            _check_state(c_next, n, nH)
+        if n == 0:
+            return
+        cdef vector[int64_t] start = vector[int64_t](n)
+        cdef vector[int32_t] length = vector[int32_t](n, 1)
+        cdef vector[int32_t] order = vector[int32_t](n)
+        for i in range(n):
+            start[i] = order[i] = i
+        sweep.weights = &self.weights.packed
+        sweep.batch.n_sequences = sweep.batch.n_rows = n
+        sweep.batch.start, sweep.batch.length, sweep.batch.order = start.data(), length.data(), order.data()
+        sweep.batch.reverse = False
+        sweep.Y, sweep.y_stride = &h_next[0, 0], nH
+        sweep.h0, sweep.h0_stride, sweep.c0, sweep.c0_stride = _matrix(h), _stride(h), _matrix(c), _stride(c)
+        # The final hidden state is the output; both are written only where the cell state is wanted as well.
+        sweep.hN = &h_next[0, 0] if has_c else NULL
+        sweep.cN = _out_matrix(c_next)
+        sweep.mask = NULL
+        sweep.tape = NULL
+        sweep.first_step = self.n_steps
+        self.n_steps += 1
+        cdef const Forward *pointer = &sweep
+        cdef const Kernels *kernels = self.weights.kernels
+        with nogil:
+            run_forward(kernels[0], &pointer, 1, False)
 
 
 def multiply(const float[:, ::1] A, const float[:, ::1] B, float[:, ::1] C, bint transpose_A, bint transpose_B):

@@ -5,13 +5,15 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 import numpy
 from markupsafe import Markup
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.pipeline.textcat import TextCategorizer
-from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
+from spacy.pipeline.tok2vec import Tok2Vec
 from spacy.tokens import Doc
 from spacy.util import minibatch
 from thinc.api import Model, to_numpy
 
+from ..layers.capabilities import IsRnn, find_all
+from ..models.textcat import has_pool
+from ..pipeline.listeners import find_shared_encoder
 from .environment import render
 from .pictures import as_docs, is_right_to_left, likeliest, publish
 
@@ -76,19 +78,19 @@ def trace_states(nlp: Language, doc: Doc, *, component: Optional[str] = None, ma
     """
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1, got {max_length}")
-    categorizer = _find_categorizer(nlp, component)
-    shared = _shared_models(nlp, categorizer)
+    name, categorizer = _find_categorizer(nlp, component)
+    shared = find_shared_encoder(nlp, name)
     n_tokens = min(len(doc), max_length)
     beginnings = (doc[: n + 1].as_doc() for n in range(n_tokens))
     scores = [numpy.zeros((0, len(categorizer.labels)), dtype="float32")]
     for batch in minibatch(beginnings, _BATCH_SIZE):
-        scores.append(to_numpy(categorizer.predict(_encode_shared(shared, batch))))
+        scores.append(to_numpy(categorizer.predict(_encode(shared, batch))))
     changes = _trace_changes(categorizer, shared, doc[:n_tokens].as_doc()) if n_tokens else {}
     return StateTrace(categorizer.labels, numpy.concatenate(scores), changes)
 
 
-def _find_categorizer(nlp: Language, name: Optional[str]) -> TextCategorizer:
-    found = {each: pipe for each, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer) and pipe.model.has_ref("pool")}
+def _find_categorizer(nlp: Language, name: Optional[str]) -> Tuple[str, TextCategorizer]:
+    found = {each: pipe for each, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer) and has_pool(pipe.model)}
     there = ", ".join(found) or "none"
     if name is not None and name not in found:
         raise ValueError(
@@ -100,26 +102,19 @@ def _find_categorizer(nlp: Language, name: Optional[str]) -> TextCategorizer:
             f"expected one text categorizer with a model spacy_rnn.TextCat.v1, but the pipeline has {there}: say which one with "
             "component=…, or add one"
         )
-    return found[name] if name is not None else next(iter(found.values()))
+    return (name, found[name]) if name is not None else next(iter(found.items()))
 
 
-def _shared_models(nlp: Language, categorizer: TextCategorizer) -> List[TrainablePipe]:
-    """List the components whose token vectors a categorizer reads."""
-    listened_to = {node.upstream_name for node in categorizer.model.walk() if isinstance(node, Tok2VecListener)}
-    return [pipe for name, pipe in nlp.pipeline if isinstance(pipe, Tok2Vec) and listened_to & {"*", name}]
+def _encode(shared: Optional[Tok2Vec], docs: List[Doc]) -> List[Doc]:
+    """Give texts the vectors of the encoder that a categorizer listens to, if it does."""
+    return list(shared.pipe(docs, batch_size=_BATCH_SIZE)) if shared is not None else docs
 
 
-def _encode_shared(shared: List[TrainablePipe], docs: List[Doc]) -> List[Doc]:
-    for pipe in shared:
-        docs = list(pipe.pipe(docs, batch_size=_BATCH_SIZE))
-    return docs
-
-
-def _trace_changes(categorizer: TextCategorizer, shared: List[TrainablePipe], doc: Doc) -> Dict[str, numpy.ndarray]:
-    _encode_shared(shared, [doc])
+def _trace_changes(categorizer: TextCategorizer, shared: Optional[Tok2Vec], doc: Doc) -> Dict[str, numpy.ndarray]:
+    _encode(shared, [doc])
     rows = to_numpy(categorizer.model.get_ref("tok2vec").predict([doc])[0])
-    models = [*(pipe.model for pipe in shared), categorizer.model]
-    layers = [node for model in models for node in model.walk(order="dfs_pre") if node.name == "rnn"]
+    models = [*([shared.model] if shared is not None else []), categorizer.model]
+    layers = [node for model in models for node in find_all(model, IsRnn)]
     if not layers or layers[-1].get_dim("nO") != rows.shape[1]:
         return {}
     rnn = layers[-1]

@@ -102,6 +102,21 @@ def test_a_shared_model_is_traced_like_an_own_one(make_nlp):
     assert trace.changes["forward"][0] == pytest.approx(numpy.linalg.norm(doc.tensor[0, :4]), abs=1e-5)
 
 
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_of_two_shared_models_the_one_that_is_listened_to_is_traced(make_nlp, place):
+    nlp = make_nlp(ENCODERS["both directions"], "last", shared=True)
+    doc = nlp(TEXT)
+    expected = trace_states(nlp, doc)
+    # Neither one that comes later counts, nor one that another one overwrites.
+    model = make_nlp(ENCODERS["one direction"], shared=True).config["components"]["tok2vec"]["model"]
+    nlp.add_pipe("tok2vec", name="other", config={"model": model}, **{place: True}).model.initialize([doc])
+    found = trace_states(nlp, doc)
+    numpy.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-6)
+    assert set(found.changes) == {"forward", "backward"}
+    for direction, moved in expected.changes.items():
+        numpy.testing.assert_allclose(found.changes[direction], moved, atol=1e-5)
+
+
 def test_the_norm_of_a_token_counts_as_in_the_text(make_nlp):
     nlp = make_nlp(ENCODERS["both directions"])
     doc = nlp("A lovely wrm film")
