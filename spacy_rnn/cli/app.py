@@ -8,10 +8,9 @@ import typer
 from click import NoSuchOption
 from spacy.cli._util import app, import_code, parse_config_overrides, setup_gpu
 
-from .errors import CommandError, shown_to_user
+from .errors import CommandError, refusals_as_errors, shown_to_user
 
 HELP = """Look into recurrent networks: layers and parameters, reports on trained pipelines, comparisons, gradients."""
-EXTRA = ("matplotlib", "sklearn", "threadpoolctl")
 
 Pipeline = Annotated[str, typer.Argument(help="Directory of a trained pipeline, or name of an installed one", show_default=False)]
 Corpus = Annotated[Path, typer.Argument(help="Annotated texts in .spacy format", show_default=False)]
@@ -36,16 +35,8 @@ def _running(code: Optional[Path], gpu: int = -1) -> Iterator[None]:
             setup_gpu(gpu, silent=gpu < 0)
         except ValueError as error:
             raise CommandError(f"GPU {gpu} cannot be used", str(error)) from error
-        try:
+        with refusals_as_errors():
             yield
-        except ModuleNotFoundError as error:
-            package = str(error.name).split(".")[0]
-            if package not in EXTRA:
-                raise
-            raise CommandError(
-                f"This command needs {package}, which is not installed",
-                'Install it with the extra "cli": python -m pip install "spacy-rnn[cli]"',
-            ) from error
 
 
 def _parse_overrides(arguments: List[str]) -> Dict[str, Any]:
