@@ -58,9 +58,9 @@ def engine() -> Dict[str, Optional[str]]:
     import numpy
 
     from spacy_rnn.native import library
-    from spacy_rnn.recurrence import select_engine
+    from spacy_rnn.recurrence import get_cell, select_engine
 
-    chosen = select_engine(numpy.zeros((1, 1), dtype="float32")).__name__
+    chosen = select_engine(get_cell("lstm"), numpy.zeros((1, 1), dtype="float32")).name
     return {"engine": chosen, "instruction set": library.selected() if library is not None else None}
 
 

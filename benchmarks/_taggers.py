@@ -22,7 +22,7 @@ class Tagger:
     width (Optional[int]): The width of embedding and encoder; the factory's own if None.
     depth (int): The layers of the encoder.
     path (Optional[str]): A config of this project that has all of it, in place of factory, width and depth.
-    decoder (str): "softmax" or "crf", for the taggers of a config.
+    use_crf (bool): Whether the tagger of a config predicts tags together.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Tagger:
     width: Optional[int] = None
     depth: int = 1
     path: Optional[str] = None
-    decoder: str = "softmax"
+    use_crf: bool = False
 
     def config(self) -> Dict[str, Any]:
         """Give what differs from the factory's default settings.
@@ -73,7 +73,7 @@ OURS_96 = Tagger("rnn_tagger, width 96, depth 1", "rnn_tagger", "ours", 96, 1)
 OURS_256 = Tagger("rnn_tagger, width 256, depth 2", "rnn_tagger", "ours", 256, 2)
 FAST = Tagger("tagger_tag_fast.cfg", "rnn_tagger", "ours", path="configs/tagger_tag_fast.cfg")
 STANDARD = Tagger("tagger_tag.cfg", "rnn_tagger", "ours", path="configs/tagger_tag.cfg")
-WITH_CRF = Tagger("tagger_tag.cfg, decoder crf", "rnn_tagger", "ours", path="configs/tagger_tag.cfg", decoder="crf")
+WITH_CRF = Tagger("tagger_tag.cfg, use_crf", "rnn_tagger", "ours", path="configs/tagger_tag.cfg", use_crf=True)
 ACCURATE = Tagger("tagger_tag_accurate.cfg", "rnn_tagger", "ours", path="configs/tagger_tag_accurate.cfg")
 
 
@@ -86,7 +86,7 @@ def build_tagger(tagger: Tagger, train: Path) -> Language:
     """
     fix_random_seed(0)
     if tagger.path is not None:
-        overrides = {"components.tagger.decoder": tagger.decoder}
+        overrides = {"components.tagger.use_crf": tagger.use_crf}
         nlp = load_model_from_config(load_config(ROOT / tagger.path, overrides, interpolate=True))
     else:
         nlp = spacy.blank("en")

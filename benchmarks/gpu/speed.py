@@ -42,7 +42,7 @@ from wasabi import table as format_table
 from workers import Workers, failure, serve
 
 from spacy_rnn.layers import build_rnn
-from spacy_rnn.recurrence import select_engine
+from spacy_rnn.recurrence import get_cell, select_engine
 
 Row = Dict[str, Any]
 
@@ -171,7 +171,7 @@ def time_row(task: Row, ops: Ops, seconds: float) -> Row:
     times = take_turns(calls, seconds, turn=min(0.05, seconds / 20), at_least=3)
     return {
         "status": "ok",
-        "engine": select_engine(ops.asarray(X)).__name__,
+        "engine": select_engine(get_cell(case.cell), ops.asarray(X)).name,
         "differences": differences,
         "milliseconds": {name: round(1000 * taken.median, 4) for name, taken in times.items()},
         "ratios": {name: taken.ratio_to(times["layer"]) for name, taken in times.items() if name != "layer"},
@@ -338,7 +338,7 @@ def trainings(corpus: Path, gpu: str) -> Dict[str, Dict[str, Tuple[Callable[[Pat
     """
     ewt, sst2 = corpus / "ewt" / "dev.spacy", corpus / "sst2" / "dev.spacy"
     softmax, torch = (partial(build_tagger, Tagger("", *kind, 128, 2)) for kind in (("rnn_tagger", "ours"), ("tagger", "torch")))
-    crf = partial(build_tagger, Tagger("", "rnn_tagger", "ours", path="configs/tagger_tag.cfg", decoder="crf"))
+    crf = partial(build_tagger, Tagger("", "rnn_tagger", "ours", path="configs/tagger_tag.cfg", use_crf=True))
     ours = {"tagger": (softmax, ewt), "tagger with a CRF": (crf, ewt), "categorizer": (build_categorizer, sst2)}
     groups = {name: {name: (*each, gpu)} for name, each in ours.items() if each[1].is_file()}
     if "tagger" in groups:

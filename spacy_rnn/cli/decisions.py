@@ -238,7 +238,7 @@ def _with_confidences(decisions: List[Decision]) -> Decisions:
 
 def _tag_probabilities(nlp: Language, pipe: Any, docs: Sequence[Doc]) -> Optional[List[numpy.ndarray]]:
     """Give the probabilities [n, labels] of each text of n tokens; None if that is not what the model's scores stand for."""
-    find_probabilities = getattr(pipe, "decoder", _Softmax()).probabilities
+    find_probabilities = getattr(pipe, "head", _Softmax()).probabilities
     shared = _shared_encoder(nlp, pipe)
     found: List[numpy.ndarray] = []
     with tqdm(total=len(docs), desc="Probabilities", unit="text", disable=None, leave=False) as progress:
@@ -263,7 +263,7 @@ def _shared_encoder(nlp: Language, pipe: Any) -> Optional[Tok2Vec]:
 
 
 class _Softmax:
-    """What becomes of the scores of a tagger without a decoder of its own, such as spaCy's."""
+    """What becomes of the scores of a tagger without a head of its own, such as spaCy's."""
 
     def probabilities(self, model: Model, scores: List[Floats2d]) -> Floats2d:
         """Give the probabilities [N, labels] of the tokens of all texts."""

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, cast
 
 import numpy
 from spacy.language import Language
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from wasabi import msg
 from wasabi import table as format_table
 
+from ..layers.capabilities import IsRnn, ReadsCharacters, find_all, with_forwards
 from ..pipeline.pipe import OWN_RATES
 from ..recurrence import CELLS
 from .errors import CommandError
@@ -95,13 +96,13 @@ def of_pipeline(pipeline: str, corpus: Path, component: Optional[str], options: 
 
 
 def _recurrent_layers(model: Model) -> List[Model]:
-    return [node for node in model.walk() if node.name == "rnn"]
+    return find_all(model, IsRnn)
 
 
 def _named_layers(component: str, model: Model) -> Dict[str, Model]:
     found = _recurrent_layers(model)
     numbers = [f" {i}" for i in range(1, len(found) + 1)] if len(found) > 1 else [""]
-    of_characters = {rnn.id for node in model.walk() if node.name == "char_embed" for rnn in _recurrent_layers(node)}
+    of_characters = {rnn.id for node in find_all(model, ReadsCharacters) for rnn in _recurrent_layers(node)}
     reads = [", over characters" if rnn.id in of_characters else "" for rnn in found]
     return {f"{component}{n} ({rnn.attrs['cell']}{what})": rnn for n, rnn, what in zip(numbers, found, reads, strict=True)}
 
@@ -122,7 +123,7 @@ def _record(nlp: Language, layers: Mapping[str, Model], docs: Sequence[Doc]) -> 
     """Run a pipeline, and give what each layer read of each text of n words: the longest sequence, float32 [at most n, nI]."""
     inputs: Dict[str, List[numpy.ndarray]] = {name: [] for name in layers}
     for doc in tqdm(docs, desc="Texts", unit="text", disable=None, leave=False):
-        with refusals_shown(), _recording(layers) as recorded:
+        with refusals_shown(), _recording(nlp, layers) as recorded:
             nlp(doc)
         for name, X in recorded.items():
             sequences = numpy.split(to_numpy(X.dataXd), numpy.cumsum(to_numpy(X.lengths))[:-1])
@@ -134,24 +135,29 @@ def _record(nlp: Language, layers: Mapping[str, Model], docs: Sequence[Doc]) -> 
 
 
 @contextmanager
-def _recording(layers: Mapping[str, Model]) -> Iterator[Dict[str, Ragged]]:
-    """Keep what layers read first inside a `with` block."""
+def _recording(nlp: Language, layers: Mapping[str, Model]) -> Iterator[Dict[str, Ragged]]:
+    """Keep what layers read first inside a `with` block, in which components run models that share all with their own."""
     recorded: Dict[str, Ragged] = {}
-    forwards = {name: layer._func for name, layer in layers.items()}
+    names = {id(layer): name for name, layer in layers.items()}
+
+    def choose(layer: Model) -> Optional[Callable]:
+        return partial(_record_and_run, recorded, names[id(layer)], layer) if id(layer) in names else None
+
+    models = {name: model_of(nlp, name) for name in trainable(nlp)}
     try:
-        for name, layer in layers.items():
-            layer._func = partial(_record_and_run, recorded, name, forwards[name])
+        for name, model in models.items():
+            cast(Any, nlp.get_pipe(name)).model = with_forwards(model, choose)
         yield recorded
     finally:
-        for name, layer in layers.items():
-            layer._func = forwards[name]
+        for name, model in models.items():
+            cast(Any, nlp.get_pipe(name)).model = model
 
 
 def _record_and_run(
-    recorded: Dict[str, Ragged], name: str, forward: Callable, model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+    recorded: Dict[str, Ragged], name: str, layer: Model[Ragged, Ragged], _: Model, X: Ragged, is_train: bool
 ) -> Any:
     recorded.setdefault(name, X)
-    return forward(model, X, is_train)
+    return layer(X, is_train)
 
 
 def _show(reaches: Mapping[str, Reach], what: str, options: Options) -> None:

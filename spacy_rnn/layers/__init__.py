@@ -1,12 +1,14 @@
 """Thinc layers."""
 
+from .capabilities import GivesRows, Recurrent, RowWise, Truncates, declare
 from .embedding.char_embed import build_char_embed
 from .embedding.embed import build_embed, learn_vocabulary
 from .embedding.hash_embed import build_hash_embed, clear_cache
 from .embedding.rows import embed_rows
+from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
 from .ops import EngineOps, use_engine_products
-from .output.crf import build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
+from .output.crf import CRFGradient, build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
 from .output.crf_divergence import crf_divergence
 from .output.softmax import build_softmax
 from .parameters import count_parameters, summary
@@ -20,14 +22,21 @@ from .plain.pool import attention_weights, build_pool
 from .plain.sequence_dropout import build_sequence_dropout
 from .plain.truncate import build_truncate
 from .ragged.list2ragged import build_list2ragged, join_rows
-from .ragged.split import split_rows
+from .ragged.split import split_array, split_rows
 from .ragged.wrapper import with_rows
 from .recurrent.precision import set_precision
 from .recurrent.rnn import begin_scan, build_rnn, initial_state, require_weights, scan
-from .row_wise import declare_row_wise, find_mixing
+from .row_wise import find_mixing
+
+declare_foreign()
 
 __all__ = [
+    "CRFGradient",
     "EngineOps",
+    "GivesRows",
+    "Recurrent",
+    "RowWise",
+    "Truncates",
     "attention_weights",
     "begin_scan",
     "build_char_embed",
@@ -52,7 +61,7 @@ __all__ = [
     "crf_divergence",
     "crf_log_likelihood",
     "crf_marginals",
-    "declare_row_wise",
+    "declare",
     "embed_rows",
     "find_mixing",
     "initial_state",
@@ -65,6 +74,7 @@ __all__ = [
     "scan",
     "set_labels",
     "set_precision",
+    "split_array",
     "split_rows",
     "summary",
     "use_engine_products",

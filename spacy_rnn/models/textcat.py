@@ -1,7 +1,7 @@
 """Text classification: a text's tokens, pooled to one vector, and a dense output."""
 
 from functools import partial
-from typing import List, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Union
 
 import numpy
 from spacy.ml.models.textcat import resize_and_set_ref
@@ -24,11 +24,12 @@ from thinc.layers.resizable import resize_linear_weighted
 from thinc.types import Floats2d
 
 from ..layers import attention_weights, build_dropout, build_list2ragged, build_pool, build_softmax, on_filled_texts
+from ..layers.capabilities import GivesProbabilities, Pools, Recurrent, find, find_all
 from .encoder import build_cnn
 from .tok2vec import build_tok2vec
 
-# The bias of a class that is added to a trained exclusive model: its probability starts at 0, as in spaCy's own models.
-NEW_CLASS_BIAS = -5000
+# The most that the probability of a class can be that was just added to a trained exclusive model.
+NEW_CLASS_PROBABILITY = 1e-6
 
 
 def build_textcat(
@@ -64,10 +65,7 @@ def build_textcat(
     if hidden_width:
         layers += [Gelu(nO=hidden_width), build_dropout(dropout)]
     dense: Model[Floats2d, Floats2d] = Softmax(nO) if exclusive_classes and linear_model is None else Linear(nO)
-    fill_defaults = {"W": 0, "b": NEW_CLASS_BIAS if exclusive_classes else 0}
-    output: Model[Floats2d, Floats2d] = resizable(
-        dense, resize_layer=partial(resize_linear_weighted, fill_defaults=fill_defaults)
-    )
+    output: Model[Floats2d, Floats2d] = resizable(dense, resize_layer=resize_linear_weighted)
     layers.append(output)
     if linear_model is not None:
         _require_scores(linear_model)
@@ -88,21 +86,55 @@ def build_textcat(
 
 
 def resize(model: Model[List[Doc], Floats2d], new_nO: int, resizable_layer: Model) -> Model[List[Doc], Floats2d]:
-    """Add classes to a trained model, as spaCy's own models do.
+    """Add classes to a trained model. Of classes that do not exclude each other, a new one has the probability 0.5. Of exclusive
+    ones its probability is `NEW_CLASS_PROBABILITY` at most, whatever the text, so that no text's class changes; from there it
+    is learned like any other.
 
     model (Model[List[Doc], Floats2d]): The model.
     new_nO (int): The number of classes.
     resizable_layer (Model): Its dense output.
     RETURNS (Model[List[Doc], Floats2d]): The model.
     """
+    old_nO = resizable_layer.layers[0].maybe_get_dim("nO")
     linear_model = model.maybe_get_ref("linear_model")
     if linear_model is not None:
         linear_model.attrs["resize_output"](linear_model, new_nO)
-    return resize_and_set_ref(model, new_nO, resizable_layer)
+    model = resize_and_set_ref(model, new_nO, resizable_layer)
+    if not model.attrs["multi_label"] and old_nO is not None and model.get_ref("output_layer").has_param("W"):
+        _start_classes(model, old_nO)
+    return model
+
+
+def _start_classes(model: Model[List[Doc], Floats2d], n_old: int) -> None:
+    """Give classes that were added to an exclusive model the mean score of the old ones, less a constant.
+
+    For any weights a that sum to 1, log sum exp(z) >= a·z + H(a), where H is the entropy (Wainwright & Jordan 2008, "Graphical
+    models, exponential families, and variational inference"). So with a score of a·z + H(a) + log p, which is linear in the
+    features as z is, a class has the probability p at most. With a = softmax(b), it is p where all features are 0.
+    """
+    linear_model = model.maybe_get_ref("linear_model")
+    outputs = [model.get_ref("output_layer")]
+    # Thinc's first sparse layer shares its weights between classes, which cannot be set one by one.
+    if linear_model is not None and not linear_model.get_ref("output_layer").attrs.get("v1_indexing"):
+        outputs.append(linear_model.get_ref("output_layer"))
+    biases: Any = sum(to_numpy(layer.get_param("b")).astype("float64")[:n_old] for layer in outputs)
+    shares = numpy.exp(biases - numpy.max(biases))
+    shares /= shares.sum()
+    entropy = -(shares * numpy.log(numpy.maximum(shares, numpy.finfo("float64").tiny))).sum()
+    for layer in outputs:
+        weights: Any = layer.ops.asarray1f(shares.astype("float32"))
+        for name in ("W", "b"):
+            param: Any = layer.get_param(name)
+            rows = param.reshape(layer.get_dim("nO"), -1)
+            rows[n_old:] = weights @ rows[:n_old]
+            layer.set_param(name, rows.reshape(param.shape))
+    bias: Any = outputs[0].get_param("b")
+    bias[n_old:] += float(entropy + numpy.log(NEW_CLASS_PROBABILITY))
+    outputs[0].set_param("b", bias)
 
 
 def _require_scores(linear_model: Model) -> None:
-    if any(node.name in ("softmax_activation", "sigmoid_activation", "logistic") for node in linear_model.walk()):
+    if find_all(linear_model, GivesProbabilities):
         raise ValueError("linear_model has to give scores, not probabilities: set its no_output_layer = true")
 
 
@@ -132,13 +164,23 @@ def build_textcat_cnn(
     return build_textcat(build_tok2vec(tok2vec, encode), "max", exclusive_classes, nO, dropout=dropout)
 
 
+def has_pool(model: Model) -> bool:
+    """Tell whether a model was made by `build_textcat`.
+
+    model (Model): The model of any text categorizer.
+    RETURNS (bool): Whether its reference "pool" is a layer made by `build_pool`.
+    """
+    pool = model.maybe_get_ref("pool")
+    return pool is not None and find(pool, Pools) is not None
+
+
 def has_attention(model: Model) -> bool:
     """Tell whether a model pools by attention.
 
     model (Model): The model of any text categorizer.
     RETURNS (bool): Whether `attend` takes it.
     """
-    return bool(model.has_ref("pool")) and "attention" in model.get_ref("pool").attrs["pooling"]
+    return has_pool(model) and "attention" in model.get_ref("pool").attrs["pooling"]
 
 
 def attend(model: Model[List[Doc], Floats2d], docs: List[Doc]) -> List[numpy.ndarray]:
@@ -170,8 +212,9 @@ def ends_bidirectional(tok2vec: Model) -> Optional[bool]:
         return None
     found = False
     for node in tok2vec.walk(order="dfs_pre"):
-        if node.name == "rnn":
-            found = node.attrs["bidirectional"]
+        recurrent = find(node, Recurrent)
+        if recurrent is not None:
+            found = recurrent.is_bidirectional(node)
         for shim in node.shims:
             found = getattr(getattr(shim, "_model", None), "bidirectional", found)
     return found

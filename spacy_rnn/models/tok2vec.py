@@ -10,6 +10,7 @@ from thinc.layers.chain import init as init_chain
 from thinc.types import Floats2d, Ragged
 
 from ..layers import embed_rows, join_rows, split_rows
+from ..layers.capabilities import Chains, JoinsRows, SplitsRows, declare, find
 
 
 def build_tok2vec(
@@ -64,6 +65,9 @@ def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: 
 
 def _takes_rows(encode: Model) -> bool:
     """Tell whether the encoder only joins lists to rows, works on these, and takes them apart again."""
-    if encode._func is not forward_chain:
+    if not find(encode, Chains):
         return False
-    return encode.layers[0].name == "list2ragged_host" and encode.layers[-1].name == "ragged2list"
+    return bool(find(encode.layers[0], JoinsRows) and find(encode.layers[-1], SplitsRows))
+
+
+declare(forward, Chains())

@@ -1,6 +1,5 @@
 """What becomes of a model's scores: labels, probabilities, and the loss of annotation."""
 
-from itertools import accumulate
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy
@@ -30,10 +29,8 @@ class Gold(NamedTuple):
         return ((self.known == 0) | (self.truth > 0))[self.kinds]
 
 
-class SoftmaxDecoder:
+class SoftmaxHead:
     """Each token's label by itself, from a model that ends in a softmax."""
-
-    name = "softmax"
 
     def set_labels(self, model: Model, labels: Sequence[str]) -> None:
         """Tell a model what its labels are: it need not know.
@@ -58,10 +55,12 @@ class SoftmaxDecoder:
         scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
         RETURNS (numpy.ndarray): float32 [N, labels], on the host.
         """
+        from ..layers.capabilities import IsSoftmax, find
+
         rows = model.ops.flatten(scores)
         last = _last_layer(model)
         # A softmax layer may leave out what does not matter for the highest score.
-        if last.name == "softmax" and not last.attrs["softmax_normalize"]:
+        if find(last, IsSoftmax) and not last.attrs["softmax_normalize"]:
             rows = model.ops.softmax(rows, temperature=last.attrs["softmax_temperature"])
         return to_numpy(rows)
 
@@ -74,6 +73,8 @@ class SoftmaxDecoder:
         RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
         RAISES (ValueError): If the scores are no probabilities.
         """
+        from ..layers import split_array
+
         ops: Any = model.ops
         d_scores = ops.flatten(scores)
         if not d_scores.size:
@@ -88,9 +89,9 @@ class SoftmaxDecoder:
         lowest, highest, loss = to_numpy(ops.xp.stack([lowest, highest, (d_scores**2).sum()])).tolist()
         if lowest < 0 or highest > 1:
             raise ValueError(
-                'decoder "softmax" learns from probabilities, but the model gave scores that are not between 0 and 1'
+                "without use_crf a tagger learns from probabilities, but the model gave scores that are not between 0 and 1"
             )
-        return loss, split(d_scores, [len(rows) for rows in scores])
+        return loss, split_array(d_scores, [len(rows) for rows in scores])
 
     def find_impossible(self, model: Model, scores: Rows, gold: Gold) -> Optional[Tuple[int, int]]:
         """Find annotation that constraints do not allow. There are no constraints.
@@ -115,10 +116,8 @@ class SoftmaxDecoder:
         return float(loss), d_scores
 
 
-class CRFDecoder:
+class CRFHead:
     """The labels of a text together, by the conditional random field that the model is."""
-
-    name = "crf"
 
     def set_labels(self, model: Model, labels: Sequence[str]) -> None:
         """Tell a model what its labels are, for its constraints.
@@ -175,10 +174,12 @@ class CRFDecoder:
         RETURNS (Optional[Tuple[int, int]]): The number of the first text that has some, and of its first token to which no path
             of labels leads, which is n if the text cannot end as it does. None if there is no such text.
         """
+        from ..layers import split_array
+
         if model.attrs["constraints"] is None:
             return None
         start, transitions, end = (numpy.asarray(model.attrs[f"allowed_{name}"]) for name in ("start", "transitions", "end"))
-        for i, rows in enumerate(split(gold.allowed(), [len(rows) for rows in scores])):
+        for i, rows in enumerate(split_array(gold.allowed(), [len(rows) for rows in scores])):
             reached = start
             for t, allowed in enumerate(rows):
                 here = (reached if t == 0 else reached @ transitions) & allowed
@@ -203,49 +204,38 @@ class CRFDecoder:
         return crf_divergence(model, scores, teacher, teacher_scores)
 
 
-Decoder = Union[SoftmaxDecoder, CRFDecoder]
+Head = Union[SoftmaxHead, CRFHead]
 
 
-def make_decoder(decoder: str, model: Model, name: str, constraints: Optional[str]) -> Tuple[Decoder, Model]:
-    """Make a decoder, and the model that it needs.
+def make_head(use_crf: bool, model: Model, name: str, constraints: Optional[str]) -> Tuple[Head, Model]:
+    """Make a head, and the model that it needs.
 
-    decoder (str): "softmax" or "crf".
-    model (Model): The model; for "crf" it may be a `spacy_rnn.CRF.v1`, or any that this can be put around.
+    use_crf (bool): Whether labels are predicted together, by a conditional random field.
+    model (Model): The model; with use_crf it may be a `spacy_rnn.CRF.v1`, or any that this can be put around.
     name (str): The component's name.
     constraints (Optional[str]): As in `spacy_rnn.CRF.v1`.
-    RETURNS (Tuple[Decoder, Model]): The decoder, and the model.
-    RAISES (ValueError): If there is no such decoder, or the model or the constraints do not go with it.
+    RETURNS (Tuple[Head, Model]): The head, and the model.
+    RAISES (ValueError): If the model or the constraints do not go with it.
     """
-    is_crf = model.name == "crf"
-    if decoder == "softmax":
-        if is_crf:
-            raise ValueError(f'the model of \'{name}\' is a CRF, but its decoder is "softmax": set decoder = "crf"')
-        if constraints is not None:
-            raise ValueError(f"'{name}' can only have constraints with decoder = \"crf\", got constraints = {constraints!r}")
-        return SoftmaxDecoder(), model
-    if decoder != "crf":
-        raise ValueError(f"unknown decoder {decoder!r}: expected one of softmax, crf")
-    if not is_crf:
-        # Imported here because importing a factory must stay cheap.
-        from ..layers import build_crf
+    # Imported here because importing a factory must stay cheap.
+    from ..layers import build_crf
+    from ..layers.capabilities import IsCrf, find
 
-        return CRFDecoder(), build_crf(model, constraints=constraints)
+    is_crf = find(model, IsCrf) is not None
+    if not use_crf:
+        if is_crf:
+            raise ValueError(f"the model of '{name}' is a CRF, but use_crf is false: set use_crf = true")
+        if constraints is not None:
+            raise ValueError(f"'{name}' can only have constraints with use_crf = true, got constraints = {constraints!r}")
+        return SoftmaxHead(), model
+    if not is_crf:
+        return CRFHead(), build_crf(model, constraints=constraints)
     if constraints not in (None, model.attrs["constraints"]):
         raise ValueError(
             f"'{name}' has constraints = {constraints!r}, but those of its model are {model.attrs['constraints']!r}: set the "
             "same for both"
         )
-    return CRFDecoder(), model
-
-
-def split(rows: Any, lengths: Sequence[int]) -> List[Any]:
-    """Take the rows of texts apart.
-
-    rows (Array): [N, ...], those of all texts one after the other.
-    lengths (Sequence[int]): How many each text has.
-    RETURNS (List[Array]): The rows of each text.
-    """
-    return [rows[end - length : end] for length, end in zip(lengths, accumulate(lengths), strict=True)]
+    return CRFHead(), model
 
 
 def _last_layer(model: Model) -> Model:

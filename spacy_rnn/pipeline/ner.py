@@ -9,44 +9,21 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, to_numpy
+from thinc.api import Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
-from .entities import entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
-from .heads import Gold, split
+from .defaults import tok2vec_config
+from .entities import OUTSIDE, entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
+from .heads import Gold
 from .pipe import require_initialized
 from .sequence import SequencePipe
 
-DEFAULT_MODEL_CONFIG = """
-[model]
-@architectures = "spacy_rnn.CRF.v1"
-nO = null
-constraints = "BILUO"
-
-[model.scores]
-@architectures = "spacy.Tagger.v2"
-nO = null
-normalize = false
-
-[model.scores.tok2vec]
-@architectures = "spacy_rnn.Tok2Vec.v1"
-
-[model.scores.tok2vec.embed]
-@architectures = "spacy_rnn.HashEmbed.v1"
-width = 96
-attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
-rows = [5000, 1000, 2500, 2500]
-include_static_vectors = false
-cache_size = 100000
-
-[model.scores.tok2vec.encode]
-@architectures = "spacy_rnn.RNNEncoder.v1"
-width = 96
-depth = 1
-cell = "lstm"
-bidirectional = true
-"""
-DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+DEFAULT_MODEL = {
+    "@architectures": "spacy_rnn.CRF.v1",
+    "nO": None,
+    "constraints": "BILUO",
+    "scores": {"@architectures": "spacy.Tagger.v2", "nO": None, "normalize": False, "tok2vec": tok2vec_config(width=96)},
+}
 
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None}
 
@@ -99,7 +76,7 @@ class RNNEntityRecognizer(SequencePipe):
         super().__init__(vocab, model, name, labels=[])
         self.scorer = scorer
         self._rehearsal_model = None
-        self.set_decoder("crf", model, "BILUO")
+        self.set_head(True, model, "BILUO")
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -147,7 +124,8 @@ class RNNEntityRecognizer(SequencePipe):
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline.
-        labels (Optional[Iterable[str]]): The types, e.g. from `spacy init labels`; those of the examples if None.
+        labels (Optional[Iterable[str]]): The types that are learned, of all that the examples have, e.g. from
+            `spacy init labels`; every one of them if None. To the component, entities of other types are none.
         RAISES (ValueError): If there are no types or no examples.
         """
         validate_get_examples(get_examples, "RNNEntityRecognizer.initialize")
@@ -158,6 +136,7 @@ class RNNEntityRecognizer(SequencePipe):
                 "writes it: take the types out of it, or let `spacy init labels` write them"
             )
         found = labels if labels is not None else sorted({ent.label_ for example in get_examples() for ent in example.y.ents})
+        self.cfg["all_labels"] = labels is None
         for label in found:
             self.add_label(label)
         self._require_labels()
@@ -170,15 +149,18 @@ class RNNEntityRecognizer(SequencePipe):
         RETURNS (List[Ints1d]): The numbers of the labels as in `entity_labels`, on the host, [n] for each text of n tokens.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers import split_array
+
         docs = list(docs)
         lengths = [len(doc) for doc in docs]
         if not any(lengths):
             require_initialized(self.name, self.model)
-            return split(numpy.zeros(0, dtype="int64"), lengths)
+            return split_array(numpy.zeros(0, dtype="int64"), lengths)
         types = self.labels
         possible = [possible_labels(doc, types, entity_labels(types)) for doc in docs]
         scores = self._forbid(self.run_model(docs), possible)
-        return split(self.decoder.predict(self.model, scores), lengths)
+        return split_array(self.head.predict(self.model, scores), lengths)
 
     def set_annotations(self, docs: Iterable[Doc], batch_tag_ids: Sequence[Ints1d]) -> None:
         """Write predicted entities to the texts.
@@ -198,8 +180,8 @@ class RNNEntityRecognizer(SequencePipe):
         examples (Iterable[Example]): The batch.
         scores (List[Floats2d]): What the model gave, [n, labels] for each text of n tokens.
         RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
-        RAISES (ValueError): If a type of entities is not among the component's; if an entity begins or ends with whitespace; if
-            the scores are not one for each token and label, or no numbers.
+        RAISES (ValueError): If a type of entities is not among the component's, unless it was given these; if an entity begins or
+            ends with whitespace; if the scores are not one for each token and label, or no numbers.
         """
         validate_examples(examples, "RNNEntityRecognizer.get_loss")
         examples = list(examples)
@@ -214,7 +196,7 @@ class RNNEntityRecognizer(SequencePipe):
         spaces = [forbid_spaces(example.x, labels) for example in examples]
         kinds = [self._gold_numbers(example, allowed) for example, allowed in zip(examples, spaces, strict=True)]
         gold = Gold(truth, known, numpy.concatenate(kinds))
-        return self.decode_loss(examples, self._forbid(scores, spaces), gold)
+        return self.find_loss(examples, self._forbid(scores, spaces), gold)
 
     def gold_labels(self, example: Example) -> Sequence[Optional[str]]:
         """Give the annotation of a text, for messages.
@@ -228,21 +210,23 @@ class RNNEntityRecognizer(SequencePipe):
         """Give the numbers of a text's gold labels [n], one more than the last where there is none."""
         labels = entity_labels(self.labels)
         unknown = sorted({entity.label_ for entity in example.y.ents}.difference(self.labels))
-        if unknown:
+        if unknown and self.cfg.get("all_labels"):
             raise ValueError(
                 f"'{self.name}' was given types of entities it had not seen when it was initialized: {', '.join(unknown)}. Its "
                 f"types are {', '.join(self.labels)}. Add the missing ones before initialization, by add_label or a labels file"
             )
-        names = gold_entities(example)
-        numbers = numpy.asarray([labels.numbers.get(name or "", len(labels.names)) for name in names], dtype="int64")
+        names = [name or "" for name in gold_entities(example)]
+        missing = len(labels.names)
+        # Entities of other types, e.g. "B-X", are none.
+        numbers = numpy.asarray([labels.numbers.get(name, OUTSIDE if name[1:2] == "-" else missing) for name in names], "int64")
         if allowed is not None:
-            known = numpy.flatnonzero(numbers < len(labels.names))
+            known = numpy.flatnonzero(numbers < missing)
             wrong = known[~allowed[known, numbers[known]]]
             if len(wrong):
                 i = int(wrong[0])
                 raise ValueError(
                     f"'{self.name}' could not learn: the text that begins with {example.x[:8].text!r} has an entity of type "
-                    f"{str(names[i])[2:]} that begins or ends with whitespace, at {example.x[max(0, i - 3) : i + 4].text!r}: set "
+                    f"{names[i][2:]} that begins or ends with whitespace, at {example.x[max(0, i - 3) : i + 4].text!r}: set "
                     "its boundaries to other tokens"
                 )
         return numbers

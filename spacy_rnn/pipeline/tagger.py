@@ -12,11 +12,12 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, to_numpy
+from thinc.api import Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
+from .defaults import tok2vec_config
 from .gold import gold_keys, gold_strings, label_keys, targets
-from .heads import Gold, split
+from .heads import Gold
 from .pipe import require_initialized
 from .probabilities import register_extensions, store_probabilities
 from .sequence import SequencePipe
@@ -24,34 +25,12 @@ from .sequence import SequencePipe
 # The 17 tags of Universal Dependencies 2, and spaCy's SPACE; CONJ was of version 1, EOL has no use.
 UNIVERSAL_POS = [name for name in POS_IDS if name not in ("", "CONJ", "EOL")]
 
-DEFAULT_MODEL_CONFIG = """
-[model]
-@architectures = "spacy.Tagger.v2"
-
-[model.tok2vec]
-@architectures = "spacy_rnn.Tok2Vec.v1"
-
-[model.tok2vec.embed]
-@architectures = "spacy_rnn.HashEmbed.v1"
-width = 96
-attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
-rows = [5000, 1000, 2500, 2500]
-include_static_vectors = false
-cache_size = 100000
-
-[model.tok2vec.encode]
-@architectures = "spacy_rnn.RNNEncoder.v1"
-width = 96
-depth = 1
-cell = "lstm"
-bidirectional = true
-"""
-SETTINGS = {
-    "model": Config().from_str(DEFAULT_MODEL_CONFIG)["model"],
+SETTINGS: Dict[str, Any] = {
+    "model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec_config(width=96)},
     "overwrite": False,
     "neg_prefix": "!",
     "label_smoothing": 0.0,
-    "decoder": "softmax",
+    "use_crf": False,
     "constraints": None,
     "store_probs": False,
 }
@@ -72,103 +51,6 @@ def build_pos_tagger_scorer() -> Callable:
     RETURNS (Callable): The scorer.
     """
     return pos_tagger_score
-
-
-@Language.factory(
-    "rnn_tagger",
-    assigns=["token.tag"],
-    default_config={**SETTINGS, "scorer": {"@scorers": "spacy.tagger_scorer.v1"}},
-    default_score_weights={"tag_acc": 1.0},
-)
-def make_rnn_tagger(
-    nlp: Language,
-    name: str,
-    model: Model[List[Doc], List[Floats2d]],
-    overwrite: bool,
-    scorer: Optional[Callable],
-    neg_prefix: str,
-    label_smoothing: float,
-    decoder: str,
-    constraints: Optional[str],
-    store_probs: bool,
-) -> "RNNTagger":
-    """Make a component that predicts `token.tag`.
-
-    nlp (Language): The pipeline.
-    name (str): The component's name.
-    model (Model[List[Doc], List[Floats2d]]): The model, from texts of n tokens to tag probabilities [n, labels].
-    overwrite (bool): Whether tags that are already set are overwritten.
-    scorer (Optional[Callable]): The scoring method.
-    neg_prefix (str): What stands before a tag in the training data that says which tag a token does not have.
-    label_smoothing (float): The share of the probability that is spread over the wrong tags in training, in [0, 0.5); 0 with
-        decoder "crf".
-    decoder (str): "softmax" to predict each tag by itself, "crf" to predict those of a text together, by a conditional random
-        field, which is put around the model unless it is one.
-    constraints (Optional[str]): "BIO" or "BILUO" if tags stand for spans and must be well-formed, with decoder "crf" only.
-    store_probs (bool): Whether the probabilities of all tags are kept with a text, for `token._.rnn_tag_probs`.
-    RETURNS (RNNTagger): The component.
-    """
-    return RNNTagger(
-        nlp.vocab,
-        model,
-        name,
-        attr="TAG",
-        overwrite=overwrite,
-        scorer=scorer,
-        neg_prefix=neg_prefix,
-        label_smoothing=label_smoothing,
-        decoder=decoder,
-        constraints=constraints,
-        store_probs=store_probs,
-    )
-
-
-@Language.factory(
-    "rnn_pos_tagger",
-    assigns=["token.pos"],
-    default_config={**SETTINGS, "scorer": {"@scorers": "spacy_rnn.pos_tagger_scorer.v1"}},
-    default_score_weights={"pos_acc": 1.0},
-)
-def make_rnn_pos_tagger(
-    nlp: Language,
-    name: str,
-    model: Model[List[Doc], List[Floats2d]],
-    overwrite: bool,
-    scorer: Optional[Callable],
-    neg_prefix: str,
-    label_smoothing: float,
-    decoder: str,
-    constraints: Optional[str],
-    store_probs: bool,
-) -> "RNNTagger":
-    """Make a component that predicts `token.pos`, which no component of spaCy's learns by itself. The arguments are those of
-    `make_rnn_tagger`; `token.pos` holds universal tags only, so gold data cannot hold a tag with neg_prefix.
-
-    nlp (Language): The pipeline.
-    name (str): The component's name.
-    model (Model[List[Doc], List[Floats2d]]): The model, from texts of n tokens to tag probabilities [n, labels].
-    overwrite (bool): Whether tags that are already set are overwritten.
-    scorer (Optional[Callable]): The scoring method.
-    neg_prefix (str): As in `make_rnn_tagger`.
-    label_smoothing (float): As in `make_rnn_tagger`.
-    decoder (str): As in `make_rnn_tagger`.
-    constraints (Optional[str]): As in `make_rnn_tagger`.
-    store_probs (bool): Whether the probabilities of all tags are kept with a text, for `token._.rnn_pos_probs`.
-    RETURNS (RNNTagger): The component.
-    """
-    return RNNTagger(
-        nlp.vocab,
-        model,
-        name,
-        attr="POS",
-        overwrite=overwrite,
-        scorer=scorer,
-        neg_prefix=neg_prefix,
-        label_smoothing=label_smoothing,
-        decoder=decoder,
-        constraints=constraints,
-        store_probs=store_probs,
-    )
 
 
 class LabelsWithProbabilities(NamedTuple):
@@ -199,7 +81,7 @@ class RNNTagger(SequencePipe, Tagger):
         scorer: Optional[Callable],
         neg_prefix: str,
         label_smoothing: float,
-        decoder: str,
+        use_crf: bool,
         constraints: Optional[str],
         store_probs: bool,
     ) -> None:
@@ -212,19 +94,18 @@ class RNNTagger(SequencePipe, Tagger):
         overwrite (bool): Whether tags that are already set are overwritten.
         scorer (Optional[Callable]): The scoring method.
         neg_prefix (str): What stands before a tag a token does not have.
-        label_smoothing (float): In [0, 0.5); 0 with decoder "crf".
-        decoder (str): "softmax" or "crf".
+        label_smoothing (float): In [0, 0.5); 0 with use_crf.
+        use_crf (bool): Whether the labels of a text are predicted together, by a conditional random field.
         constraints (Optional[str]): "BIO", "BILUO" or None.
         store_probs (bool): Whether probabilities are kept with a text.
-        RAISES (ValueError): If label_smoothing is out of its range, there is no such decoder, or the model or the constraints do
-            not go with it.
+        RAISES (ValueError): If label_smoothing is out of its range, or the model, use_crf and constraints do not go together.
         """
         if not 0.0 <= label_smoothing < 0.5:
             raise ValueError(f"label_smoothing must be at least 0 and below 0.5, got {label_smoothing}")
-        if decoder == "crf" and label_smoothing:
+        if use_crf and label_smoothing:
             raise ValueError(
-                f'decoder "crf" predicts the tags of a text together, for which label_smoothing is not defined: set it to 0, got '
-                f"{label_smoothing}"
+                "use_crf predicts the tags of a text together, for which label_smoothing is not defined: set it to 0, "
+                f"got {label_smoothing}; or set use_crf = false"
             )
         super().__init__(
             vocab,
@@ -236,7 +117,7 @@ class RNNTagger(SequencePipe, Tagger):
             label_smoothing=label_smoothing,
         )
         self.attr = attr
-        self.set_decoder(decoder, model, constraints)
+        self.set_head(use_crf, model, constraints)
         self.store_probs = store_probs
 
     @property
@@ -261,21 +142,22 @@ class RNNTagger(SequencePipe, Tagger):
             tokens; with their probabilities if these are to be stored.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers import split_array
+
         docs = list(docs)
         lengths = [len(doc) for doc in docs]
         if any(lengths):
             scores = self.run_model(docs)
-            rows = self.decoder.predict(self.model, scores)
+            rows = self.head.predict(self.model, scores)
         else:
             require_initialized(self.name, self.model)
             scores, rows = [], numpy.zeros(0, dtype="int64")
-        tag_ids = split(rows, lengths)
+        tag_ids = split_array(rows, lengths)
         if not self.store_probs:
             return tag_ids
-        probabilities = (
-            self.decoder.probabilities(self.model, scores) if scores else numpy.zeros((0, len(self.labels)), dtype="f")
-        )
-        return LabelsWithProbabilities(tag_ids, split(probabilities, lengths))
+        probabilities = self.head.probabilities(self.model, scores) if scores else numpy.zeros((0, len(self.labels)), dtype="f")
+        return LabelsWithProbabilities(tag_ids, split_array(probabilities, lengths))
 
     def set_annotations(self, docs: Iterable[Doc], predicted: Predicted) -> None:  # type: ignore[override]
         """Write predicted labels to the texts.
@@ -284,6 +166,9 @@ class RNNTagger(SequencePipe, Tagger):
         predicted (Union[Sequence[Ints1d], LabelsWithProbabilities]): What `predict` has made.
         RAISES (ValueError): If a text has not as many of them as tokens.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers import split_array
+
         docs = [docs] if isinstance(docs, Doc) else list(docs)
         if isinstance(predicted, LabelsWithProbabilities):
             for doc, probabilities in zip(docs, predicted.probabilities, strict=True):
@@ -295,7 +180,7 @@ class RNNTagger(SequencePipe, Tagger):
         # One column of a matrix is what Doc.from_array reads fastest.
         keys = self._label_keys()[numpy.concatenate([tag_ids for _, tag_ids in filled])].reshape(-1, 1)
         attr = IDS[self.attr]
-        for (doc, _), values in zip(filled, split(keys, [len(tag_ids) for _, tag_ids in filled]), strict=True):
+        for (doc, _), values in zip(filled, split_array(keys, [len(tag_ids) for _, tag_ids in filled]), strict=True):
             if not self.cfg["overwrite"] and doc.has_annotation(attr):
                 present = doc.to_array([attr]).reshape(-1, 1)
                 values = numpy.where(present == 0, values, present)
@@ -310,8 +195,8 @@ class RNNTagger(SequencePipe, Tagger):
         piece (int): How many tokens are encoded at a time. A label comes when the piece that its token is in, and the look ahead
             behind it, have been read.
         lookahead (int): How many tokens behind the piece a backward direction sees at least. A model with forward directions
-            only has no need of it, and does not wait for it: it predicts what it would predict of the whole text. With decoder
-            "crf" a label waits for as many scores behind it besides; with constraints for one at least.
+            only has no need of it, and does not wait for it: it predicts what it would predict of the whole text. With
+            use_crf a label waits for as many scores behind it besides; with constraints for one at least.
         RETURNS (Iterator[Tuple[str, str]]): Each word and its label.
         RAISES (ValueError): If the model cannot read a text piece by piece; if a number is out of its range; spaCy's E109, if the
             component has not been initialized; while the stream is read, if it holds neither words nor texts.
@@ -350,14 +235,14 @@ class RNNTagger(SequencePipe, Tagger):
         return label_stream(tagger, source, self.vocab, piece, lookahead)
 
     def get_loss(self, examples: Iterable[Example], scores: List[Floats2d]) -> Tuple[float, List[Floats2d]]:
-        """Find the loss of a batch and its gradient, as the decoder defines them. Tokens without annotation, or aligned to none,
+        """Find the loss of a batch and its gradient, as the head defines them. Tokens without annotation, or aligned to none,
         have no loss.
 
         examples (Iterable[Example]): The batch.
         scores (List[Floats2d]): What the model gave in training, [n, labels] for each text of n tokens.
         RETURNS (Tuple[float, List[Floats2d]]): The loss, and its gradient in the shape of the scores.
         RAISES (ValueError): If a label is not among the component's; if constraints do not allow the annotation; if the scores
-            are not one for each token and label, or none that the decoder can learn from; or spaCy's E910, if the loss is not a
+            are not one for each token and label, or none that the head can learn from; or spaCy's E910, if the loss is not a
             number.
         """
         validate_examples(examples, "RNNTagger.get_loss")
@@ -369,7 +254,7 @@ class RNNTagger(SequencePipe, Tagger):
         distinct, kinds = numpy.unique(numpy.concatenate(keys), return_inverse=True)
         gold = Gold(*self._targets(distinct.tolist(), examples), kinds)
         self.require_shapes(examples, scores, len(self.labels))
-        return self.decode_loss(examples, scores, gold)
+        return self.find_loss(examples, scores, gold)
 
     def initialize(
         self,
@@ -446,3 +331,73 @@ class RNNTagger(SequencePipe, Tagger):
         RETURNS (Sequence[Optional[str]]): n labels, None or "" where there is none.
         """
         return example.get_aligned(self.attr, as_string=True)
+
+
+def _factory(name: str, attr: str) -> Callable:
+    """Make the factory of a tagger."""
+
+    def make(
+        nlp: Language,
+        name: str,
+        model: Model[List[Doc], List[Floats2d]],
+        overwrite: bool,
+        scorer: Optional[Callable],
+        neg_prefix: str,
+        label_smoothing: float,
+        use_crf: bool,
+        constraints: Optional[str],
+        store_probs: bool,
+    ) -> RNNTagger:
+        """Make a component that predicts `token.tag` (`rnn_tagger`), or `token.pos`, which no component of spaCy's learns by
+        itself (`rnn_pos_tagger`).
+
+        nlp (Language): The pipeline.
+        name (str): The component's name.
+        model (Model[List[Doc], List[Floats2d]]): The model, from texts of n tokens to tag probabilities [n, labels].
+        overwrite (bool): Whether tags that are already set are overwritten.
+        scorer (Optional[Callable]): The scoring method.
+        neg_prefix (str): What stands before a tag in the training data that says which tag a token does not have. `token.pos`
+            holds universal tags only, so there are none such for `rnn_pos_tagger`.
+        label_smoothing (float): The share of the probability that is spread over the wrong tags in training, in [0, 0.5); 0 with
+            use_crf.
+        use_crf (bool): Whether the tags of a text are predicted together, by a conditional random field, which is put around the
+            model unless it is one; each by itself otherwise.
+        constraints (Optional[str]): "BIO" or "BILUO" if tags stand for spans and must be well-formed, with use_crf only.
+        store_probs (bool): Whether the probabilities of all tags are kept with a text, for `token._.rnn_tag_probs` or
+            `token._.rnn_pos_probs`.
+        RETURNS (RNNTagger): The component.
+        RAISES (ValueError): If label_smoothing is out of its range, or the model, use_crf and constraints do not go together.
+        """
+        return RNNTagger(
+            nlp.vocab,
+            model,
+            name,
+            attr=attr,
+            overwrite=overwrite,
+            scorer=scorer,
+            neg_prefix=neg_prefix,
+            label_smoothing=label_smoothing,
+            use_crf=use_crf,
+            constraints=constraints,
+            store_probs=store_probs,
+        )
+
+    # spaCy tells functions of one name and place for one function.
+    make.__name__ = make.__qualname__ = f"make_{name}"
+    return make
+
+
+make_rnn_tagger = Language.factory(
+    "rnn_tagger",
+    assigns=["token.tag"],
+    default_config={**SETTINGS, "scorer": {"@scorers": "spacy.tagger_scorer.v1"}},
+    default_score_weights={"tag_acc": 1.0},
+    func=_factory("rnn_tagger", "TAG"),
+)
+make_rnn_pos_tagger = Language.factory(
+    "rnn_pos_tagger",
+    assigns=["token.pos"],
+    default_config={**SETTINGS, "scorer": {"@scorers": "spacy_rnn.pos_tagger_scorer.v1"}},
+    default_score_weights={"pos_acc": 1.0},
+    func=_factory("rnn_pos_tagger", "POS"),
+)

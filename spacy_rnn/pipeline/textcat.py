@@ -3,48 +3,28 @@
 from typing import Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
+from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline.textcat import TextCategorizer
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
-from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, to_numpy
+from thinc.api import Model, to_numpy
 from thinc.types import Floats2d
 
 from .attention import register_attention, write_attention
+from .defaults import tok2vec_config
+from .listeners import find_shared_encoder
 from .pipe import RNNPipe, learn_vocabularies, require_initialized
 
-DEFAULT_MODEL_CONFIG = """
-[model]
-@architectures = "spacy_rnn.TextCat.v1"
-exclusive_classes = {exclusive}
-pooling = ["max", "mean"]
-hidden_width = 0
-dropout = 0.3
-
-[model.tok2vec]
-@architectures = "spacy_rnn.Tok2Vec.v1"
-
-[model.tok2vec.embed]
-@architectures = "spacy_rnn.HashEmbed.v1"
-width = 64
-attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
-rows = [5000, 1000, 2500, 2500]
-include_static_vectors = false
-cache_size = 100000
-
-[model.tok2vec.encode]
-@architectures = "spacy_rnn.RNNEncoder.v1"
-width = 64
-depth = 1
-cell = "lstm"
-bidirectional = true
-"""
-DEFAULT_EXCLUSIVE_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG.format(exclusive="true"))["model"]
-DEFAULT_MULTILABEL_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG.format(exclusive="false"))["model"]
-
+DEFAULT_MODEL = {
+    "@architectures": "spacy_rnn.TextCat.v1",
+    "pooling": ["max", "mean"],
+    "hidden_width": 0,
+    "dropout": 0.3,
+    "tok2vec": tok2vec_config(width=64),
+}
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     "cats_score": 1.0,
     "cats_score_desc": None,
@@ -63,7 +43,7 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     "rnn_textcat",
     assigns=["doc.cats"],
     default_config={
-        "model": DEFAULT_EXCLUSIVE_MODEL,
+        "model": {**DEFAULT_MODEL, "exclusive_classes": True},
         "threshold": 0.0,
         "class_weight": None,
         "store_attention": False,
@@ -109,7 +89,7 @@ def make_rnn_textcat(
     "rnn_textcat_multilabel",
     assigns=["doc.cats"],
     default_config={
-        "model": DEFAULT_MULTILABEL_MODEL,
+        "model": {**DEFAULT_MODEL, "exclusive_classes": False},
         "threshold": 0.5,
         "store_attention": False,
         "scorer": {"@scorers": "spacy.textcat_multilabel_scorer.v2"},
@@ -187,9 +167,12 @@ class _Categorizer(RNNPipe, TextCategorizer):
         RETURNS (Floats2d): Probabilities [B, classes].
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..models.textcat import has_pool
+
         docs = list(docs)
         filled = [i for i, doc in enumerate(docs) if len(doc)]
-        if self.model.has_ref("pool") and docs:
+        if has_pool(self.model) and docs:
             # Not every embedding can run on no tokens at all, so texts that are all empty get company.
             company = [] if filled else [Doc(self.vocab, words=["x"])]
             return self.run_model(docs + company)[: len(docs)]
@@ -261,11 +244,12 @@ class RNNTextCategorizer(_Categorizer):
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline.
-        labels (Optional[Iterable[str]]): The classes, e.g. from `spacy init labels`; those of the examples if None.
+        labels (Optional[Iterable[str]]): The classes that are learned, of all that the examples have, e.g. from
+            `spacy init labels`; every one of them if None.
         positive_label (Optional[str]): Of two classes the one whose score counts.
         RAISES (ValueError): If there are fewer than two classes or no examples, or if positive_label is not one of two classes.
         """
-        _prepare(self, get_examples, nlp)
+        labels = _prepare(self, get_examples, nlp, labels)
         super().initialize(get_examples, nlp=nlp, labels=labels, positive_label=positive_label)
         if self.cfg["class_weight"]:
             self.cfg["weights"] = _balanced(get_examples(), self.labels)
@@ -278,12 +262,17 @@ class RNNTextCategorizer(_Categorizer):
         weights = self.cfg.get("weights", {})
         for i, example in enumerate(examples):
             cats = example.reference.cats
-            # A text without annotation is true of no class, which exclusive classes cannot learn.
-            if set(self.labels).isdisjoint(cats):
-                not_missing[i] = 0.0
-            elif weights:
-                not_missing[i] *= sum(cats.get(label, 0.0) * weights.get(label, 1.0) for label in self.labels)
+            true = [label for label in self.labels if cats.get(label)]
+            # What belongs to none of exclusive classes is without annotation, or of another task: it says nothing.
+            not_missing[i] *= weights.get(true[0], 1.0) if true else 0.0
         return truths, not_missing
+
+    def _validate_categories(self, examples: Iterable[Example]) -> None:
+        for example in examples:
+            cats = _own_cats(self, example)
+            if sum(value == 1.0 for value in cats.values()) > 1:
+                raise ValueError(Errors.E895.format(value=cats))
+            _require_known_values(cats)
 
 
 class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
@@ -303,16 +292,18 @@ class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
         labels (Optional[Iterable[str]]): The classes that are learned, of all that the examples have; every one of them if None.
         RAISES (ValueError): If there are no classes or no examples.
         """
-        self.cfg["all_labels"] = labels is None
-        _prepare(self, get_examples, nlp)
+        labels = _prepare(self, get_examples, nlp, labels)
         super().initialize(get_examples, nlp=nlp, labels=labels)
         learn_vocabularies(self.model, get_examples)
 
     def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         examples = list(examples)
-        if self.cfg.get("all_labels"):
-            _require_known_classes(self, examples)
+        _require_known_classes(self, examples)
         return super()._examples_to_truth(examples)
+
+    def _validate_categories(self, examples: Iterable[Example]) -> None:
+        for example in examples:
+            _require_known_values(_own_cats(self, example))
 
 
 def _balanced(examples: Iterable[Example], labels: Iterable[str]) -> Dict[str, float]:
@@ -336,8 +327,18 @@ def _require_attention(component: TextCategorizer) -> None:
         )
 
 
+def _own_cats(component: TextCategorizer, example: Example) -> Dict[str, float]:
+    """Give the annotation of a text; without the classes of other tasks, if the component was given its classes."""
+    cats = example.reference.cats
+    if component.cfg.get("all_labels"):
+        return dict(cats)
+    return {label: value for label, value in cats.items() if label in component.labels}
+
+
 def _require_known_classes(component: TextCategorizer, examples: Iterable[Example]) -> None:
-    """Refuse texts of a class the component does not know."""
+    """Refuse texts of a class that a component does not know, unless it was given the classes that it learns."""
+    if not component.cfg.get("all_labels"):
+        return
     known = set(component.labels)
     for example in examples:
         for label, value in example.reference.cats.items():
@@ -348,11 +349,30 @@ def _require_known_classes(component: TextCategorizer, examples: Iterable[Exampl
                 )
 
 
-def _prepare(component: TextCategorizer, get_examples: Callable[[], Iterable[Example]], nlp: Optional[Language]) -> None:
-    """Check the examples, and tell the model what a shared encoder is like."""
+def _require_known_values(cats: Dict[str, float]) -> None:
+    for value in cats.values():
+        if value not in (0.0, 1.0):
+            raise ValueError(Errors.E851.format(val=value))
+
+
+def _prepare(
+    component: TextCategorizer,
+    get_examples: Callable[[], Iterable[Example]],
+    nlp: Optional[Language],
+    labels: Optional[Iterable[str]],
+) -> Optional[List[str]]:
+    """Check the examples, learn the classes that were given, and tell the model what a shared encoder is like."""
     validate_get_examples(get_examples, f"{type(component).__name__}.initialize")
-    if nlp is not None and component.model.has_ref("pool"):
+    # Imported here because importing a factory must stay cheap.
+    from ..models.textcat import has_pool
+
+    component.cfg["all_labels"] = labels is None
+    labels = None if labels is None else list(labels)
+    for label in labels or ():
+        component.add_label(label)
+    if nlp is not None and component.name in nlp.component_names and has_pool(component.model):
         _follow_listener(component, nlp)
+    return labels
 
 
 def _follow_listener(component: TextCategorizer, nlp: Language) -> None:
@@ -360,10 +380,6 @@ def _follow_listener(component: TextCategorizer, nlp: Language) -> None:
     # Imported here because importing a factory must stay cheap.
     from ..models.textcat import ends_bidirectional
 
-    listened_to = {node.upstream_name for node in component.model.walk() if isinstance(node, Tok2VecListener)}
-    # A frozen or resumed component is disabled while others are initialized; one that comes later cannot be listened to.
-    for name, upstream in nlp.components:
-        if upstream is component:
-            break
-        if isinstance(upstream, Tok2Vec) and listened_to & {"*", name}:
-            component.model.get_ref("pool").attrs["bidirectional"] = ends_bidirectional(upstream.model)
+    upstream = find_shared_encoder(nlp, component.name, include_disabled=True)
+    if upstream is not None:
+        component.model.get_ref("pool").attrs["bidirectional"] = ends_bidirectional(upstream.model)

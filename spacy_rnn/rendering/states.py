@@ -12,6 +12,8 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 from thinc.api import Model, to_numpy
 
+from ..layers.capabilities import IsRnn, find_all
+from ..models.textcat import has_pool
 from .markup import EMPTY, FONT, PRINTED, as_docs, direction, heading, likeliest, publish, visible
 
 # How many beginnings of a text are classified at a time, and how many classes are shown.
@@ -89,7 +91,7 @@ def trace_states(nlp: Language, doc: Doc, *, component: Optional[str] = None, ma
 
 
 def _find_categorizer(nlp: Language, name: Optional[str]) -> TextCategorizer:
-    found = {each: pipe for each, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer) and pipe.model.has_ref("pool")}
+    found = {each: pipe for each, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer) and has_pool(pipe.model)}
     there = ", ".join(found) or "none"
     if name is not None and name not in found:
         raise ValueError(
@@ -120,7 +122,7 @@ def _trace_changes(categorizer: TextCategorizer, shared: List[TrainablePipe], do
     _encode_shared(shared, [doc])
     rows = to_numpy(categorizer.model.get_ref("tok2vec").predict([doc])[0])
     models = [*(pipe.model for pipe in shared), categorizer.model]
-    layers = [node for model in models for node in model.walk(order="dfs_pre") if node.name == "rnn"]
+    layers = [node for model in models for node in find_all(model, IsRnn)]
     if not layers or layers[-1].get_dim("nO") != rows.shape[1]:
         return {}
     rnn = layers[-1]

@@ -75,9 +75,9 @@ def test_confidence_is_that_of_the_encoder_that_a_tagger_listens_to(corpora):
     numpy.testing.assert_allclose(*confidences, rtol=1e-4)
 
 
-def test_a_component_with_a_decoder_is_asked_for_its_probabilities(pipelines, corpora):
+def test_a_component_with_a_head_is_asked_for_its_probabilities(pipelines, corpora):
     nlp = spacy.load(pipelines("rnn_tagger"))
-    nlp.get_pipe("rnn_tagger").decoder = Even()
+    nlp.get_pipe("rnn_tagger").head = Even()
     examples = read_corpus(nlp, corpora("tags"))
     annotate(nlp, examples, "")
     found = find_decisions(nlp, "rnn_tagger", find_tasks(nlp)["rnn_tagger"], examples)
@@ -85,7 +85,7 @@ def test_a_component_with_a_decoder_is_asked_for_its_probabilities(pipelines, co
 
 
 class Even:
-    """A decoder to which all labels of a token are equally probable."""
+    """A head to which all labels of a token are equally probable."""
 
     def predict(self, model, scores):
         return numpy.zeros(sum(map(len, scores)), dtype="int64")

@@ -1,4 +1,4 @@
-"""Taggers whose decoder is a conditional random field: what they learn, predict, save and refuse."""
+"""Taggers whose head is a conditional random field: what they learn, predict, save and refuse."""
 
 import itertools
 
@@ -48,7 +48,7 @@ def make_spans(component_config, learn):
 
     def make(texts, constraints, n_updates=0, config=None):
         nlp = spacy.blank("en")
-        config = {**(config or component_config("rnn_tagger")), "decoder": "crf", "constraints": constraints}
+        config = {**(config or component_config("rnn_tagger")), "use_crf": True, "constraints": constraints}
         nlp.add_pipe("rnn_tagger", config=config)
         return learn(nlp, annotated(nlp, texts), n_updates)
 
@@ -58,7 +58,7 @@ def make_spans(component_config, learn):
 @both
 def test_the_default_model_becomes_a_crf(factory, make_examples, output):
     nlp = spacy.blank("en")
-    component = nlp.add_pipe(factory, config={"decoder": "crf"})
+    component = nlp.add_pipe(factory, config={"use_crf": True})
     examples = make_examples(nlp, factory)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
@@ -74,7 +74,7 @@ def test_the_default_model_becomes_a_crf(factory, make_examples, output):
 
 def test_a_model_that_is_a_crf_stays_one(component_config, make_nlp):
     tagger = component_config("rnn_tagger")["model"]
-    config = {"model": {"@architectures": "spacy_rnn.CRF.v1", "scores": tagger}, "decoder": "crf"}
+    config = {"model": {"@architectures": "spacy_rnn.CRF.v1", "scores": tagger}, "use_crf": True}
     nlp, _ = make_nlp("rnn_tagger", n_updates=40, config=config)
     assert [node.name for node in nlp.get_pipe("rnn_tagger").model.walk()].count("crf") == 1
     assert tags_of(nlp(Doc(nlp.vocab, words=WORDS))) == "PRP VBP DT JJ NN"
@@ -84,21 +84,21 @@ def test_tags_that_depend_on_those_before_are_learned(component_config, tok2vec_
     """Every word is the same, so that only transitions can tell the tags."""
     words_alone = tok2vec_config()["embed"]
     found = {}
-    for decoder in ("softmax", "crf"):
+    for use_crf in (False, True):
         nlp = spacy.blank("en")
-        nlp.add_pipe("rnn_tagger", config={**component_config("rnn_tagger", words_alone), "decoder": decoder})
+        nlp.add_pipe("rnn_tagger", config={**component_config("rnn_tagger", words_alone), "use_crf": use_crf})
         examples = annotated(nlp, [("x x x x x x", "a b c a b c")])
         optimizer = nlp.initialize(lambda examples=examples: examples)
         optimizer.learn_rate = 0.05
         for _ in range(60):
             nlp.update(examples, sgd=optimizer)
-        found[decoder] = tags_of(nlp("x x x x x x"))
-    assert found["crf"] == "a b c a b c"
-    assert len(set(found["softmax"].split())) == 1
+        found[use_crf] = tags_of(nlp("x x x x x x"))
+    assert found[True] == "a b c a b c"
+    assert len(set(found[False].split())) == 1
 
 
 def test_the_best_path_is_predicted(make_nlp):
-    nlp, _ = make_nlp("rnn_tagger", n_updates=5, decoder="crf")
+    nlp, _ = make_nlp("rnn_tagger", n_updates=5, use_crf=True)
     component = nlp.get_pipe("rnn_tagger")
     rng = numpy.random.default_rng(0)
     L = len(component.labels)
@@ -125,7 +125,7 @@ ANNOTATIONS = {"A": "A", "C": "C", "!B": "AC", "-": "ABC"}
 
 def test_the_loss_is_the_negative_log_likelihood_of_what_is_known(component_config):
     """By trying all paths."""
-    component = spacy.blank("en").add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), "decoder": "crf"})
+    component = spacy.blank("en").add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), "use_crf": True})
     for label in "ABC":
         component.add_label(label)
     model = component.model
@@ -171,7 +171,7 @@ def test_the_loss_is_the_negative_log_likelihood_of_what_is_known(component_conf
 
 
 def test_a_negative_tag_is_unlearned(make_nlp):
-    nlp, _ = make_nlp("rnn_tagger", n_updates=40, decoder="crf")
+    nlp, _ = make_nlp("rnn_tagger", n_updates=40, use_crf=True)
     assert tags_of(nlp(Doc(nlp.vocab, words=WORDS))).endswith("NN")
     optimizer = Adam(0.02)
     for _ in range(30):
@@ -180,7 +180,7 @@ def test_a_negative_tag_is_unlearned(make_nlp):
 
 
 def test_tokens_that_are_aligned_to_no_single_one_are_summed_over(make_nlp):
-    nlp, _ = make_nlp("rnn_tagger", decoder="crf")
+    nlp, _ = make_nlp("rnn_tagger", use_crf=True)
     component = nlp.get_pipe("rnn_tagger")
     reference = Doc(nlp.vocab, words=["ca", "n't", "stop"], tags=["NN", "RB", "NN"])
     aligned = Example(Doc(nlp.vocab, words=["can't", "stop"]), reference)
@@ -269,10 +269,10 @@ def test_a_tag_outside_of_the_scheme_is_named(make_spans):
 
 # Settings that do not go together, and what the error has to name.
 SETTINGS = [
-    ({"decoder": "CRF"}, ["'CRF'", "softmax", "crf"]),
-    ({"decoder": "softmax", "constraints": "BIO"}, ["rnn_tagger", "BIO", 'decoder = "crf"']),
-    ({"decoder": "crf", "constraints": "IOB"}, ["IOB", "BIO", "BILUO"]),
-    ({"decoder": "crf", "label_smoothing": 0.1}, ["label_smoothing", "0.1", "crf"]),
+    ({"use_crf": "crf"}, ["use_crf", "bool"]),
+    ({"constraints": "BIO"}, ["rnn_tagger", "BIO", "use_crf = true"]),
+    ({"use_crf": True, "constraints": "IOB"}, ["IOB", "BIO", "BILUO"]),
+    ({"use_crf": True, "label_smoothing": 0.1}, ["label_smoothing", "0.1", "use_crf"]),
 ]
 
 
@@ -285,14 +285,14 @@ def test_settings_that_do_not_go_together_are_named(arguments, named, component_
 
 
 @pytest.mark.parametrize(
-    "decoder, constraints, own, named",
-    [("softmax", None, None, 'decoder = "crf"'), ("crf", "BIO", "BILUO", "'BIO'.*'BILUO'"), ("crf", "BIO", None, "'BIO'.*None")],
+    "use_crf, constraints, own, named",
+    [(False, None, None, "use_crf = true"), (True, "BIO", "BILUO", "'BIO'.*'BILUO'"), (True, "BIO", None, "'BIO'.*None")],
 )
-def test_a_model_that_is_a_crf_fits_the_settings(decoder, constraints, own, named, component_config):
+def test_a_model_that_is_a_crf_fits_the_settings(use_crf, constraints, own, named, component_config):
     scores = component_config("rnn_tagger")["model"]
     model = {"@architectures": "spacy_rnn.CRF.v1", "scores": scores, "constraints": own}
     with pytest.raises(ValueError, match=named):
-        config = {"model": model, "decoder": decoder, "constraints": constraints}
+        config = {"model": model, "use_crf": use_crf, "constraints": constraints}
         spacy.blank("en").add_pipe("rnn_tagger", config=config)
 
 
@@ -306,7 +306,7 @@ def test_constraints_of_the_model_are_those_of_the_component(component_config, m
 
 @both
 def test_it_is_saved_and_loaded(factory, make_nlp, tmp_path, annotate, output):
-    nlp, _ = make_nlp(factory, n_updates=5, decoder="crf")
+    nlp, _ = make_nlp(factory, n_updates=5, use_crf=True)
     nlp.to_disk(tmp_path)
     loaded = [spacy.load(tmp_path), util.load_model_from_config(nlp.config, auto_fill=False).from_bytes(nlp.to_bytes())]
     texts = [WORDS, [], ["room"], ["a", "book"] * 20]
@@ -327,15 +327,15 @@ def test_constraints_are_saved(make_spans, tmp_path):
         other.update(annotated(other, [("a b", "B-LOC O")]))
 
 
-@pytest.mark.parametrize("saved, loaded", [("softmax", "crf"), ("crf", "softmax")])
-def test_weights_of_another_decoder_are_refused(saved, loaded, make_nlp, tmp_path):
-    nlp, _ = make_nlp("rnn_tagger", decoder=saved)
+@pytest.mark.parametrize("saved", [False, True], ids=["softmax", "crf"])
+def test_weights_of_another_head_are_refused(saved, make_nlp, tmp_path):
+    nlp, _ = make_nlp("rnn_tagger", use_crf=saved)
     nlp.to_disk(tmp_path)
-    match = f"'rnn_tagger' could not be loaded.*decoder = '{loaded}'.*saved with decoder = '{saved}'"
+    match = f"'rnn_tagger' could not be loaded.*use_crf = {str(not saved).lower()}.*saved with use_crf = {str(saved).lower()}"
     with pytest.raises(ValueError, match=match):
-        spacy.load(tmp_path, config={"components.rnn_tagger.decoder": loaded})
+        spacy.load(tmp_path, config={"components.rnn_tagger.use_crf": not saved})
     config = Config(nlp.config).interpolate()
-    config["components"]["rnn_tagger"]["decoder"] = loaded
+    config["components"]["rnn_tagger"]["use_crf"] = not saved
     with pytest.raises(ValueError, match=match):
         util.load_model_from_config(config).from_bytes(nlp.to_bytes())
 
@@ -348,17 +348,17 @@ def test_weights_of_other_constraints_are_refused(make_spans, tmp_path):
 
 
 @both
-def test_filling_a_config_keeps_the_decoder(factory, tmp_path):
-    component = f'[components]\n\n[components.{factory}]\nfactory = "{factory}"\ndecoder = "crf"\n'
+def test_filling_a_config_keeps_the_head(factory, tmp_path):
+    component = f'[components]\n\n[components.{factory}]\nfactory = "{factory}"\nuse_crf = true\n'
     (tmp_path / "base.cfg").write_text(f'[nlp]\nlang = "en"\npipeline = ["{factory}"]\n\n{component}')
     fill_config(tmp_path / "filled.cfg", tmp_path / "base.cfg", silent=True)
     settings = Config().from_disk(tmp_path / "filled.cfg")["components"][factory]
-    assert (settings["decoder"], settings["constraints"], settings["store_probs"]) == ("crf", None, False)
+    assert (settings["use_crf"], settings["constraints"], settings["store_probs"]) == (True, None, False)
     assert settings["model"]["@architectures"] == "spacy.Tagger.v2"
 
 
 def test_two_processes_give_what_one_gives(make_nlp, output):
-    nlp, _ = make_nlp("rnn_tagger", n_updates=5, decoder="crf")
+    nlp, _ = make_nlp("rnn_tagger", n_updates=5, use_crf=True)
     texts = ["They book a small room", "", "room", " "] * 3
     one = [output(doc) for doc in nlp.pipe(texts, batch_size=4)]
     assert one == [output(doc) for doc in nlp.pipe(texts, batch_size=4, n_process=2)]
@@ -387,7 +387,7 @@ def test_rehearsal_holds_a_field_to_what_it_was(constraints, make_spans):
 
 
 def test_no_label_can_be_added_after_initialization(make_nlp):
-    nlp, _ = make_nlp("rnn_tagger", decoder="crf")
+    nlp, _ = make_nlp("rnn_tagger", use_crf=True)
     component = nlp.get_pipe("rnn_tagger")
     before = component.labels
     with pytest.raises(ValueError, match="E922"):
@@ -398,7 +398,7 @@ def test_no_label_can_be_added_after_initialization(make_nlp):
 
 def test_it_does_not_run_before_initialization(component_config):
     nlp = spacy.blank("en")
-    component = nlp.add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), "decoder": "crf"})
+    component = nlp.add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), "use_crf": True})
     component.add_label("X")
     for run in (lambda: nlp("They book"), lambda: nlp(""), lambda: component.update(annotated(nlp, [("a", "X")]))):
         with pytest.raises(ValueError, match="E109"):
@@ -407,7 +407,7 @@ def test_it_does_not_run_before_initialization(component_config):
 
 @pytest.mark.parametrize("score", [numpy.nan, numpy.inf])
 def test_scores_that_are_no_number_are_refused(score, make_nlp):
-    nlp, examples = make_nlp("rnn_tagger", decoder="crf")
+    nlp, examples = make_nlp("rnn_tagger", use_crf=True)
     component = nlp.get_pipe("rnn_tagger")
     scores = component.model.predict([example.x for example in examples])
     scores[1][0, 0] = score
@@ -421,7 +421,7 @@ def test_a_crf_over_a_shared_encoder_learns_and_can_have_its_own(
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": tok2vec_config()})
     for factory in TAGGERS:
-        nlp.add_pipe(factory, config={**component_config(factory, listener_config), "decoder": "crf"})
+        nlp.add_pipe(factory, config={**component_config(factory, listener_config), "use_crf": True})
     examples = make_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.02
@@ -437,7 +437,7 @@ def test_a_crf_over_a_shared_encoder_learns_and_can_have_its_own(
 
 
 def test_a_long_text_is_tagged_and_learned_from(make_nlp):
-    nlp, _ = make_nlp("rnn_tagger", n_updates=1, decoder="crf")
+    nlp, _ = make_nlp("rnn_tagger", n_updates=1, use_crf=True)
     doc = Doc(nlp.vocab, words=WORDS * 4000)
     reference = nlp(doc)
     assert all(token.tag for token in reference)

@@ -204,6 +204,26 @@ def test_a_type_not_seen_before_is_named(make_ner, parameters):
     assert all((a == b).all() for a, b in zip(before, parameters(component.model), strict=True))
 
 
+def test_entities_of_types_that_it_was_not_given_are_none(component_config):
+    """As `possible_labels` takes those that other components have set."""
+    nlp = spacy.blank("en")
+    component = nlp.add_pipe("rnn_ner", config=component_config("rnn_ner"))
+    examples = [example(nlp, *sentence) for sentence in SENTENCES]
+    component.initialize(lambda: examples, nlp=nlp, labels=["PER"])
+    assert component.labels == ("PER",)
+    scores = [numpy.random.default_rng(0).normal(size=(len(each.x), 5)).astype("f") for each in examples]
+    alone = [(text, [each for each in entities if each[2] == "PER"]) for text, entities in SENTENCES]
+    loss, d_scores = component.get_loss(examples, scores)
+    expected, d_expected = component.get_loss([example(nlp, *sentence) for sentence in alone], scores)
+    assert loss == expected
+    for rows, expected_rows in zip(d_scores, d_expected, strict=True):
+        numpy.testing.assert_array_equal(rows, expected_rows)
+    # What is not annotated, or not in whole tokens, is still not known.
+    split_word = example(nlp, "New York", [(0, 2, "LOC")], predicted=["Ne", "w", "York"])
+    assert numpy.isfinite(component.get_loss([split_word], [scores[1][:3]])[0])
+    assert component.get_loss([example(nlp, "New York", None)], [scores[1][:2]])[0] == 0
+
+
 @pytest.mark.parametrize(
     "words, entity",
     [(["in", "\n", "York"], (1, 3, "LOC")), (["in", "York", "\n\n"], (1, 3, "LOC")), ([" ", "York"], (0, 1, "LOC"))],

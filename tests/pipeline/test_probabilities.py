@@ -1,5 +1,7 @@
 """Probabilities of labels that taggers keep with a text."""
 
+import itertools
+
 import numpy
 import pytest
 import spacy
@@ -11,16 +13,18 @@ WORDS = ["They", "book", "a", "small", "room"]
 EXTENSION = {"rnn_tagger": "rnn_tag_probs", "rnn_pos_tagger": "rnn_pos_probs"}
 
 both = pytest.mark.parametrize("factory", EXTENSION)
-every_decoder = pytest.mark.parametrize("decoder", ["softmax", "crf"])
+every_head = pytest.mark.parametrize("use_crf", [False, True], ids=["softmax", "crf"])
 
 
 @pytest.fixture(
-    scope="module", params=[(factory, decoder) for factory in EXTENSION for decoder in ("softmax", "crf")], ids="-".join
+    scope="module",
+    params=itertools.product(EXTENSION, [False, True]),
+    ids=lambda pair: f"{pair[0]}-{'crf' if pair[1] else 'softmax'}",
 )
 def trained(request, make_nlp):
-    factory, decoder = request.param
-    nlp, _ = make_nlp(factory, n_updates=20, decoder=decoder, store_probs=True)
-    return factory, decoder, nlp
+    factory, use_crf = request.param
+    nlp, _ = make_nlp(factory, n_updates=20, use_crf=use_crf, store_probs=True)
+    return factory, use_crf, nlp
 
 
 def read(doc, factory="rnn_tagger"):
@@ -34,9 +38,9 @@ def same(found, expected):
 
 
 @both
-@every_decoder
-def test_each_token_has_the_probability_of_each_label(factory, decoder, make_nlp):
-    nlp, _ = make_nlp(factory, n_updates=20, decoder=decoder, store_probs=True)
+@every_head
+def test_each_token_has_the_probability_of_each_label(factory, use_crf, make_nlp):
+    nlp, _ = make_nlp(factory, n_updates=20, use_crf=use_crf, store_probs=True)
     component = nlp.get_pipe(factory)
     doc = nlp(Doc(nlp.vocab, words=WORDS))
     for probabilities in read(doc, factory):
@@ -44,10 +48,10 @@ def test_each_token_has_the_probability_of_each_label(factory, decoder, make_nlp
         assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
     # In training a softmax is a softmax; a field without transitions is one as well.
     for name in ("start", "transitions", "end"):
-        if decoder == "crf":
+        if use_crf:
             component.model.set_param(name, numpy.zeros_like(component.model.get_param(name)))
     scores = component.model.begin_update([doc])[0][0]
-    expected = component.model.ops.softmax(scores) if decoder == "crf" else scores
+    expected = component.model.ops.softmax(scores) if use_crf else scores
     doc = nlp(Doc(nlp.vocab, words=WORDS))
     numpy.testing.assert_allclose([list(each.values()) for each in read(doc, factory)], expected, atol=1e-5)
 
@@ -61,9 +65,9 @@ def test_without_a_crf_the_label_is_the_most_probable_one(factory, make_nlp):
 
 
 @both
-@every_decoder
-def test_labels_are_the_same_with_probabilities_and_without(factory, decoder, make_nlp, output):
-    nlp, _ = make_nlp(factory, n_updates=3, decoder=decoder)
+@every_head
+def test_labels_are_the_same_with_probabilities_and_without(factory, use_crf, make_nlp, output):
+    nlp, _ = make_nlp(factory, n_updates=3, use_crf=use_crf)
     with_them, without = Doc(nlp.vocab, words=WORDS), nlp(Doc(nlp.vocab, words=WORDS))
     assert not without.user_data
     nlp.get_pipe(factory).store_probs = True
@@ -158,12 +162,12 @@ def test_another_text_made_of_this_one_has_none(trained):
     assert read(Doc.from_docs([doc, doc]), factory) == [None] * 10
 
 
-@every_decoder
-def test_two_taggers_keep_their_own(decoder, make_examples, component_config):
+@every_head
+def test_two_taggers_keep_their_own(use_crf, make_examples, component_config):
     nlp = spacy.blank("en")
     names = {"first": "rnn_tagger", "second": "rnn_tagger", "third": "rnn_pos_tagger"}
     for name, factory in names.items():
-        config = {**component_config(factory), "decoder": decoder, "store_probs": True}
+        config = {**component_config(factory), "use_crf": use_crf, "store_probs": True}
         nlp.add_pipe(factory, name=name, config=config)
     nlp.initialize(lambda: make_examples(nlp))
     doc = nlp(Doc(nlp.vocab, words=WORDS))

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_rnn.layers import declare_row_wise
+from spacy_rnn.layers import RowWise, declare
 
 FACTORIES = ["rnn_tagger", "rnn_pos_tagger"]
 CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
@@ -34,11 +34,11 @@ CHAR_EMBED = {"@architectures": "spacy_rnn.CharEmbed.v1", "width": 8, "embed": H
 
 @pytest.fixture(scope="module")
 def make_tagger(make_nlp, component_config, tok2vec_config):
-    """(factory, embed, name of the tok2vec, decoder, encoder settings) -> a pipeline whose labels differ from word to word."""
+    """(factory, embed, name of the tok2vec, use_crf, encoder settings) -> a pipeline whose labels differ from word to word."""
 
-    def make(factory="rnn_tagger", embed=HASH_EMBED, tok2vec="spacy_rnn.Tok2Vec.v1", decoder="softmax", **encode):
+    def make(factory="rnn_tagger", embed=HASH_EMBED, tok2vec="spacy_rnn.Tok2Vec.v1", use_crf=False, **encode):
         config = {**tok2vec_config(**encode), "@architectures": tok2vec, "embed": embed}
-        nlp, _ = make_nlp(factory, config=component_config(factory, config), decoder=decoder)
+        nlp, _ = make_nlp(factory, config=component_config(factory, config), use_crf=use_crf)
         model = nlp.get_pipe(factory).model
         rng = numpy.random.default_rng(0)
         for node in model.walk():
@@ -259,7 +259,7 @@ def test_a_model_without_embedding_and_encoder_is_refused(make_nlp, component_co
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("piece", [1, 7, 1000])
 def test_with_a_crf_a_look_ahead_to_the_end_gives_the_labels_of_the_whole_text(piece, bidirectional, make_tagger):
-    nlp, tagger = make_tagger(decoder="crf", bidirectional=bidirectional)
+    nlp, tagger = make_tagger(use_crf=True, bidirectional=bidirectional)
     expected = whole(nlp)
     assert len({label for _, label in expected}) > 3
     assert list(tagger.stream(WORDS, piece=piece, lookahead=len(WORDS))) == expected
@@ -268,7 +268,7 @@ def test_with_a_crf_a_look_ahead_to_the_end_gives_the_labels_of_the_whole_text(p
 
 
 def test_with_a_crf_the_look_ahead_decides_how_many_labels_differ(make_tagger):
-    nlp, tagger = make_tagger(decoder="crf", bidirectional=False)
+    nlp, tagger = make_tagger(use_crf=True, bidirectional=False)
     expected = whole(nlp)
     wrong = []
     for lookahead in (0, 2, 30):
@@ -280,7 +280,7 @@ def test_with_a_crf_the_look_ahead_decides_how_many_labels_differ(make_tagger):
 
 def test_constraints_need_a_look_ahead(component_config):
     nlp = spacy.blank("en")
-    tagger = nlp.add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), "decoder": "crf", "constraints": "BILUO"})
+    tagger = nlp.add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), "use_crf": True, "constraints": "BILUO"})
     words = ["New", "York", "sleeps"]
     reference = Doc(nlp.vocab, words=words, tags=["B-LOC", "L-LOC", "O"])
     nlp.initialize(lambda: [Example(Doc(nlp.vocab, words=words), reference)])
@@ -324,5 +324,5 @@ def test_a_layer_that_is_declared_to_score_rows_alone_is_streamed(make_tagger):
     output._func = sharpened
     with pytest.raises(ValueError, match="scores each row by itself"):
         tagger.stream(WORDS)
-    declare_row_wise(sharpened)
+    declare(sharpened, RowWise())
     assert list(tagger.stream(WORDS, piece=7)) == whole(nlp)

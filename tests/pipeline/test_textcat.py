@@ -256,10 +256,21 @@ def test_no_examples_are_refused(factory, component_config):
             component.initialize(lambda: [], nlp=nlp, labels=labels)
 
 
+BOW = {"@architectures": "spacy.TextCatBOW.v3", "length": 1024, "no_output_layer": True}
+ADDED_TO = {
+    "no hidden layer": {},
+    "hidden layer": {"hidden_width": 4},
+    "n-grams": {"linear_model": {"@architectures": "spacy_rnn.NGrams.v1", "length": 1024}},
+    "bag of words": {"linear_model": BOW},
+}
+
+
 @both
-@pytest.mark.parametrize("hidden_width", [0, 4])
-def test_a_class_added_to_a_trained_model_is_learned(factory, hidden_width, make_nlp, component_config):
-    config = component_config(factory, hidden_width=hidden_width)
+@pytest.mark.parametrize("arguments", ADDED_TO.values(), ids=ADDED_TO)
+def test_a_class_added_to_a_trained_model_is_learned(factory, arguments, make_nlp, component_config):
+    if arguments.get("linear_model") is BOW:
+        arguments = {"linear_model": {**BOW, "exclusive_classes": factory == "rnn_textcat", "ngram_size": 1}}
+    config = component_config(factory, **arguments)
     nlp, examples = make_nlp(factory, n_updates=40, config=config)
     before = [nlp(eg.x.copy()).cats for eg in examples]
     component = nlp.get_pipe(factory)
@@ -276,10 +287,90 @@ def test_a_class_added_to_a_trained_model_is_learned(factory, hidden_width, make
     optimizer = nlp.resume_training()
     optimizer.learn_rate = 0.05
     for _ in range(40):
-        losses = nlp.update([odd, *examples], sgd=optimizer)
-    assert losses[factory] < 0.3
-    if factory == "rnn_textcat_multilabel":
-        assert nlp(odd.x.copy()).cats["odd"] > 0.5
+        nlp.update([odd, *examples], sgd=optimizer)
+    assert nlp(odd.x.copy()).cats["odd"] > 0.9
+    for example in examples:
+        cats = nlp(example.x.copy()).cats
+        assert max(cats, key=cats.get) == max(example.y.cats, key=example.y.cats.get)
+
+
+def test_many_classes_are_added_one_by_one_and_learned(make_nlp, component_config):
+    """Each begins as improbable as the first, and not more so."""
+    nlp, examples = make_nlp("rnn_textcat", n_updates=40)
+    component = nlp.get_pipe("rnn_textcat")
+    before = [nlp(eg.x.copy()).cats for eg in examples]
+    labels = [f"class {i}" for i in range(8)]
+    for label in labels:
+        component.add_label(label)
+    assert nlp("").cats["class 7"] > 1e-8
+    for old, example in zip(before, examples, strict=True):
+        cats = nlp(example.x.copy()).cats
+        assert max(cats[label] for label in labels) <= 1.001e-6
+        assert {label: cats[label] for label in old} == pytest.approx(old, abs=1e-5)
+    new = [
+        categorized(nlp, [f"word{i}"] * 3, **{label: float(label == each) for label in component.labels})
+        for i, each in enumerate(labels)
+    ]
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.02
+    for _ in range(100):
+        nlp.update([*new, *examples], sgd=optimizer)
+    for label, example in zip(labels, new, strict=True):
+        assert nlp(example.x.copy()).cats[label] > 0.5
+
+
+def test_an_added_class_is_learned_with_the_default_settings(make_examples):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("rnn_textcat")
+    examples = make_examples(nlp, "rnn_textcat")
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(100):
+        nlp.update(examples, sgd=optimizer)
+    nlp.get_pipe("rnn_textcat").add_label("odd")
+    odd = categorized(nlp, ["purple", "purple", "purple"], good=0.0, bad=0.0, odd=1.0)
+    for _ in range(200):
+        nlp.update([odd, *examples], sgd=optimizer)
+    assert nlp(odd.x.copy()).cats["odd"] > 0.5
+
+
+# Annotation of a text; and whether of the classes good and bad it says something.
+OTHER_TASKS = [
+    ({"sport": 1.0}, False),
+    ({"sport": 1.0, "politics": 1.0}, False),
+    ({"sport": 0.3}, False),
+    ({}, False),
+    ({"sport": 1.0, "good": 1.0}, True),
+    ({"sport": 0.3, "bad": 1.0, "good": 0.0}, True),
+]
+
+
+@both
+@pytest.mark.parametrize("cats, says", OTHER_TASKS, ids=lambda value: str(value) if isinstance(value, dict) else "")
+def test_texts_of_another_task_are_skipped(factory, cats, says, component_config, make_examples):
+    """Where the classes were given, others are those of another component."""
+    nlp = spacy.blank("en")
+    component = nlp.add_pipe(factory, config=component_config(factory))
+    examples = [*make_examples(nlp, factory), categorized(nlp, ["a", "game"], **cats)]
+    component.initialize(lambda: examples, nlp=nlp, labels=["good", "bad"])
+    assert component.labels == ("good", "bad")
+    scores = component.model.predict([examples[-1].x])
+    loss, d_scores = component.get_loss(examples[-1:], scores)
+    assert (loss > 0) == bool(d_scores.any()) == says
+    if says:
+        own = {label: value for label, value in cats.items() if label in component.labels}
+        _, expected = component.get_loss([categorized(nlp, ["a", "game"], **own)], scores)
+        numpy.testing.assert_array_equal(d_scores, expected)
+    component.update(examples)
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+@pytest.mark.parametrize("cats", [{"good": 0.0}, {"good": 0.0, "bad": 0.0}], ids=str)
+def test_a_text_of_no_class_says_nothing_about_exclusive_ones(class_weight, cats, component_config, make_nlp):
+    config = {**component_config("rnn_textcat"), "class_weight": class_weight}
+    nlp, examples = make_nlp("rnn_textcat", config=config)
+    component = nlp.get_pipe("rnn_textcat")
+    loss, d_scores = component.get_loss([categorized(nlp, ["a"], **cats)], component.model.predict([nlp.make_doc("a")]))
+    assert loss == 0 and not d_scores.any()
 
 
 @both

@@ -69,7 +69,7 @@ def textcat(*parts, exclusive=True, linear=None):
 # The factory, its config, and how often the host waits where in one update.
 UPDATES = {
     "tagger": ("rnn_tagger", {}, {**SOFTMAX, **MAXOUT}),
-    "tagger with CRF": ("rnn_tagger", {"decoder": "crf"}, {**CRF, **MAXOUT}),
+    "tagger with CRF": ("rnn_tagger", {"use_crf": True}, {**CRF, **MAXOUT}),
     "ner": ("rnn_ner", {}, {**CRF, **MAXOUT}),
     "textcat": ("rnn_textcat", {}, {**CATEGORIES, **MAXOUT}),
     "poolings": ("rnn_textcat", textcat(), {**CATEGORIES, **MAXOUT}),

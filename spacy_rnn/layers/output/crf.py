@@ -1,6 +1,6 @@
 """A linear-chain conditional random field around a model that scores labels."""
 
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy
 from thinc.api import Model, zero_init
@@ -9,6 +9,8 @@ from thinc.types import Floats2d, Ints1d
 from thinc.util import get_array_module, get_width
 
 from ...crf import AllowedTransitions, Crf, allowed_transitions, check_scheme, log_likelihood, marginals, viterbi
+from ..capabilities import IsCrf, IsSoftmax, declare, find
+from ..ragged.split import split_array
 
 # The references that spaCy's tagger sets.
 REFS = ("tok2vec", "softmax", "output_layer")
@@ -64,23 +66,35 @@ def set_labels(model: Model, labels: Sequence[str]) -> None:
         model.attrs[f"allowed_{name}"] = allowed
 
 
-def crf_log_likelihood(model: Model, scores: List[Floats2d], allowed: Union[Any, Sequence[Any]]) -> Tuple[float, List[Floats2d]]:
-    """Find the loss of annotation, and increment the gradients of the layer's own parameters.
+class CRFGradient(List[Floats2d]):
+    """The gradient of a layer's scores, [n, nO] for each sequence, and with it that of the layer's own parameters, which the
+    layer's backpropagation adds to what it has."""
+
+    def __init__(self, rows: Iterable[Floats2d], parameters: Crf) -> None:
+        """Put the two together.
+
+        rows (Iterable[Floats2d]): The gradient of the scores.
+        parameters (Crf): That of the parameters.
+        """
+        super().__init__(rows)
+        self.parameters = parameters
+
+
+def crf_log_likelihood(model: Model, scores: List[Floats2d], allowed: Union[Any, Sequence[Any]]) -> Tuple[float, CRFGradient]:
+    """Find the loss of annotation and its gradient. The model stays as it is until its backpropagation is given the gradient.
 
     model (Model): A layer made by `build_crf`.
     scores (List[Floats2d]): Its output, [n, nO] for each sequence.
     allowed (Union[Array, Sequence[Array]]): bool or uint8 [n, nO] for each sequence, or those of all in one [N, nO]: which labels
         each row may have, as `spacy_rnn.crf.log_likelihood` says.
-    RETURNS (Tuple[float, List[Floats2d]]): The negative log-likelihood, summed over the sequences, and its gradient in the shape
-        of the scores.
+    RETURNS (Tuple[float, CRFGradient]): The negative log-likelihood, summed over the sequences, and its gradient in the shape of
+        the scores.
     RAISES (ValueError): If a shape or type does not fit, a score is not a number, or what is allowed is impossible.
     """
     crf, rows, lengths = get_field(model), _rows(model, scores), _lengths(scores)
     log_likelihoods, backprop = log_likelihood(crf, rows, lengths, _joined(allowed, rows))
     d_rows, grads = backprop(numpy.full(len(lengths), -1.0, dtype=rows.dtype))
-    for name, grad in zip(Crf._fields, grads, strict=True):
-        model.inc_grad(name, grad)
-    return -float(log_likelihoods.sum()), _split(d_rows, lengths)
+    return -float(log_likelihoods.sum()), CRFGradient(split_array(d_rows, lengths), Crf(*grads))
 
 
 def crf_decode(model: Model, scores: List[Floats2d]) -> List[Ints1d]:
@@ -92,7 +106,7 @@ def crf_decode(model: Model, scores: List[Floats2d]) -> List[Ints1d]:
     RAISES (ValueError): If a shape or type does not fit, a score is not a number, or constraints leave no path of labels.
     """
     lengths = _lengths(scores)
-    return _split(viterbi(get_field(model), _rows(model, scores), lengths)[0], lengths)
+    return split_array(viterbi(get_field(model), _rows(model, scores), lengths)[0], lengths)
 
 
 def crf_marginals(model: Model, scores: List[Floats2d]) -> List[Floats2d]:
@@ -104,11 +118,19 @@ def crf_marginals(model: Model, scores: List[Floats2d]) -> List[Floats2d]:
     RAISES (ValueError): If a shape or type does not fit, a score is not a number, or constraints leave no path of labels.
     """
     lengths = _lengths(scores)
-    return _split(marginals(get_field(model), _rows(model, scores), lengths), lengths)
+    return split_array(marginals(get_field(model), _rows(model, scores), lengths), lengths)
 
 
 def forward(model: Model[Any, List[Floats2d]], X: Any, is_train: bool) -> Tuple[List[Floats2d], Callable]:
-    return model.layers[0](X, is_train)
+    Y, scores_backprop = model.layers[0](X, is_train)
+
+    def backprop(dY: List[Floats2d]) -> Any:
+        if isinstance(dY, CRFGradient):
+            for name, grad in zip(Crf._fields, dY.parameters, strict=True):
+                model.inc_grad(name, grad)
+        return scores_backprop(dY)
+
+    return Y, backprop
 
 
 def init(model: Model[Any, List[Floats2d]], X: Optional[Any] = None, Y: Optional[Any] = None) -> None:
@@ -132,7 +154,7 @@ def _without_softmax(scores: Model) -> None:
     last = scores
     while last.layers:
         last = last.layers[-1]
-    if last.name == "softmax":
+    if find(last, IsSoftmax):
         # A field is normalized over whole sequences, so scores must not be so row by row. Thinc's softmax layer always is in
         # training, whatever it does in prediction; its parameters are those of a linear layer.
         last.replace_callbacks(forward_linear, init=last.init)
@@ -173,7 +195,7 @@ def get_field(model: Model) -> Crf:
 
 
 def _require_crf(model: Model) -> None:
-    if model.name != "crf":
+    if not find(model, IsCrf):
         raise ValueError(f"only a layer made by build_crf is a CRF, got the model {model.name!r}")
 
 
@@ -195,5 +217,4 @@ def _joined(allowed: Any, rows: Floats2d) -> Any:
     return get_array_module(filled[0]).concatenate(filled) if filled else numpy.zeros(rows.shape, dtype=bool)
 
 
-def _split(rows: Any, lengths: numpy.ndarray) -> List[Any]:
-    return [rows[end - n : end] for n, end in zip(lengths.tolist(), numpy.cumsum(lengths).tolist(), strict=True)]
+declare(forward, IsCrf())

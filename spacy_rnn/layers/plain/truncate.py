@@ -5,6 +5,8 @@ from typing import Callable, List, Optional, Tuple
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from ..capabilities import Truncates, declare
+
 
 def build_truncate(encode: Model[List[Floats2d], List[Floats2d]], max_length: int) -> Model[List[Floats2d], List[Floats2d]]:
     """Let an encoder see only the first rows of every sequence. For a text categorizer; the output has a row less for each row
@@ -51,3 +53,6 @@ def forward(model: Model[List[Floats2d], List[Floats2d]], Xs: List[Floats2d], is
         return dXs
 
     return Ys, backprop
+
+
+declare(forward, Truncates())

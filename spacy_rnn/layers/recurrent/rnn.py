@@ -1,27 +1,21 @@
 """Recurrent layers of any cell: deep, bidirectional, with dropout, residual connections and state."""
 
-from contextvars import ContextVar
 from functools import partial
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
-from thinc.api import Model, glorot_uniform_init
-from thinc.types import Floats2d, Floats3d, FloatsXd, Ragged
+from thinc.api import Model
+from thinc.types import Floats2d, FloatsXd, Ragged
 from thinc.util import get_width
 
 from ...recurrence import Backprop, Backpropagation, Batch, get_cell, infer_outputs, run_sweeps
-from ..initializers import orthogonal_init
+from ..capabilities import IsRnn, Recurrent, State, declare, find
 from ..plain.dropout import check_rate
 from ..ragged.list2ragged import host_lengths
 from ..ragged.width import check_input_width, input_rows
 from .direction import DirectionState, Init, add_gradients, build_direction, get_params, own_state, prepare
 from .look_ahead import check_ahead, run_sweeps_ahead
 from .precision import as_precision
-
-State = Dict[str, Floats3d]
-
-# What runs recurrent layers for prediction in place of their own forward, while a stream is read.
-stream_reader: ContextVar[Optional[Callable[[Model, Ragged], Ragged]]] = ContextVar("spacy_rnn_stream_reader", default=None)
 
 
 def build_rnn(
@@ -71,44 +65,31 @@ def build_rnn(
     RETURNS (Model[Ragged, Ragged]): The layer, from rows [N, nI] to rows [N, nO].
     RAISES (ValueError): If an argument is out of its range. When the layer is initialized or run: if the input's width is wrong.
     """
-    found = get_cell(cell)
     check_rate("dropout", dropout)
-    check_rate("recurrent_dropout", recurrent_dropout)
-    if depth < 1:
-        raise ValueError(f"depth must be at least 1, got {depth}")
-    if truncate_gradient and bidirectional:
-        raise ValueError(
-            f"truncate_gradient is for layers of one direction, got {truncate_gradient}: set bidirectional = false, or "
-            "truncate_gradient = 0; long sequences do not need it, since training keeps a bounded amount (checkpoint_rows)"
-        )
-    n_dirs = 2 if bidirectional else 1
-    directions = [
-        build_direction(
-            found,
-            reverse,
-            recurrent_dropout=recurrent_dropout,
-            train_initial_state=train_initial_state,
-            forget_bias=forget_bias,
-            init_W=init_W or glorot_uniform_init,
-            init_R=init_R or orthogonal_init,
-        )
-        for _ in range(depth)
-        for reverse in (False, True)[:n_dirs]
-    ]
+    _check_settings(depth, bidirectional, truncate_gradient)
+    build = partial(
+        build_direction,
+        get_cell(cell),
+        recurrent_dropout=recurrent_dropout,
+        train_initial_state=train_initial_state,
+        forget_bias=forget_bias,
+        init_W=init_W,
+        init_R=init_R,
+    )
     model: Model[Ragged, Ragged] = Model(
         "rnn",
         forward,
         init=init,
         dims={"nO": nO, "nI": nI},
-        layers=directions,
+        layers=[build(reverse) for _ in range(depth) for reverse in ((False, True) if bidirectional else (False,))],
         attrs={
             "cell": cell,
             "bidirectional": bidirectional,
             "depth": depth,
             "dropout": dropout,
             "residual": residual,
+            # No plain data, so they are not saved with the weights.
             "precision": as_precision(precision),
-            # No plain data, so it is not saved with the weights, like the precision.
             "backpropagation": Backpropagation(checkpoint_rows, truncate_gradient),
         },
     )
@@ -130,8 +111,10 @@ def scan(
     RETURNS (Tuple[Ragged, Dict[str, Floats3d]]): The output, rows [N, nO], and the state after the last step of each sequence.
         The backward direction's last step is a sequence's first row, so pieces of a stream give what the whole would have given
         only in layers of one direction; `scan_encoder` says what can be done with two.
-    RAISES (ValueError): If a width or the shape of the state is wrong, or if more rows are a look ahead than there are.
+    RAISES (ValueError): If the model is none of these layers, a width or the shape of the state is wrong, or more rows are a look
+        ahead than there are.
     """
+    require_weights(model)
     Y, finals, _ = _run(model, X, state, is_train=False, n_ahead=n_ahead)
     return Y, _stacked(model, finals)
 
@@ -174,8 +157,9 @@ def begin_scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] =
     state (Optional[Dict[str, Floats3d]]): The state before the first row, as in `scan`.
     RETURNS (Tuple[Tuple[Ragged, Dict[str, Floats3d]], Callable]): The output and the final state; and a function (dY, gradient
         of the final state or None) -> (dX, gradient of the initial state) that increments the gradients of the parameters.
-    RAISES (ValueError): If a width or the shape of the state is wrong.
+    RAISES (ValueError): If the model is none of these layers, or a width or the shape of the state is wrong.
     """
+    require_weights(model)
     Y, finals, run_backprop = _run(model, X, state, is_train=True)
 
     def backprop(dY: Ragged, d_final: Optional[State]) -> Tuple[Ragged, State]:
@@ -186,17 +170,31 @@ def begin_scan(model: Model[Ragged, Ragged], X: Ragged, state: Optional[State] =
 
 
 def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
-    read = None if is_train else stream_reader.get()
-    if read is not None:
-        return read(model, X), _no_backprop
     if not is_train and not model.layers[0].attrs["train_initial_state"]:
         return _infer(model, X), _no_backprop
     Y, _, run_backprop = _run(model, X, None, is_train)
+    return Y, _Backprop(run_backprop)
 
-    def backprop(dY: Ragged) -> Ragged:
-        return run_backprop(dY, None)[0]
 
-    return Y, backprop
+class _Backprop:
+    """Backpropagation through a layer, once. What an engine has kept of a batch is released by it, and never pickled: spaCy's
+    listeners hold on to the function until the next batch, and a pipeline may be pickled in between."""
+
+    def __init__(self, run: Callable) -> None:
+        self._run: Optional[Callable] = run
+
+    def __call__(self, dY: Ragged) -> Ragged:
+        if self._run is None:
+            raise ValueError(
+                "what the recurrent layer kept of the batch has been released: it backpropagates once for each run with "
+                "is_train=True, in the process that ran it. Run it again; or use begin_scan, which can go back more than once"
+            )
+        dX, _ = self._run(dY, None)
+        self._run = None
+        return dX
+
+    def __getstate__(self) -> Dict[str, None]:
+        return {"_run": None}
 
 
 def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
@@ -305,7 +303,7 @@ def _stacked(model: Model[Ragged, Ragged], states: List[DirectionState]) -> Stat
 
 def _checked(model: Model[Ragged, Ragged], X: Ragged) -> Tuple[Floats2d, numpy.ndarray]:
     """Give rows and lengths of a batch, if the layer can read them."""
-    require_weights(model)
+    _require_initialized(model)
     return input_rows(model, X, "recurrent layer"), host_lengths(X)
 
 
@@ -315,8 +313,12 @@ def require_weights(model: Model) -> None:
     model (Model): Any model.
     RAISES (ValueError): If it was not made by `build_rnn`, or has not been initialized.
     """
-    if model.name != "rnn":
+    if not find(model, IsRnn):
         raise ValueError(f"a recurrent layer is one made by build_rnn, got the model {model.name!r}")
+    _require_initialized(model)
+
+
+def _require_initialized(model: Model) -> None:
     if model.layers[-1].has_param("W") is None:
         raise ValueError("the recurrent layer has no weights yet: initialize it first, with data or with nO and nI")
 
@@ -333,6 +335,16 @@ def _columns(rows: Floats2d, n_dirs: int) -> List[Floats2d]:
     """Give the columns of each direction."""
     nH = rows.shape[1] // n_dirs
     return [rows[:, d * nH : (d + 1) * nH] for d in range(n_dirs)]
+
+
+def _check_settings(depth: int, bidirectional: bool, truncate_gradient: int) -> None:
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, got {depth}")
+    if truncate_gradient and bidirectional:
+        raise ValueError(
+            f"truncate_gradient is for layers of one direction, got {truncate_gradient}: set bidirectional = false, or "
+            "truncate_gradient = 0; long sequences do not need it, since training keeps a bounded amount (checkpoint_rows)"
+        )
 
 
 def _check_widths(model: Model[Ragged, Ragged]) -> None:
@@ -361,3 +373,6 @@ def _check_state(model: Model[Ragged, Ragged], state: State, n_sequences: int) -
             raise ValueError(
                 f"state {name!r}: expected shape {expected} (depth x directions, sequences, units), got {tuple(array.shape)}"
             )
+
+
+declare(forward, IsRnn(), Recurrent(scan, restart_backward, is_bidirectional=lambda model: model.attrs["bidirectional"]))

@@ -72,14 +72,28 @@ def test_functions_are_those_of_the_field(randomize):
     assert_allclose(loss, -log_likelihoods.sum())
     assert [d.shape for d in d_scores] == [(n, 3) for n in LENGTHS]
     assert_array_equal(numpy.concatenate(d_scores), d_rows)
-    for name, grad in zip(Crf._fields, grads, strict=True):
-        assert_array_equal(model.get_grad(name), grad)
+    for found, grad in zip(d_scores.parameters, grads, strict=True):
+        assert_array_equal(found, grad)
     labels = crf_decode(model, scores)
     assert [each.shape for each in labels] == [(n,) for n in LENGTHS]
     assert_array_equal(numpy.concatenate(labels), viterbi(field, rows, lengths)[0])
     probabilities = crf_marginals(model, scores)
     assert [each.shape for each in probabilities] == [(n, 3) for n in LENGTHS]
     assert_array_equal(numpy.concatenate(probabilities), marginals(field, rows, lengths))
+
+
+def test_gradients_of_the_parameters_come_with_backpropagation(randomize):
+    model = randomize(make_model(), "float32")
+    scores, backprop = model.begin_update(make_rows(4))
+    _, d_scores = crf_log_likelihood(model, scores, make_allowed())
+    assert not any(model.has_grad(name) for name in Crf._fields)
+    for times in (1, 2):
+        backprop(d_scores)
+        for name, grad in zip(Crf._fields, d_scores.parameters, strict=True):
+            assert_array_equal(model.get_grad(name), times * grad)
+    # The gradient of the scores alone says nothing about the parameters.
+    backprop(list(d_scores))
+    assert_array_equal(model.get_grad("start"), 2 * d_scores.parameters.start)
 
 
 def test_what_is_allowed_may_be_one_array(randomize):
