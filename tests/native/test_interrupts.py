@@ -18,14 +18,22 @@ from numpy.testing import assert_array_equal
 
 
 def is_interrupted(call, after=0.1):
-    timer = threading.Timer(after, signal.raise_signal, [signal.SIGINT])
-    timer.start()
+    begun = threading.Event()
+
+    def interrupt():
+        begun.wait()
+        time.sleep(after)
+        signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     try:
+        begun.set()
         call()
     except KeyboardInterrupt:
         return True
     finally:
-        timer.join()
+        thread.join()
     return False
 """
 
