@@ -11,7 +11,7 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from .heads import Gold, make_head
+from .heads import Gold, constraints_of, make_head
 from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
 
 _ALLOWED = ("allowed_start", "allowed_transitions", "allowed_end")
@@ -178,7 +178,7 @@ class SequencePipe(RNNPipe):
         RAISES (ValueError): If there are not as many as the model gives scores, or constraints are not those of the labels.
         """
         super().check_labels()
-        if self.model.attrs.get("allowed_start") is None:
+        if constraints_of(self.model) is None or self.model.attrs["allowed_start"] is None:
             return
         saved = {name: self.model.attrs[name] for name in _ALLOWED}
         self.head.set_labels(self.model, self.score_names)
