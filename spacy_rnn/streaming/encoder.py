@@ -37,13 +37,7 @@ def scan_encoder(
     RAISES (ValueError): If the encoder has a layer that cannot be cut, e.g. a convolution; or if the states or the numbers of
         rows do not fit.
     """
-    check_encoder(model)
-    ahead = [0] * len(Xs) if n_ahead is None else list(n_ahead)
-    run = _Run(states, ahead)
-    Ys = with_forwards(model, run.choose).predict(Xs)
-    if states is not None and len(states) != len(run.after):
-        raise ValueError(f"the encoder has {len(run.after)} recurrent layers, and takes a state for each, got {len(states)}")
-    return [Y[: len(Y) - n] for Y, n in zip(Ys, ahead, strict=True)], run.after
+    return _Scanner(model).scan(Xs, states, [0] * len(Xs) if n_ahead is None else list(n_ahead))
 
 
 def encode_stream(model: Encoder, chunks: Iterable[Floats2d], *, piece: int, lookahead: int) -> Iterator[Floats2d]:
@@ -98,15 +92,27 @@ def reads_backward(model: Model) -> bool:
     return any((recurrent := find(node, Recurrent)) and recurrent.is_bidirectional(node) for node in model.walk())
 
 
-class _Run:
-    """One run over a piece: the states before it, those after it as far as the layers have run, and the look ahead."""
+class _Scanner:
+    """Runs an encoder from states to states."""
 
-    def __init__(self, before: Optional[List[State]], n_ahead: List[int]) -> None:
-        self.before = before
-        self.after: List[State] = []
-        self.n_ahead = n_ahead
+    def __init__(self, model: Encoder) -> None:
+        check_encoder(model)
+        self._model = with_forwards(model, self._choose)
+        self._before: Optional[List[State]] = None
+        self._after: List[State] = []
+        self._n_ahead: List[int] = []
 
-    def choose(self, layer: Model) -> Optional[Callable]:
+    def scan(self, Xs: List[Floats2d], states: Optional[List[State]], n_ahead: List[int]) -> Tuple[List[Floats2d], List[State]]:
+        """Run over a piece of each stream and the look ahead behind it, as `scan_encoder` does."""
+        self._before, self._after, self._n_ahead = states, [], n_ahead
+        Ys = self._model.predict(Xs)
+        if states is not None and len(states) != len(self._after):
+            raise ValueError(
+                f"the encoder has {len(self._after)} recurrent layers, and takes a state for each, got {len(states)}"
+            )
+        return [Y[: len(Y) - n] for Y, n in zip(Ys, n_ahead, strict=True)], self._after
+
+    def _choose(self, layer: Model) -> Optional[Callable]:
         """Give the forward function of a recurrent layer; None for others."""
         recurrent = find(layer, Recurrent)
         return None if recurrent is None else partial(self._forward, recurrent, layer)
@@ -114,10 +120,10 @@ class _Run:
     def _forward(self, recurrent: Recurrent, layer: Model, _: Model, X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
         """Run a recurrent layer, the next in the order in which they run."""
         start: Optional[State] = None
-        if self.before is not None and len(self.after) < len(self.before):
-            start = recurrent.restart_backward(layer, self.before[len(self.after)], len(self.n_ahead))
-        Y, state = recurrent.scan(layer, X, start, self.n_ahead)
-        self.after.append(state)
+        if self._before is not None and len(self._after) < len(self._before):
+            start = recurrent.restart_backward(layer, self._before[len(self._after)], len(self._n_ahead))
+        Y, state = recurrent.scan(layer, X, start, self._n_ahead)
+        self._after.append(state)
         return Y, _no_backprop
 
 
@@ -126,6 +132,7 @@ def _no_backprop(dY: Ragged) -> Ragged:
 
 
 def _encode(model: Encoder, chunks: Iterator[Floats2d], piece: int, lookahead: int) -> Iterator[Floats2d]:
+    scanner = _Scanner(model)
     states: Optional[List[State]] = None
     waiting: List[Floats2d] = []
     n_waiting = 0
@@ -134,11 +141,11 @@ def _encode(model: Encoder, chunks: Iterator[Floats2d], piece: int, lookahead: i
         n_waiting += len(chunk)
         while n_waiting >= piece + lookahead:
             rows = _joined(model, waiting)
-            (Y,), states = scan_encoder(model, [rows[: piece + lookahead]], states, [lookahead])
+            (Y,), states = scanner.scan([rows[: piece + lookahead]], states, [lookahead])
             waiting, n_waiting = [rows[piece:]], n_waiting - piece
             yield Y
     if n_waiting:
-        yield scan_encoder(model, [_joined(model, waiting)], states)[0][0]
+        yield scanner.scan([_joined(model, waiting)], states, [0])[0][0]
 
 
 def _joined(model: Model, parts: List[Floats2d]) -> Floats2d:
