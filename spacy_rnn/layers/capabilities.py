@@ -114,6 +114,16 @@ class Truncates:
 
 
 @dataclass(frozen=True)
+class Drops:
+    """Drop values in training, at rates that belong to the architecture.
+
+    rates (Tuple[str, ...]): The attributes that they are in.
+    """
+
+    rates: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class IsCrf:
     """Be a conditional random field over the scores that the layer gives."""
 
