@@ -16,8 +16,6 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from wasabi import table as format_table
 
-from spacy_rnn.cli.machine import processor
-
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS")}
@@ -36,6 +34,9 @@ def machine(*packages: str) -> Dict[str, Any]:
     packages (str): Names of packages whose versions count, beside those of this project's own.
     RETURNS (Dict[str, Any]): Processor, instruction sets, cores, thread limit, versions and date.
     """
+    # Imported here because NumPy counts its threads when it is loaded.
+    from spacy_rnn.evaluation import processor
+
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text() if cpuinfo.exists() else ""
     flags = set(" ".join(re.findall(r"^flags\s*:\s*(.*)$", text, re.MULTILINE)[:1]).split())

@@ -1,6 +1,7 @@
 """What the tests of several rooms share."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,8 @@ from hypothesis import settings
 from thinc.api import Ragged
 
 settings.register_profile("thorough", max_examples=20_000)
+# What wasabi colors its output with.
+COLOR = re.compile(r"\x1b\[[\d;]*m")
 
 
 @pytest.fixture
@@ -42,6 +45,66 @@ def python():
         return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory):
+    """(kind, split) -> the path of a corpus."""
+    from spacy.tokens import DocBin
+    from trained_pipelines import make_docs
+
+    folder = tmp_path_factory.mktemp("corpora")
+
+    def find(kind, split="test"):
+        path = folder / f"{kind}-{split}.spacy"
+        if not path.exists():
+            DocBin(docs=make_docs(kind, split), store_user_data=True).to_disk(path)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def pipelines(tmp_path_factory):
+    """(factory, n_updates) -> the directory of a pipeline of one component, trained so long."""
+    from trained_pipelines import SETTINGS, train
+
+    folder = tmp_path_factory.mktemp("pipelines")
+
+    def find(factory, n_updates=12):
+        path = folder / f"{factory}-{n_updates}" / "model-best"
+        if not path.exists():
+            path.parent.mkdir()
+            train(factory, *SETTINGS[factory], n_updates).to_disk(path)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def run():
+    """(arguments) -> the exit code of a command, and what it printed in one line."""
+    from typer.testing import CliRunner
+
+    from spacy_rnn.cli.app import rnn_cli
+
+    runner = CliRunner()
+
+    def invoke(*arguments):
+        result = runner.invoke(rnn_cli, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, " ".join(COLOR.sub("", result.output).split())
+
+    return invoke
+
+
+@pytest.fixture(scope="session")
+def read_page():
+    """(path) -> what is on a page."""
+    from trained_pipelines import Page
+
+    return Page
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from libcpp.vector cimport vector
 
 from cpython.exc cimport PyErr_CheckSignals
 
+import os
 import threading
 import time
 import weakref
@@ -17,6 +18,7 @@ import weakref
 # Not cpython.exc's, which makes an exception of what is only to be passed on.
 cdef extern from "Python.h":
     int _check_signals "PyErr_CheckSignals"()
+    unsigned long PyThread_get_thread_ident() nogil
 
 cdef extern from "call.h" namespace "spacy_rnn":
     enum Answer:
@@ -162,17 +164,27 @@ CELLS = ("elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_pe
 _NUMBERS = {name: number for number, name in enumerate(CELLS)}
 
 cdef const Kernels *_kernels = NULL
+cdef unsigned long _main_thread = 0
 
 
 cdef Answer _hear_signals() noexcept nogil:
     """Tell a long call whether to go on, after Python's handlers of signals have run. If one has raised an exception, it stays set,
     and what the engine throws then becomes that one: see `except +` in Cython's documentation."""
+    # Signals are handled in the main thread. No Python code here: it would handle them itself, and what they raise would be lost.
+    if PyThread_get_thread_ident() != _main_thread:
+        return DO_NOT_ASK
     with gil:
-        if threading.get_ident() != threading.main_thread().ident:
-            return DO_NOT_ASK
         return END if _check_signals() else GO_ON
 
 
+def _note_main_thread():
+    global _main_thread
+    _main_thread = threading.main_thread().ident
+
+
+_note_main_thread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_main_thread)
 ask_with(_hear_signals)
 
 

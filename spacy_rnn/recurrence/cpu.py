@@ -70,8 +70,8 @@ class CpuSession(Session):
     def step(self, inputs: Array, state: State) -> Dict[str, Array]:
         if self._has_table:
             inputs = as_whole_numbers(inputs)
-        elif inputs.ndim != 2:
-            raise ValueError(f"the inputs of a time step are a matrix [B, nI], got shape {inputs.shape}")
+        elif inputs.ndim != 2 or not is_float32(inputs):
+            raise ValueError(f"the inputs of a time step are float32 [B, nI], got {inputs.dtype} {inputs.shape}")
         shape = (inputs.shape[0], self.nH)
         check_states(self.cell, state, shape)
         after = {name: numpy.empty(shape, "float32") for name in self.cell.states}
@@ -85,6 +85,8 @@ class CpuSession(Session):
     def sweep(self, X: Array, batch: Batch, state: Optional[State], reverse: bool = False, out: Optional[Array] = None) -> Result:
         sweep = Sweep(self.cell, self.params, X, batch, state, None, reverse, out)
         check_sweep(sweep)
+        if not is_float32(X):
+            raise ValueError(f"a session of float32 weights reads float32 rows, got {X.dtype}")
         forward, result = _forward(sweep, self._weights, False)
         library.forward([forward], False)
         return result
