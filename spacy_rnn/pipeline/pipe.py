@@ -8,10 +8,7 @@ from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Model, Optimizer, set_dropout_rate
-
-# The attributes in which layers keep the dropout rates that belong to the architecture.
-OWN_RATES = ["dropout", "recurrent_dropout", "rate", "word_dropout"]
+from thinc.api import Model, Optimizer
 
 
 class RNNPipe(TrainablePipe):
@@ -82,8 +79,11 @@ class RNNPipe(TrainablePipe):
         **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
         RETURNS (Dict[str, float]): The losses.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers import drop_nothing
+
         if self._rehearsal_model is not None:
-            set_dropout_rate(self._rehearsal_model, 0.0, attrs=OWN_RATES)
+            drop_nothing(self._rehearsal_model)
         return super().rehearse(examples, **settings)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "RNNPipe":

@@ -13,7 +13,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from .heads import Gold, constraints_of, make_head
-from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
+from .pipe import RNNPipe, learn_vocabularies
 
 _HeadSettings = Tuple[bool, Optional[str]]
 
@@ -115,6 +115,9 @@ class SequencePipe(RNNPipe):
         **settings (Any): Without effect, as in spaCy.
         RETURNS (Dict[str, float]): The losses.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers import drop_nothing
+
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         validate_examples(examples, f"{type(self).__name__}.rehearse")
@@ -125,7 +128,7 @@ class SequencePipe(RNNPipe):
         self.prepare_update()
         set_dropout_rate(self.model, drop)
         set_dropout_rate(teacher, 0.0)
-        set_dropout_rate(teacher, 0.0, attrs=OWN_RATES)
+        drop_nothing(teacher)
         scores, backprop = self.model.begin_update(docs)
         teacher_scores, _ = teacher.begin_update(docs)
         loss, d_scores = self.head.rehearsal_loss(self.model, scores, teacher, teacher_scores)

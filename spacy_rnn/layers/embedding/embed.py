@@ -9,7 +9,7 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ...text.vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, count_words
-from ..capabilities import GivesRows, LearnsVocabulary, RowWise, declare, find_all
+from ..capabilities import Drops, GivesRows, LearnsVocabulary, RowWise, declare, find_all
 from ..plain.dropout import check_rate
 from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
@@ -104,4 +104,4 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
     return Ragged(E[ops.xp.asarray(ids)], cast(Ints1d, lengths)), backprop
 
 
-declare(forward, RowWise(), GivesRows(forward_rows), LearnsVocabulary())
+declare(forward, RowWise(), GivesRows(forward_rows), LearnsVocabulary(), Drops(("word_dropout",)))

@@ -7,6 +7,7 @@ from thinc.api import Model, Ops, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged, Shape
 
 from ...recurrence import Batch, Cell, Sweep, get_cell, run_sweeps
+from ..capabilities import Drops, declare
 from ..initializers import orthogonal_init
 from ..plain.dropout import check_rate
 from ..ragged.list2ragged import host_lengths
@@ -157,3 +158,6 @@ def add_gradients(model: Model, grads: Dict[str, FloatsXd], d_initial: Direction
     if learned and model.attrs["train_initial_state"]:
         for name, grad in d_initial.items():
             model.inc_grad(f"{name}0", grad.sum(axis=0))
+
+
+declare(forward, Drops(("recurrent_dropout",)))

@@ -8,7 +8,7 @@ from thinc.types import Ragged
 from thinc.util import get_width
 
 from ...recurrence import Backpropagation, get_cell
-from ..capabilities import IsRnn, Recurrent, declare
+from ..capabilities import Drops, IsRnn, Recurrent, declare
 from ..plain.dropout import check_rate
 from ..ragged.width import check_input_width
 from .direction import Init, build_direction
@@ -169,4 +169,9 @@ def _check_widths(model: Model[Ragged, Ragged]) -> None:
         )
 
 
-declare(forward, IsRnn(), Recurrent(scan, restart_backward, lambda model: model.attrs["bidirectional"], RnnSession))
+declare(
+    forward,
+    IsRnn(),
+    Recurrent(scan, restart_backward, lambda model: model.attrs["bidirectional"], RnnSession),
+    Drops(("dropout",)),
+)
