@@ -127,10 +127,10 @@ def check_saving(nlp, path):
     return loaded
 
 
-@pytest.mark.parametrize("decoder", ["softmax", "crf"])
-def test_in_a_tagger(decoder, tmp_path):
+@pytest.mark.parametrize("use_crf", [False, True])
+def test_in_a_tagger(use_crf, tmp_path):
     model = {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec()}
-    nlp, pipe = make_nlp("rnn_pos_tagger", model, decoder=decoder, store_probs=True)
+    nlp, pipe = make_nlp("rnn_pos_tagger", model, use_crf=use_crf, store_probs=True)
     loaded = check_saving(nlp, tmp_path / "saved")
     sums = [sum(token._.rnn_pos_probs.values()) for token in nlp(Doc(nlp.vocab, words=WORDS))]
     assert_allclose(sums, 1, rtol=1e-5)
@@ -140,23 +140,23 @@ def test_in_a_tagger(decoder, tmp_path):
         assert [label for _, label in loaded.get_pipe("rnn_pos_tagger").stream(WORDS, piece=piece, lookahead=99)] == whole
 
 
-@pytest.mark.parametrize("decoder", ["softmax", "crf"])
+@pytest.mark.parametrize("use_crf", [False, True])
 @pytest.mark.parametrize("name", ["crf", "rnn", "truncate"])
-def test_as_the_outermost_layer_of_a_tagger(name, decoder, tmp_path):
+def test_as_the_outermost_layer_of_a_tagger(name, use_crf, tmp_path):
     model = inside({"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec()}, name)
-    nlp, _ = make_nlp("rnn_tagger", model, decoder=decoder)
+    nlp, _ = make_nlp("rnn_tagger", model, use_crf=use_crf)
     check_saving(nlp, tmp_path / "saved")
 
 
-@pytest.mark.parametrize("decoder", ["softmax", "crf"])
+@pytest.mark.parametrize("use_crf", [False, True])
 @pytest.mark.parametrize("name", ["softmax", "crf", "rnn"])
-def test_as_the_last_layer_of_a_tagger(name, decoder, tmp_path):
+def test_as_the_last_layer_of_a_tagger(name, use_crf, tmp_path):
     model = {"@architectures": "layer_names.Tagger.v1", "name": name, "tok2vec": tok2vec()}
-    nlp, pipe = make_nlp("rnn_tagger", model, decoder=decoder, store_probs=True)
+    nlp, pipe = make_nlp("rnn_tagger", model, use_crf=use_crf, store_probs=True)
     check_saving(nlp, tmp_path / "saved")
     doc = nlp("They book")
     assert_allclose([sum(token._.rnn_tag_probs.values()) for token in doc], 1, rtol=1e-5)
-    if decoder == "softmax":
+    if not use_crf:
         (rows,) = pipe.model.predict([doc])
         assert_allclose(sorted(doc[0]._.rnn_tag_probs.values()), sorted(rows[0].tolist()), rtol=1e-6)
 

@@ -25,7 +25,10 @@ from .ragged.list2ragged import build_list2ragged, join_rows
 from .ragged.split import split_array, split_rows
 from .ragged.wrapper import with_rows
 from .recurrent.precision import set_precision
-from .recurrent.rnn import begin_scan, build_rnn, initial_state, require_weights, scan
+from .recurrent.rnn import build_rnn
+from .recurrent.scanning import begin_scan, initial_state, scan
+from .recurrent.session import RnnSession
+from .recurrent.stack import require_weights
 from .row_wise import find_mixing
 
 declare_foreign()
@@ -35,6 +38,7 @@ __all__ = [
     "EngineOps",
     "GivesRows",
     "Recurrent",
+    "RnnSession",
     "RowWise",
     "Truncates",
     "attention_weights",

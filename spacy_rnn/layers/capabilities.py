@@ -42,15 +42,18 @@ class RowWise:
 class Recurrent:
     """Carry a state from row to row of each sequence.
 
-    scan (Callable): (layer, X, state, n_ahead) -> (Y, state), as `spacy_rnn.layers.scan`: from rows [N, nI] and the state before
-        the first rows, or None, to rows [N, nO] and the state before the n_ahead [B] last rows.
+    scan (Callable): (layer, X, state, n_ahead, session) -> (Y, state), as `spacy_rnn.layers.scan`: from rows [N, nI] and the
+        state before the first rows, or None, to rows [N, nO] and the state before the n_ahead [B] last rows.
     restart_backward (Callable): (layer, state, B) -> state: what forward directions go on with, while backward ones start anew.
     is_bidirectional (Callable): (layer) -> bool: whether there is a backward direction.
+    begin (Callable): (layer) -> what `scan` takes as its last argument, `session`: what the calls for many pieces have in common,
+        e.g. packed weights; None if there is nothing.
     """
 
-    scan: Callable[[Model, Ragged, Optional[State], Optional[Sequence[int]]], Tuple[Ragged, State]]
+    scan: Callable[[Model, Ragged, Optional[State], Optional[Sequence[int]], Any], Tuple[Ragged, State]]
     restart_backward: Callable[[Model, State, int], State]
     is_bidirectional: Callable[[Model], bool]
+    begin: Callable[[Model], Any] = lambda layer: None
 
 
 @dataclass(frozen=True)

@@ -25,31 +25,30 @@ _ROW_WISE = """
 """.split()
 
 
-def declare_foreign() -> None:
-    """Declare them."""
-    for name in _ROW_WISE:
-        declare_by_name(f"thinc.layers.{name}.forward", RowWise())
-    for name, capabilities in _others().items():
-        declare_by_name(f"{name}.forward", *capabilities)
-
-
-def _others() -> Dict[str, Tuple[Any, ...]]:
-    return {
-        "spacy.ml._character_embed": (RowWise(),),
-        "spacy.ml.featureextractor": (RowWise(), ExtractsFeatures()),
-        "spacy.ml.staticvectors": (RowWise(), ProjectsVectors()),
-        "thinc.layers.array_getitem": (RowWise(holds=_takes_columns),),
-        "thinc.layers.chain": (Chains(),),
-        "thinc.layers.hashembed": (HashesRows(),),
-        "thinc.layers.logistic": (GivesProbabilities(),),
-        "thinc.layers.ragged2list": (SplitsRows(),),
-        "thinc.layers.sigmoid_activation": (GivesProbabilities(),),
-        "thinc.layers.softmax": (IsSoftmax(),),
-        "thinc.layers.softmax_activation": (GivesProbabilities(),),
-        "thinc.layers.with_padded": (Pads(),),
-    }
-
-
 def _takes_columns(model: Model) -> bool:
     index = model.attrs["index"]
     return isinstance(index, tuple) and index[:1] in ((slice(None),), (slice(0, None),))
+
+
+_OTHERS: Dict[str, Tuple[Any, ...]] = {
+    "spacy.ml._character_embed": (RowWise(),),
+    "spacy.ml.featureextractor": (RowWise(), ExtractsFeatures()),
+    "spacy.ml.staticvectors": (RowWise(), ProjectsVectors()),
+    "thinc.layers.array_getitem": (RowWise(holds=_takes_columns),),
+    "thinc.layers.chain": (Chains(),),
+    "thinc.layers.hashembed": (HashesRows(),),
+    "thinc.layers.logistic": (GivesProbabilities(),),
+    "thinc.layers.ragged2list": (SplitsRows(),),
+    "thinc.layers.sigmoid_activation": (GivesProbabilities(),),
+    "thinc.layers.softmax": (IsSoftmax(),),
+    "thinc.layers.softmax_activation": (GivesProbabilities(),),
+    "thinc.layers.with_padded": (Pads(),),
+}
+
+
+def declare_foreign() -> None:
+    """Declare what they can do, without importing them."""
+    for name in _ROW_WISE:
+        declare_by_name(f"thinc.layers.{name}.forward", RowWise())
+    for name, capabilities in _OTHERS.items():
+        declare_by_name(f"{name}.forward", *capabilities)

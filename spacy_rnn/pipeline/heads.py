@@ -231,6 +231,18 @@ def make_head(use_crf: bool, model: Model, name: str, constraints: Optional[str]
     return CRFHead(), model
 
 
+def constraints_of(model: Model) -> Optional[str]:
+    """Give the constraints of a model.
+
+    model (Model): The model of a tagger.
+    RETURNS (Optional[str]): As in `spacy_rnn.CRF.v1`; None if it is none.
+    """
+    # Imported here because importing a factory must stay cheap.
+    from ..layers.capabilities import IsCrf, find
+
+    return model.attrs["constraints"] if find(model, IsCrf) else None
+
+
 def softmax_probabilities(model: Model, scores: Rows) -> numpy.ndarray:
     """Find how probable each label is, from a model that ends in a softmax.
 

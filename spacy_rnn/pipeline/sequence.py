@@ -12,7 +12,7 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from .heads import Gold, make_head
+from .heads import Gold, constraints_of, make_head
 from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
 
 _HeadSettings = Tuple[bool, Optional[str]]
@@ -190,7 +190,7 @@ class SequencePipe(RNNPipe):
         return self
 
     def _head_settings(self) -> _HeadSettings:
-        return self.cfg["use_crf"], self.model.attrs.get("constraints")
+        return self.cfg["use_crf"], constraints_of(self.model)
 
     def _require_head(self, expected: _HeadSettings, error: Optional[Exception]) -> None:
         found = self._head_settings()

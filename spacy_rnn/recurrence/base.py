@@ -67,9 +67,9 @@ class SweepSession(Session):
         RAISES (ValueError): If they do not fit the session or the state.
         """
         X = inputs if self.table is None else self.table[self.xp.asarray(as_table_rows(inputs, self.table.shape[0]))]
-        nI, nH = self.params["W"].shape[1], self.params["R"].shape[1]
-        if X.ndim != 2 or X.shape[1] != nI:
-            raise ValueError(f"the inputs of a time step: expected shape [B, {nI}], got {tuple(X.shape)}")
+        nI, nH, dtype = self.params["W"].shape[1], self.params["R"].shape[1], self.params["W"].dtype
+        if X.ndim != 2 or X.shape[1] != nI or X.dtype != dtype:
+            raise ValueError(f"the inputs of a time step are {dtype} [B, {nI}], got {X.dtype} {tuple(X.shape)}")
         check_states(self.cell, state, (X.shape[0], nH))
         return X
 

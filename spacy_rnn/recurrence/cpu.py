@@ -70,8 +70,8 @@ class CpuSession(Session):
     def step(self, inputs: Array, state: State) -> Dict[str, Array]:
         if self._has_table:
             inputs = as_whole_numbers(inputs)
-        elif inputs.ndim != 2:
-            raise ValueError(f"the inputs of a time step are a matrix [B, nI], got shape {inputs.shape}")
+        elif inputs.ndim != 2 or not is_float32(inputs):
+            raise ValueError(f"the inputs of a time step are float32 [B, nI], got {inputs.dtype} {inputs.shape}")
         shape = (inputs.shape[0], self.nH)
         check_states(self.cell, state, shape)
         after = {name: numpy.empty(shape, "float32") for name in self.cell.states}
@@ -85,6 +85,8 @@ class CpuSession(Session):
     def sweep(self, X: Array, batch: Batch, state: Optional[State], reverse: bool = False, out: Optional[Array] = None) -> Result:
         sweep = Sweep(self.cell, self.params, X, batch, state, None, reverse, out)
         check_sweep(sweep)
+        if not is_float32(X):
+            raise ValueError(f"a session of float32 weights reads float32 rows, got {X.dtype}")
         forward, result = _forward(sweep, self._weights, False)
         library.forward([forward], False)
         return result
@@ -213,12 +215,9 @@ def _forward(sweep: Sweep, weights: Any, is_train: bool) -> Tuple[Any, Result]:
     mask = None if sweep.mask is None else whole(sweep.mask)
     Y = numpy.empty((sweep.X.shape[0], _state_shape(sweep)[1]), "float32") if sweep.out is None else sweep.out
     final = {name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states}
-    # The engine counts the rows of the batch here; where sequences start is up to the plan. How far rows are apart cannot be seen
-    # of a single one.
-    X = _rows(sweep.X)[: max(2, sweep.batch.n_rows)]
     forward = library.ForwardSweep(
         weights,
-        X,
+        _rows(sweep.X),
         *_plan(sweep.batch),
         sweep.reverse,
         first.get("h"),

@@ -1,7 +1,7 @@
 """Encoders that read a sequence piece by piece, with carried state: streams, and sequences too long for memory."""
 
 from functools import partial
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
@@ -17,6 +17,7 @@ def scan_encoder(
     Xs: List[Floats2d],
     states: Optional[List[State]] = None,
     n_ahead: Optional[Sequence[int]] = None,
+    session: Optional["EncoderSession"] = None,
 ) -> Tuple[List[Floats2d], List[State]]:
     """Run an encoder over the next piece of some streams, and return the state to go on with.
 
@@ -32,14 +33,18 @@ def scan_encoder(
     states (Optional[List[Dict[str, Floats3d]]]): What the call for the pieces before has returned; None before the first.
     n_ahead (Optional[Sequence[int]]): How many of each stream's rows are the look ahead; they belong to the next piece as well.
         No rows if None.
+    session (Optional[EncoderSession]): Of this encoder, for many small pieces: weights are then not looked at in each call.
     RETURNS (Tuple[List[Floats2d], List[Dict[str, Floats3d]]]): The outputs of the pieces, [n - n_ahead, nO]; and for each
         recurrent layer, from the first to the last, its state as in `scan`.
-    RAISES (ValueError): If the encoder has a layer that cannot be cut, e.g. a convolution; or if the states or the numbers of
-        rows do not fit.
+    RAISES (ValueError): If the encoder has a layer that cannot be cut, e.g. a convolution; or if the states, the numbers of rows
+        or the session do not fit.
     """
-    check_encoder(model)
+    if session is None:
+        check_encoder(model)
+    elif session.model is not model:
+        raise ValueError("the session is that of another encoder: begin one with this encoder")
     ahead = [0] * len(Xs) if n_ahead is None else list(n_ahead)
-    run = _Run(states, ahead)
+    run = _Run(states, ahead, {} if session is None else session.layers)
     Ys = with_forwards(model, run.choose).predict(Xs)
     if states is not None and len(states) != len(run.after):
         raise ValueError(f"the encoder has {len(run.after)} recurrent layers, and takes a state for each, got {len(states)}")
@@ -98,10 +103,30 @@ def reads_backward(model: Model) -> bool:
     return any((recurrent := find(node, Recurrent)) and recurrent.is_bidirectional(node) for node in model.walk())
 
 
-class _Run:
-    """One run over a piece: the states before it, those after it as far as the layers have run, and the look ahead."""
+class EncoderSession:
+    """An encoder that reads many pieces with the same weights. What changes them meanwhile may or may not show."""
 
-    def __init__(self, before: Optional[List[State]], n_ahead: List[int]) -> None:
+    def __init__(self, model: Encoder) -> None:
+        """Begin.
+
+        model (Model[List[Floats2d], List[Floats2d]]): The encoder.
+        RAISES (ValueError): If it has a layer that cannot be cut, or no weights yet.
+        """
+        check_encoder(model)
+        self.model = model
+        self.layers: Dict[int, Any] = {}
+        for layer in model.walk():
+            recurrent = find(layer, Recurrent)
+            if recurrent is not None:
+                self.layers[layer.id] = recurrent.begin(layer)
+
+
+class _Run:
+    """One run over a piece: the states before it, those after it as far as the layers have run, the look ahead, and what layers
+    have in common with other runs."""
+
+    def __init__(self, before: Optional[List[State]], n_ahead: List[int], sessions: Mapping[int, Any]) -> None:
+        self.sessions = sessions
         self.before = before
         self.after: List[State] = []
         self.n_ahead = n_ahead
@@ -116,7 +141,7 @@ class _Run:
         start: Optional[State] = None
         if self.before is not None and len(self.after) < len(self.before):
             start = recurrent.restart_backward(layer, self.before[len(self.after)], len(self.n_ahead))
-        Y, state = recurrent.scan(layer, X, start, self.n_ahead)
+        Y, state = recurrent.scan(layer, X, start, self.n_ahead, self.sessions.get(layer.id))
         self.after.append(state)
         return Y, _no_backprop
 
@@ -126,6 +151,7 @@ def _no_backprop(dY: Ragged) -> Ragged:
 
 
 def _encode(model: Encoder, chunks: Iterator[Floats2d], piece: int, lookahead: int) -> Iterator[Floats2d]:
+    session = EncoderSession(model)
     states: Optional[List[State]] = None
     waiting: List[Floats2d] = []
     n_waiting = 0
@@ -134,11 +160,11 @@ def _encode(model: Encoder, chunks: Iterator[Floats2d], piece: int, lookahead: i
         n_waiting += len(chunk)
         while n_waiting >= piece + lookahead:
             rows = _joined(model, waiting)
-            (Y,), states = scan_encoder(model, [rows[: piece + lookahead]], states, [lookahead])
+            (Y,), states = scan_encoder(model, [rows[: piece + lookahead]], states, [lookahead], session)
             waiting, n_waiting = [rows[piece:]], n_waiting - piece
             yield Y
     if n_waiting:
-        yield scan_encoder(model, [_joined(model, waiting)], states)[0][0]
+        yield scan_encoder(model, [_joined(model, waiting)], states, session=session)[0][0]
 
 
 def _joined(model: Model, parts: List[Floats2d]) -> Floats2d:

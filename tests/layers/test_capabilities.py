@@ -1,13 +1,16 @@
 """What a layer can do is declared for its forward function; its name says nothing."""
 
 import functools
+import re
 from importlib import import_module
+from pathlib import Path
 
 import numpy
 import pytest
 from numpy.testing import assert_array_equal
 from thinc.api import Linear, Model, Ragged, chain, noop, with_debug, with_nvtx_range
 
+import spacy_rnn
 from spacy_rnn.layers import (
     RowWise,
     Truncates,
@@ -160,3 +163,16 @@ def test_an_own_class_of_models_stays_one():
     assert isinstance(changed, Own)
     X = Ragged(numpy.ones((2, WIDTH), dtype="float32"), numpy.asarray([2]))
     assert changed.predict(X) is X
+
+
+def test_nothing_else_looks_at_names_or_at_thincs_private_function():
+    """Of a layer: a component, a cell or an engine has a name of its own."""
+    package = Path(spacy_rnn.__file__).parent
+    private, name = re.compile(r"\._func\b"), re.compile(r"\b(node|layer|model|last|scores|rnn)\.name\b\s*(==|!=|in\b|not in\b)")
+    found = [
+        f"{path.relative_to(package)}: {line.strip()}"
+        for path in sorted(package.rglob("*.py"))
+        for line in path.read_text(encoding="utf8").splitlines()
+        if name.search(line) or (private.search(line) and path.name != "capabilities.py")
+    ]
+    assert found == []

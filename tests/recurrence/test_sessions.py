@@ -159,7 +159,8 @@ def test_weights_are_those_of_the_beginning():
 
 BAD_INPUTS = {
     "wider rows": ("dense", lambda x, state: (numpy.ones((B, nI + 1), "float32"), state), f"{nI}"),
-    "a vector": ("dense", lambda x, state: (numpy.ones(nI, "float32"), state), "matrix|shape"),
+    "float64": ("dense", lambda x, state: (x.astype("float64"), state), "float32.*float64"),
+    "a vector": ("dense", lambda x, state: (numpy.ones(nI, "float32"), state), f"float32.*{nI}"),
     "fewer rows than states": ("dense", lambda x, state: (x[:2], state), "2"),
     "a state of other units": ("dense", lambda x, state: (x, {key: array[:, 1:] for key, array in state.items()}), f"{nH}"),
     "a state without c": ("dense", lambda x, state: (x, {"h": state["h"]}), "c"),

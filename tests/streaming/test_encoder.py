@@ -301,7 +301,7 @@ def test_a_container_of_ones_own_passes_on_what_its_layers_carry(rows, randomize
 def test_a_recurrent_layer_of_ones_own_carries_its_state(rows):
     """Running sums, which begin with 1."""
 
-    def run(model, X, state, n_ahead):
+    def run(model, X, state, n_ahead, session):
         start = [numpy.ones(WIDTH)] * len(X.lengths) if state is None else state["sum"]
         ends = numpy.cumsum(X.lengths)
         sums = [start[i] + X.data[end - n : end].cumsum(axis=0) for i, (n, end) in enumerate(zip(X.lengths, ends, strict=True))]
@@ -309,7 +309,7 @@ def test_a_recurrent_layer_of_ones_own_carries_its_state(rows):
         return Ragged(numpy.concatenate(sums), X.lengths), {"sum": [Y[-1] if len(Y) else start[i] for i, Y in enumerate(kept)]}
 
     def forward(model, X, is_train):
-        return run(model, X, None, None)[0], None
+        return run(model, X, None, None, None)[0], None
 
     declare(forward, Recurrent(run, lambda model, state, n: state, lambda model: False))
     model = encoder(Model("sums", forward), with_array(LayerNorm(WIDTH)))

@@ -163,9 +163,13 @@ struct Kernels {
 // The instruction sets this was built with, best first, ended by null; `supported` says whether the processor has one.
 const Kernels *const *all_kernels();
 
+// What follows can be ended early where the caller has asked for it (call.h); it then throws Ended, and what was written is undefined.
+
 // Executes sweeps that do not depend on each other, one after the other, or all but the first on threads of their own.
 void run_forward(const Kernels &kernels, const Forward *const *sweeps, int n, bool threads);
 void run_backward(const Kernels &kernels, const Backward *const *sweeps, int n, bool threads);
+
+void run_multiply(const Kernels &kernels, const MatrixProduct &product);
 
 // Orders sequences by decreasing length; equal lengths keep their order.
 void order_by_length(const int32_t *length, int64_t n, int32_t *order);

@@ -12,6 +12,7 @@
 #endif
 
 #include "engine.h"
+#include "pause.h"
 
 #if defined(__clang__)
 #define SPACY_RNN_INLINE inline __attribute__((always_inline))

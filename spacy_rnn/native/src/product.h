@@ -5,6 +5,15 @@
 
 inline int64_t vectors(int64_t n) { return (n + V - 1) / V; }
 
+// Of no floats the address may be null, which the functions of the standard library do not allow.
+inline void copy_floats(const float *from, int64_t n, float *to) {
+    if (n > 0) std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
+}
+
+inline void clear_floats(float *x, int64_t n) {
+    if (n > 0) std::memset(x, 0, static_cast<size_t>(n) * sizeof(float));
+}
+
 // How two factors enter a sum. Bfloat16Pairs, where there are instructions for it, is the other way.
 struct Float32 {
     static SPACY_RNN_INLINE Vec multiply_add(Vec x, Vec w, Vec sum) { return fma(x, w, sum); }

@@ -74,16 +74,14 @@ inline void take_units(const Group &group, const float *from, int64_t stride, in
     const int64_t width = vectors(nH) * V;
     for (int64_t i = 0; i < group.size; i++, to += width) {
         if (from == nullptr) {
-            std::memset(to, 0, static_cast<size_t>(width) * sizeof(float));
+            clear_floats(to, width);
         } else {
             copy_padded(from + group.sequence(i) * stride, nH, to);
         }
     }
 }
 
-inline void put_units(const float *from, int64_t nH, float *to) {
-    std::memcpy(to, from, static_cast<size_t>(nH) * sizeof(float));
-}
+inline void put_units(const float *from, int64_t nH, float *to) { copy_floats(from, nH, to); }
 
 inline void multiply(const float *a, const float *b, int64_t n, float *to) {
     for (int64_t i = 0; i < n; i += V) store(to + i, load(a + i) * load(b + i));
@@ -280,6 +278,7 @@ class ForwardSweep {
             for (int64_t i = 0; i < rows; i++) std::memcpy(z + i * z_width_, x_[i], static_cast<size_t>(z_width_) * sizeof(float));
             return z;
         }
+        work_.add(rows * w_.nI * z_width_);
         prepare(x_, rows, w_.nI, prepared_x_.data());
         z_rows_.fill(z, z_width_, rows);
         rows_product<Factors>({x_.data(), x_width_, w_.W.data(), w_.b.data(), nullptr, z_rows_.data(), z_width_, false, 0}, rows);
@@ -293,6 +292,7 @@ class ForwardSweep {
     }
 
     void run_step_at(const Group &group, int64_t t, float *z, int64_t n) {
+        work_.add(n * w_.nH * z_width_);
         const float *h_in = h_now_;
         if (f_.mask != nullptr) {
             multiply(h_now_, mask_.data(), n * width_, masked_.data());
@@ -350,6 +350,7 @@ class ForwardSweep {
     Buffer h_, c_, sums_, z_, mask_, masked_, reset_h_, prepared_x_, prepared_h_;
     float *h_now_ = nullptr, *h_next_ = nullptr;
     int64_t visited_ = 0;
+    Work work_;
 };
 
 // The projections of rows [n, nI], as a sweep reads them where its `projected` says so.
