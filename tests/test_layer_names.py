@@ -6,7 +6,7 @@ import spacy
 from numpy.testing import assert_allclose
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy_rnn.rendering import render_states
+from spacy_rnn.pages import render_states
 from thinc.api import Linear, Model, chain, fix_random_seed, softmax_activation, with_array
 from typer.testing import CliRunner
 
