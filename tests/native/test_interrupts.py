@@ -18,14 +18,22 @@ from numpy.testing import assert_array_equal
 
 
 def is_interrupted(call, after=0.1):
-    timer = threading.Timer(after, signal.raise_signal, [signal.SIGINT])
-    timer.start()
+    begun = threading.Event()
+
+    def interrupt():
+        begun.wait()
+        time.sleep(after)
+        signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     try:
+        begun.set()
         call()
     except KeyboardInterrupt:
         return True
     finally:
-        timer.join()
+        thread.join()
     return False
 """
 
@@ -217,11 +225,16 @@ def test_a_handler_may_raise_what_it_likes_or_nothing(run_alone):
 
 def test_in_other_threads_calls_go_on(run_alone):
     run_alone("""
-        layer, expected = Layer("elman_tanh", [20_000], 1, 256), Layer("elman_tanh", [20_000], 1, 256)
+        layer, expected = Layer("elman_tanh", [60_000], 1, 256), Layer("elman_tanh", [60_000], 1, 256)
         library.forward([expected.sweep()], False)
         thread = threading.Thread(target=library.forward, args=([layer.sweep()], False))
         thread.start()
-        assert is_interrupted(lambda: time.sleep(60), 0.01)
+
+        def wait():
+            while True:
+                time.sleep(0.001)
+
+        assert is_interrupted(wait, 0.01)
         assert thread.is_alive()
         thread.join()
         assert_array_equal(layer.Y, expected.Y)
