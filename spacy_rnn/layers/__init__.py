@@ -18,7 +18,7 @@ from .plain.highway import build_highway
 from .plain.ngram_dropout import build_ngram_dropout
 from .plain.pool import attention_weights, build_pool
 from .plain.sequence_dropout import build_sequence_dropout
-from .plain.truncate import build_truncate
+from .plain.truncate import build_truncate, find_truncating
 from .ragged.list2ragged import build_list2ragged, join_rows
 from .ragged.split import split_array, split_rows
 from .ragged.wrapper import with_rows
@@ -56,6 +56,7 @@ __all__ = [
     "declare_row_wise",
     "embed_rows",
     "find_mixing",
+    "find_truncating",
     "initial_state",
     "join_rows",
     "learn_vocabulary",

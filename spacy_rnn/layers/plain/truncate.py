@@ -8,7 +8,7 @@ from thinc.types import Floats2d
 
 def build_truncate(encode: Model[List[Floats2d], List[Floats2d]], max_length: int) -> Model[List[Floats2d], List[Floats2d]]:
     """Let an encoder see only the first rows of every sequence. For a text categorizer; the output has a row less for each row
-    that was cut, so a tagger cannot use it.
+    that was cut, so taggers and components that listen to a shared encoder cannot use it.
 
     encode (Model[List[Floats2d], List[Floats2d]]): The encoder.
     max_length (int): The number of rows that is kept.
@@ -51,3 +51,12 @@ def forward(model: Model[List[Floats2d], List[Floats2d]], Xs: List[Floats2d], is
         return dXs
 
     return Ys, backprop
+
+
+def find_truncating(model: Model) -> Optional[Model]:
+    """Find a layer that gives fewer rows than it is given.
+
+    model (Model): Any model.
+    RETURNS (Optional[Model]): The first such layer in it; None if there is none.
+    """
+    return next((node for node in model.walk() if node._func is forward), None)
