@@ -70,7 +70,7 @@ def make_rnn_textcat(
         averaged over the classes matters, or where later texts are of other classes than the training texts are. None if all
         texts count the same.
     scorer (Optional[Callable]): The scoring method.
-    store_attention (bool): Whether texts get `doc._.rnn_attention`: float32 [n], how much each token counted; it sums to 1.
+    store_attention (bool): Whether texts get `doc._.rnn_attention`: [n], how much each token counted; it sums to 1.
     RETURNS (RNNTextCategorizer): The component.
     RAISES (ValueError): If class_weight is unknown.
     """
@@ -112,7 +112,7 @@ def make_rnn_textcat_multilabel(
     model (Model[List[Doc], Floats2d]): The model, from B texts to probabilities [B, classes].
     threshold (float): The probability from which on a class counts as true.
     scorer (Optional[Callable]): The scoring method.
-    store_attention (bool): Whether texts get `doc._.rnn_attention`: float32 [n], how much each token counted; it sums to 1.
+    store_attention (bool): Whether texts get `doc._.rnn_attention`: [n], how much each token counted; it sums to 1.
     RETURNS (RNNMultiLabelTextCategorizer): The component.
     """
     require_whole_texts(nlp, name, model)
