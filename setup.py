@@ -25,7 +25,15 @@ def is_x86() -> bool:
 
 
 SOURCE = Path("spacy_rnn", "native")
-COMMON = ["_native.pyx", "src/engine.cpp", "src/buffer.cpp", "src/paths.cpp", "src/paths_exact.cpp", "src/processor.cpp"]
+COMMON = [
+    "_native.pyx",
+    "src/engine.cpp",
+    "src/call.cpp",
+    "src/buffer.cpp",
+    "src/paths.cpp",
+    "src/paths_exact.cpp",
+    "src/processor.cpp",
+]
 KERNELS = {"portable": []}
 X86 = is_x86()
 if X86:

@@ -16,8 +16,6 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from wasabi import table as format_table
 
-from spacy_rnn.cli.machine import processor
-
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS")}
@@ -36,6 +34,9 @@ def machine(*packages: str) -> Dict[str, Any]:
     packages (str): Names of packages whose versions count, beside those of this project's own.
     RETURNS (Dict[str, Any]): Processor, instruction sets, cores, thread limit, versions and date.
     """
+    # Imported here because NumPy counts its threads when it is loaded.
+    from spacy_rnn.evaluation import processor
+
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text() if cpuinfo.exists() else ""
     flags = set(" ".join(re.findall(r"^flags\s*:\s*(.*)$", text, re.MULTILINE)[:1]).split())
@@ -58,9 +59,9 @@ def engine() -> Dict[str, Optional[str]]:
     import numpy
 
     from spacy_rnn.native import library
-    from spacy_rnn.recurrence import select_engine
+    from spacy_rnn.recurrence import get_cell, select_engine
 
-    chosen = select_engine(numpy.zeros((1, 1), dtype="float32")).__name__
+    chosen = select_engine(get_cell("lstm"), numpy.zeros((1, 1), dtype="float32")).name
     return {"engine": chosen, "instruction set": library.selected() if library is not None else None}
 
 

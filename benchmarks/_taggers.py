@@ -86,7 +86,7 @@ def build_tagger(tagger: Tagger, train: Path) -> Language:
     """
     fix_random_seed(0)
     if tagger.path is not None:
-        overrides = {f"components.{tagger.factory}.use_crf": tagger.use_crf}
+        overrides = {"components.tagger.use_crf": tagger.use_crf}
         nlp = load_model_from_config(load_config(ROOT / tagger.path, overrides, interpolate=True))
     else:
         nlp = spacy.blank("en")

@@ -77,7 +77,7 @@ BAG_OF_WORDS = Run("TF-IDF bigrams + logistic regression", None, {"ngrams": 2, "
 POOLINGS = (["last"], ["mean"], ["max"], ["attention"], ["last", "max"], ["mean", "max"], ["last", "mean", "max", "attention"])
 
 # A tenth of the words of EWT: smaller batches, more passes over them, no word left out, and more of its characters.
-EMBED = "components.rnn_pos_tagger.model.tok2vec.embed"
+EMBED = "components.tagger.model.tok2vec.embed"
 SMALL_TREEBANK = {
     "training.batcher.size": 300,
     "training.optimizer.learn_rate.total_steps": 2600,
@@ -157,7 +157,7 @@ TABLES = {
             Run(
                 f"{name}: {' + '.join(pooling)}",
                 "configs/textcat.cfg",
-                {"vars.cell": cell, "components.rnn_textcat.model.pooling": pooling},
+                {"vars.cell": cell, "components.textcat.model.pooling": pooling},
             )
             for name, cell in CELLS.items()
             for pooling in POOLINGS

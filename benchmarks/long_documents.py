@@ -37,7 +37,7 @@ from thinc.api import fix_random_seed
 from wasabi import table as format_table
 
 CONFIG = ROOT / "configs" / "textcat.cfg"
-TOK2VEC = "components.rnn_textcat.model.tok2vec"
+TOK2VEC = "components.textcat.model.tok2vec"
 N_DOCUMENTS, LENGTH, N_WORDS = 64, 2_500, 10_000
 CHECKPOINT_ROWS = {"all is kept": 0, "pieces": 10_000, "default": None}
 MEMORY_GOAL, TIME_GOAL = 2_048, 1.4

@@ -17,6 +17,7 @@ from _measure import RESULTS, Times, engine, machine, run_on_one_thread
 from spacy.tokens import Doc, DocBin
 
 from spacy_rnn.layers import set_precision
+from spacy_rnn.pipeline.tagger import RNNTagger
 
 ROUNDS = 20
 
@@ -66,7 +67,7 @@ def main(
     nlp = spacy.load(pipeline)
     texts = [[token.text for token in sent] for doc in DocBin().from_disk(corpus).get_docs(nlp.vocab) for sent in doc.sents]
     docs = [Doc(nlp.vocab, words=words) for words in texts]
-    taggers = {name: pipe for name, pipe in nlp.pipeline if name in ("rnn_tagger", "rnn_pos_tagger")}
+    taggers = {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, RNNTagger)}
     rows = {name: measure(pipe, docs) for name, pipe in taggers.items()}
     srsly.write_json(output, {"machine": machine(), **engine(), "corpus": corpus.name, "rows": rows})
     for name, row in rows.items():

@@ -23,6 +23,8 @@ from _measure import MEGABYTE, RESULTS, engine, in_new_process, machine, peak_me
 from spacy.tokens import Doc, DocBin
 from wasabi import table as format_table
 
+from spacy_rnn.pipeline.tagger import RNNTagger
+
 Row = Dict[str, Any]
 
 LENGTHS = [10_000, 100_000, 1_000_000]
@@ -39,7 +41,7 @@ def load(pipeline: Path) -> Tuple[Any, Any]:
     RETURNS (Tuple[Any, Any]): The pipeline, and its tagger.
     """
     nlp = spacy.load(pipeline)
-    (tagger,) = [pipe for name, pipe in nlp.pipeline if name in ("rnn_tagger", "rnn_pos_tagger")]
+    (tagger,) = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNTagger)]
     return nlp, tagger
 
 

@@ -3,57 +3,23 @@
 spaCy's own `convert --converter ner` ends a sentence at empty lines only, not at lines of whitespace, which WNUT-17 has.
 """
 
+import re
 from pathlib import Path
-from typing import Annotated, List, NamedTuple, Optional, Union
+from typing import Annotated, Dict, List, Optional, Union
 
 import typer
+from command_errors import reported_errors
+from conll import Sentence, read_conll
+from corpus_files import write_corpus
 from spacy.tokens import Doc, DocBin
-from spacy.training import biluo_tags_to_spans, iob_to_biluo
 from spacy.vocab import Vocab
-from text_files import read_text
 
-
-class Sentence(NamedTuple):
-    """A sentence.
-
-    words (List[str]): Its words.
-    tags (List[str]): A tag for each: "O", or "B-" or "I-" and a type.
-    """
-
-    words: List[str]
-    tags: List[str]
-
-
-def read_conll(path: Path) -> List[Sentence]:
-    """Read a file of one word a line: the first column is the word, the last its tag. Columns are separated by tabs, or by
-    whitespace where there is no tab; sentences by lines of nothing but whitespace. Lines of -DOCSTART- are left out.
-
-    path (Path): The file, plain or `.gz`.
-    RETURNS (List[Sentence]): The sentences.
-    RAISES (ValueError): With file and line number, if a line is malformed; or if the file has no sentence, or is no text.
-    """
-    sentences: List[Sentence] = []
-    words: List[str] = []
-    tags: List[str] = []
-    for number, line in enumerate([*read_text(path).split("\n"), ""], start=1):
-        if not line.strip():
-            if words:
-                sentences.append(Sentence(words, tags))
-            words, tags = [], []
-            continue
-        columns = line.strip("\n").split("\t") if "\t" in line else line.split()
-        word, tag = columns[0].strip(), columns[-1].strip()
-        if word == "-DOCSTART-":
-            continue
-        if len(columns) < 2 or not word:
-            raise ValueError(f"{path}, line {number}: expected a word and its tag, got {line!r}")
-        if tag != "O" and (tag[:2] not in ("B-", "I-") or not tag[2:]):
-            raise ValueError(f"{path}, line {number}: a tag is O, or B- or I- and a type, got {tag!r}: {line!r}")
-        words.append(word)
-        tags.append(tag)
-    if not sentences:
-        raise ValueError(f"{path}: expected at least one sentence, the file has none")
-    return sentences
+# CoNLL-2003 calls its files eng.train, eng.testa (for development) and eng.testb.
+_NAMES = {
+    "train": re.compile("train"),
+    "dev": re.compile("dev|valid|testa(?![a-z])|(?<![a-z])val(?![a-z])"),
+    "test": re.compile("test(?!a(?![a-z]))"),
+}
 
 
 def make_doc(vocab: Vocab, sentences: List[Sentence]) -> Doc:
@@ -65,11 +31,8 @@ def make_doc(vocab: Vocab, sentences: List[Sentence]) -> Doc:
     """
     words = [word for sentence in sentences for word in sentence.words]
     sent_starts: List[Optional[Union[bool, int]]] = [i == 0 for sentence in sentences for i in range(len(sentence.words))]
-    doc = Doc(vocab, words=words, sent_starts=sent_starts)
-    # Of each sentence by itself, because no entity crosses a boundary.
-    tags = [tag for sentence in sentences for tag in iob_to_biluo(sentence.tags)]
-    doc.ents = biluo_tags_to_spans(doc, tags)
-    return doc
+    tags = [tag for sentence in sentences for tag in sentence.tags]
+    return Doc(vocab, words=words, sent_starts=sent_starts, ents=tags)
 
 
 def find_file(folder: Path, split: str) -> Path:
@@ -77,34 +40,43 @@ def find_file(folder: Path, split: str) -> Path:
 
     folder (Path): Where the corpus lies.
     split (str): "train", "dev" or "test".
-    RETURNS (Path): The one file with that word in its name.
+    RETURNS (Path): The one file with that word in its name; "valid", "val" and "testa" mean "dev".
     RAISES (FileNotFoundError): If there is none, or more than one.
     """
-    found = sorted(path for path in folder.glob(f"*{split}*") if path.is_file())
+    files = sorted(
+        path for path in folder.glob("*") if path.is_file() and not path.name.startswith(".") and path.suffix != ".spacy"
+    )
+    found = [path for path in files if _NAMES[split].search(path.name.lower())]
     if len(found) != 1:
-        raise FileNotFoundError(f"expected one file with {split!r} in its name in {folder}, found {len(found)}")
+        names = f": {', '.join(path.name for path in found)}" if found else ""
+        expected = "'dev' in its name (or 'valid', 'val' or 'testa')" if split == "dev" else f"{split!r} in its name"
+        raise FileNotFoundError(f"expected one file with {expected} in {folder}, found {len(found)}{names}")
     return found[0]
 
 
 def convert(
-    folder: Annotated[Path, typer.Argument(help="Folder with one file each whose name has train, dev and test in it")],
+    folder: Annotated[Path, typer.Argument(help="Folder with one file each for train, dev (valid, testa) and test (testb)")],
     output: Annotated[Path, typer.Argument(help="Folder for train.spacy, dev.spacy and test.spacy")],
-    n_sents: Annotated[int, typer.Option(help="Sentences a document", min=1)] = 1,
+    n_sents: Annotated[int, typer.Option(help="Sentences a document, at most", min=1)] = 1,
 ) -> None:
     """Convert named entities in columns to spaCy's binary format."""
-    output.mkdir(parents=True, exist_ok=True)
-    vocab = Vocab()
-    for split in ("train", "dev", "test"):
-        try:
+    splits: Dict[str, DocBin] = {}
+    reports: List[str] = []
+    with reported_errors():
+        for split in _NAMES:
             path = find_file(folder, split)
-            sentences = read_conll(path)
-        except (OSError, ValueError) as error:
-            typer.echo(f"Error: {error}", err=True)
-            raise typer.Exit(1) from None
-        docs = [make_doc(vocab, sentences[i : i + n_sents]) for i in range(0, len(sentences), n_sents)]
-        DocBin(docs=docs).to_disk(output / f"{split}.spacy")
-        n_words, n_entities = sum(len(doc) for doc in docs), sum(len(doc.ents) for doc in docs)
-        typer.echo(f"{path}: {n_words:,} words and {n_entities:,} entities in {len(docs):,} documents")
+            vocab = Vocab()
+            docs = [
+                make_doc(vocab, sentences[i : i + n_sents])
+                for sentences in read_conll(path)
+                for i in range(0, len(sentences), n_sents)
+            ]
+            splits[split] = DocBin(docs=docs)
+            n_words, n_entities = sum(len(doc) for doc in docs), sum(len(doc.ents) for doc in docs)
+            reports.append(f"{path}: {n_words:,} words and {n_entities:,} entities in {len(docs):,} documents")
+        write_corpus(output, splits)
+    for report in reports:
+        typer.echo(report)
 
 
 if __name__ == "__main__":

@@ -1,103 +1,16 @@
 """Convert a treebank in CoNLL-U format to spaCy's binary format."""
 
 from pathlib import Path
-from typing import Annotated, List, Optional, Tuple
+from typing import Annotated, Dict, List
 
 import typer
+from command_errors import reported_errors, warn
+from conllu import Sentence, read_conllu
+from conllu_docs import Part, make_doc, make_tree, read_entities
+from conllu_spaces import Spacing, find_spaces
+from corpus_files import write_corpus
 from spacy.tokens import Doc, DocBin
-from spacy.training.converters import conllu_to_docs
-from text_files import read_text
-
-from spacy_rnn.pipeline.tagger import UNIVERSAL_POS
-
-N_COLUMNS = 10
-
-
-def read_conllu(path: Path) -> str:
-    """Read a CoNLL-U file and check the form of its lines.
-
-    path (Path): The file, `.conllu` or `.conllu.gz`.
-    RETURNS (str): Its text.
-    RAISES (ValueError): With file and line number, if a line is malformed; or if the file cannot be read as text.
-    """
-    text = read_text(path)
-    sentence: List[Tuple[int, str]] = []
-    n_sentences = 0
-    for number, line in enumerate([*text.split("\n"), ""], start=1):
-        if line:
-            sentence.append((number, line))
-        elif sentence:
-            check_sentence(path, sentence)
-            n_sentences += 1
-            sentence = []
-    if not n_sentences:
-        raise ValueError(f"{path}: expected at least one sentence, the file has none")
-    return text
-
-
-def check_sentence(path: Path, lines: List[Tuple[int, str]]) -> None:
-    """Check the lines of one sentence.
-
-    path (Path): The file they are from.
-    lines (List[Tuple[int, str]]): Line numbers and lines.
-    RAISES (ValueError): With file and line number, if a line is malformed.
-    """
-    heads = []
-    n_words = 0
-    for number, line in lines:
-        if line.startswith("#"):
-            continue
-        columns = line.split("\t")
-        fault = find_fault(columns, n_words)
-        if fault:
-            raise ValueError(f"{path}, line {number}: {fault}: {line!r}")
-        if columns[0].isdecimal():
-            n_words += 1
-            heads.append((number, columns[6]))
-    if not n_words:
-        raise ValueError(f"{path}, line {lines[0][0]}: expected a sentence, got comments only")
-    for number, head in heads:
-        if head != "_" and int(head) > n_words:
-            raise ValueError(f"{path}, line {number}: the head (column 7) is {head}, but the sentence has {n_words} words")
-
-
-def find_fault(columns: List[str], n_words: int) -> Optional[str]:
-    """Find out what is wrong with a line.
-
-    columns (List[str]): The line's columns.
-    n_words (int): How many words of its sentence have been read before.
-    RETURNS (Optional[str]): What is wrong, or None.
-    """
-    if len(columns) != N_COLUMNS:
-        return f"expected {N_COLUMNS} columns separated by tabs, got {len(columns)}"
-    id_, form, _, upos, _, feats, head = columns[:7]
-    if not form:
-        return "the word form (column 2) is empty"
-    if is_range(id_, n_words):
-        return None
-    if id_ != str(n_words + 1):
-        return f"expected word number {n_words + 1} (column 1), got {id_!r}"
-    if upos != "_" and upos not in UNIVERSAL_POS:
-        return f"{upos!r} (column 4) is no universal part-of-speech tag"
-    if feats != "_" and not all("=" in feature for feature in feats.split("|")):
-        return f"features (column 6) are name=value pairs separated by |, got {feats!r}"
-    if head != "_" and not head.isdecimal():
-        return f"the head (column 7) is a word number or _, got {head!r}"
-    return None
-
-
-def is_range(id_: str, n_words: int) -> bool:
-    """Tell whether a line is that of a multiword token (3-4) that begins with the next word, or of an empty node (3.1).
-
-    id_ (str): The line's first column.
-    n_words (int): How many words of its sentence have been read before.
-    RETURNS (bool): Whether it is.
-    """
-    start, dash, end = id_.partition("-")
-    if dash:
-        return start == str(n_words + 1) and end.isdecimal() and int(end) > int(start)
-    word, dot, node = id_.partition(".")
-    return bool(dot) and word == str(n_words) and node.isdecimal()
+from spacy.vocab import Vocab
 
 
 def find_conllu(folder: Path, split: str) -> Path:
@@ -105,33 +18,86 @@ def find_conllu(folder: Path, split: str) -> Path:
 
     folder (Path): Where the treebank lies.
     split (str): "train", "dev" or "test".
-    RETURNS (Path): The one file `*split.conllu` or `*split.conllu.gz`.
+    RETURNS (Path): The one file `*split.conllu`, or `*split.conllu.gz` if there is none.
     RAISES (FileNotFoundError): If there is none, or more than one.
     """
-    found = sorted(folder.glob(f"*{split}.conllu")) or sorted(folder.glob(f"*{split}.conllu.gz"))
-    if len(found) != 1:
-        raise FileNotFoundError(f"expected one file *{split}.conllu or *{split}.conllu.gz in {folder}, found {len(found)}")
-    return found[0]
+    for ending in ("conllu", "conllu.gz"):
+        found = sorted(path for path in folder.glob(f"*{split}.{ending}") if not path.name.startswith("."))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            break
+    names = f": {', '.join(path.name for path in found)}" if found else ""
+    raise FileNotFoundError(f"expected one file *{split}.conllu or *{split}.conllu.gz in {folder}, found {len(found)}{names}")
 
 
-def with_boundaries(doc: Doc) -> Doc:
-    """Make sure that a sentence is one: spaCy takes it from the heads, and a treebank without heads would fall into words.
+def make_docs(path: Path, sentences: List[Sentence], spacings: List[Spacing], n_sents: int, has_tags: bool) -> List[Doc]:
+    """Make the documents of a file.
 
-    doc (Doc): One sentence.
-    RETURNS (Doc): The sentence with its heads, or if it has none with the annotation of words and where it starts.
+    path (Path): The file.
+    sentences (List[Sentence]): Its sentences.
+    spacings (List[Spacing]): Where their words are followed by a space.
+    n_sents (int): The number of sentences of a document; the last may have fewer.
+    has_tags (bool): Whether the treebank has tags of its own (XPOS). If not, the universal tags take their place, as in spaCy.
+    RETURNS (List[Doc]): The documents.
+    RAISES (ValueError): With file and line, if tags of named entities cannot be read.
     """
-    if any(token.dep_ not in ("", "_") for token in doc):
-        return doc
-    return Doc(
-        doc.vocab,
-        words=[token.text for token in doc],
-        spaces=[bool(token.whitespace_) for token in doc],
-        tags=[token.tag_ for token in doc],
-        pos=[token.pos_ for token in doc],
-        lemmas=[token.lemma_.strip("_") for token in doc],
-        morphs=[str(token.morph) for token in doc],
-        sent_starts=[token.i == 0 for token in doc],
-    )
+    vocab = Vocab()
+    entities = read_entities(path, sentences)
+    parts = [
+        Part(
+            words=sentence.words,
+            spaces=spacing.spaces,
+            tags=[word.xpos if has_tags else word.upos for word in sentence.words],
+            entities=entities[i] if entities else None,
+            tree=make_tree(sentence.words),
+        )
+        for i, (sentence, spacing) in enumerate(zip(sentences, spacings, strict=True))
+    ]
+    return [make_doc(vocab, parts[i : i + n_sents]) for i in range(0, len(parts), n_sents)]
+
+
+def find_warnings(path: Path, sentences: List[Sentence], spacings: List[Spacing], docs: List[Doc]) -> List[str]:
+    """Find what documents do not have as the file has it.
+
+    path (Path): The file.
+    sentences (List[Sentence]): Its sentences.
+    spacings (List[Spacing]): Where their words are followed by a space.
+    docs (List[Doc]): The documents.
+    RETURNS (List[str]): A message for each kind.
+    """
+    roots = [[i for i, word in enumerate(sentence.words) if word.head == 0] for sentence in sentences]
+    kept = [
+        [i for i in own if make_tree(sentence.words).heads[i] is not None] for own, sentence in zip(roots, sentences, strict=True)
+    ]
+    faults = {
+        "read otherwise than their # text; words and SpaceAfter are kept as annotated": [
+            not spacing.agrees for spacing in spacings
+        ],
+        "have multiword tokens that are written otherwise than their words; the words are kept, so that the text is another": [
+            not spacing.keeps_text for spacing in spacings
+        ],
+        "have roots that are left out: to spaCy a root begins a sentence, so that only the one above the first word is kept": [
+            own != left for own, left in zip(roots, kept, strict=True)
+        ],
+        "have heads without a relation, which are missing to spaCy": [
+            any(word.head is not None and not word.deprel for word in sentence.words) for sentence in sentences
+        ],
+    }
+    warnings: List[str] = []
+    for what, found in faults.items():
+        if any(found):
+            line = sentences[found.index(True)].line
+            warnings.append(f"{path}: {sum(found):,} of {len(found):,} sentences {what}; the first in line {line}")
+    tokens = [token for doc in docs for token in doc]
+    heads = [bool(word.deprel and word.head) for sentence in sentences for word in sentence.words]
+    lost = {token.doc for token, has_head in zip(tokens, heads, strict=True) if has_head and not token.has_head()}
+    if lost:
+        warnings.append(
+            f"{path}: {len(lost):,} of {len(docs):,} documents have no heads, since those of some sentences do not tell "
+            "where they begin; with --n-sents 1 more are kept"
+        )
+    return warnings
 
 
 def convert(
@@ -140,18 +106,23 @@ def convert(
     n_sents: Annotated[int, typer.Option(help="Sentences a document", min=1)] = 10,
 ) -> None:
     """Convert a treebank in CoNLL-U format to spaCy's binary format."""
-    output.mkdir(parents=True, exist_ok=True)
-    for split in ("train", "dev", "test"):
-        try:
-            path = find_conllu(folder, split)
-            text = read_conllu(path)
-        except (OSError, ValueError) as error:
-            typer.echo(f"Error: {error}", err=True)
-            raise typer.Exit(1) from None
-        sentences = [with_boundaries(doc) for doc in conllu_to_docs(text, n_sents=1, no_print=True)]
-        docs = [Doc.from_docs(sentences[i : i + n_sents]) for i in range(0, len(sentences), n_sents)]
-        DocBin(docs=docs, store_user_data=False).to_disk(output / f"{split}.spacy")
-        typer.echo(f"{path}: {sum(len(doc) for doc in docs):,} words in {len(docs):,} documents")
+    splits: Dict[str, DocBin] = {}
+    reports: List[str] = []
+    with reported_errors():
+        paths = {split: find_conllu(folder, split) for split in ("train", "dev", "test")}
+        treebank = {split: read_conllu(path) for split, path in paths.items()}
+        has_tags = any(word.xpos for sentences in treebank.values() for sentence in sentences for word in sentence.words)
+        for split, sentences in treebank.items():
+            path = paths[split]
+            spacings = find_spaces(sentences)
+            docs = make_docs(path, sentences, spacings, n_sents, has_tags)
+            splits[split] = DocBin(docs=docs, store_user_data=False)
+            for message in find_warnings(path, sentences, spacings, docs):
+                warn(message)
+            reports.append(f"{path}: {sum(len(doc) for doc in docs):,} words in {len(docs):,} documents")
+        write_corpus(output, splits)
+    for report in reports:
+        typer.echo(report)
 
 
 if __name__ == "__main__":

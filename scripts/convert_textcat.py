@@ -1,97 +1,75 @@
 """Convert labelled texts to spaCy's binary format."""
 
 from pathlib import Path
-from typing import Annotated, Dict, Iterator, List, Tuple
+from typing import Annotated, Dict, List, Set
 
 import spacy
 import typer
+from command_errors import reported_errors
+from corpus_files import write_corpus
+from labelled_texts import LabelledText, add_name, read_names, read_split
+from spacy.language import Language
 from spacy.tokens import DocBin
-from text_files import read_text
-
-NAMES = {"train": ["train"], "dev": ["dev", "val"], "test": ["test"]}
+from text_files import quote
 
 
-def read_lines(path: Path) -> List[str]:
-    """Read a text file, plain or `.gz`; lines end at a line feed only, so that other line breaks stay part of a text.
+def make_tokenizer(lang: str) -> Language:
+    """Make a pipeline that only has the tokenizer of a language.
 
-    path (Path): The file.
-    RETURNS (List[str]): Its lines without their ends.
-    RAISES (ValueError): If the file cannot be read as text.
+    lang (str): The language's code.
+    RETURNS (Language): The pipeline.
+    RAISES (ValueError): If spaCy does not know the language, or it needs a package that is not installed.
     """
-    lines = read_text(path).split("\n")
-    return lines[:-1] if lines and not lines[-1] else lines
+    try:
+        return spacy.blank(lang)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"--lang {lang}: spaCy has no tokenizer for it: {error}") from error
 
 
-def read_tsv(path: Path) -> Iterator[Tuple[str, str]]:
-    """Read texts and their labels from a file with a tab between the two.
+def find_classes(splits: Dict[str, List[LabelledText]], names: Dict[str, str]) -> List[str]:
+    """Find the classes of a corpus.
 
-    path (Path): The file.
-    YIELDS (Tuple[str, str]): Text and label.
-    RAISES (ValueError): With file and line number, if a line has not two columns.
+    splits (Dict[str, List[LabelledText]]): The texts of each split.
+    names (Dict[str, str]): What labels are called; if there are any, no other labels are expected.
+    RETURNS (List[str]): The names of the classes.
+    RAISES (ValueError): With file and line, if a label has no name, or without names if the training part does not have it.
     """
-    for number, line in enumerate(read_lines(path), start=1):
-        columns = line.split("\t")
-        if len(columns) != 2 or not columns[1].strip():
-            raise ValueError(f"{path}, line {number}: expected a text, a tab and a label, got {line!r}")
-        yield columns[0], columns[1]
+    known: Set[str] = set(names) or {row.label for row in splits["train"]}
+    for row in (row for rows in splits.values() for row in rows):
+        if row.label not in known:
+            expected = (
+                "has no name (--name or mapping.txt)"
+                if names
+                else "is not in the training part (--name says which labels there are)"
+            )
+            raise ValueError(f"{row.where}: the label {quote(row.label)} {expected}; expected one of {_list(known)}")
+    return sorted({names.get(label, label) for label in known})
 
 
-def read_pair(texts: Path, labels: Path) -> Iterator[Tuple[str, str]]:
-    """Read texts and their labels from two files with the same number of lines.
+def _list(labels: Set[str]) -> str:
+    shown = [quote(label) for label in sorted(labels)[:20]]
+    return ", ".join(shown) + (f" and {len(labels) - len(shown)} more" if len(labels) > len(shown) else "")
 
-    texts (Path): The texts, one a line.
-    labels (Path): The labels, one a line.
-    YIELDS (Tuple[str, str]): Text and label.
-    RAISES (ValueError): If the files differ in length.
+
+def make_docs(nlp: Language, rows: List[LabelledText], classes: List[str], names: Dict[str, str]) -> DocBin:
+    """Make the documents of a split.
+
+    nlp (Language): The tokenizer.
+    rows (List[LabelledText]): Texts and labels.
+    classes (List[str]): The names of the classes.
+    names (Dict[str, str]): What labels are called.
+    RETURNS (DocBin): The documents.
+    RAISES (ValueError): With file and line, if a text is too long for spaCy.
     """
-    text_lines, label_lines = read_lines(texts), read_lines(labels)
-    if len(text_lines) != len(label_lines):
-        raise ValueError(f"{texts} has {len(text_lines)} lines, but {labels} has {len(label_lines)}")
-    yield from zip(text_lines, label_lines, strict=True)
-
-
-def read_split(folder: Path, split: str) -> List[Tuple[str, str]]:
-    """Find and read a split: `split.tsv`, or `split_text.txt` with `split_labels.txt`; each may end with `.gz`.
-
-    folder (Path): Where the corpus lies.
-    split (str): "train", "dev" (in files also "val") or "test".
-    RETURNS (List[Tuple[str, str]]): Texts and labels.
-    RAISES (FileNotFoundError): If there is no such file.
-    """
-    for name in NAMES[split]:
-        for gz in ("", ".gz"):
-            tsv = folder / f"{name}.tsv{gz}"
-            if tsv.exists():
-                return list(read_tsv(tsv))
-            texts, labels = folder / f"{name}_text.txt{gz}", folder / f"{name}_labels.txt{gz}"
-            if texts.exists() and labels.exists():
-                return list(read_pair(texts, labels))
-    raise FileNotFoundError(f"expected {split}.tsv, or {split}_text.txt and {split}_labels.txt, in {folder}")
-
-
-def read_names(folder: Path) -> Dict[str, str]:
-    """Read what the labels are called, from `mapping.txt` (label, tab, name).
-
-    folder (Path): Where the corpus lies.
-    RETURNS (Dict[str, str]): Names by label; empty if there is no such file.
-    """
-    path = folder / "mapping.txt"
-    return parse_names(read_lines(path), "\t", str(path)) if path.exists() else {}
-
-
-def parse_names(pairs: List[str], separator: str, where: str) -> Dict[str, str]:
-    """Take pairs of label and name apart.
-
-    pairs (List[str]): The pairs.
-    separator (str): What stands between label and name.
-    where (str): Where the pairs are from, for the error.
-    RETURNS (Dict[str, str]): Names by label.
-    RAISES (ValueError): If a pair has no separator.
-    """
-    wrong = [pair for pair in pairs if separator not in pair]
-    if wrong:
-        raise ValueError(f"{where}: expected a label, {separator!r} and a name, got {wrong[0]!r}")
-    return dict(pair.split(separator, 1) for pair in pairs)
+    docs = DocBin(attrs=["ORTH", "SPACY"])
+    for row in rows:
+        try:
+            doc = nlp.make_doc(row.text)
+        except ValueError as error:
+            raise ValueError(f"{row.where}: {error}") from error
+        doc.cats = {class_: float(class_ == names.get(row.label, row.label)) for class_ in classes}
+        docs.add(doc)
+    return docs
 
 
 def convert(
@@ -101,24 +79,17 @@ def convert(
     name: Annotated[List[str], typer.Option(help="What a label is called, e.g. 0=negative; mapping.txt says so too")] = [],  # noqa: B006
 ) -> None:
     """Convert labelled texts to spaCy's binary format."""
-    nlp = spacy.blank(lang)
-    output.mkdir(parents=True, exist_ok=True)
-    names: Dict[str, str] = {}
-    try:
-        names.update(read_names(folder), **parse_names(name, "=", "--name"))
-        splits = {split: read_split(folder, split) for split in NAMES}
-    except (OSError, ValueError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
-    classes = sorted({names.get(label, label) for rows in splits.values() for _, label in rows})
+    with reported_errors():
+        nlp = make_tokenizer(lang)
+        given: Dict[str, str] = {}
+        for pair in name:
+            add_name(given, pair, "=", "--name")
+        names = {**read_names(folder), **given}
+        splits = {split: read_split(folder, split) for split in ("train", "dev", "test")}
+        classes = find_classes(splits, names)
+        write_corpus(output, {split: make_docs(nlp, rows, classes, names) for split, rows in splits.items()})
     for split, rows in splits.items():
-        docs = []
-        for text, label in rows:
-            doc = nlp.make_doc(text)
-            doc.cats = {class_: float(class_ == names.get(label, label)) for class_ in classes}
-            docs.append(doc)
-        DocBin(docs=docs, attrs=["ORTH", "SPACY"]).to_disk(output / f"{split}.spacy")
-        typer.echo(f"{folder}, {split}: {len(docs):,} texts, classes {', '.join(classes)}")
+        typer.echo(f"{folder}, {split}: {len(rows):,} texts, classes {', '.join(classes)}")
 
 
 if __name__ == "__main__":

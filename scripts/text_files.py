@@ -1,19 +1,76 @@
-"""How the converters read text files."""
+"""Read text files whole: nothing is used before the end of the file has been verified."""
 
 import gzip
+import re
+import zlib
 from pathlib import Path
+from typing import List
+
+# Two files with a byte order mark, put together, have one in the middle. A mark that is a column of its own is a word.
+_BYTE_ORDER_MARK = re.compile("\ufeff+(?![\t ])")
+_SHOWN = 100
 
 
-def read_text(path: Path) -> str:
-    """Read a text file, plain or `.gz`, in UTF-8. A carriage return before a line feed is dropped; other line breaks stay.
+def read_lines(path: Path) -> List[str]:
+    """Read the lines of a text file, plain or `.gz`, in UTF-8.
+
+    Lines end at a line feed only, so that other line breaks stay part of a text. Carriage returns before it and byte order marks
+    at the beginning of a line are no part of the line.
 
     path (Path): The file.
-    RETURNS (str): Its text.
-    RAISES (ValueError): With the file's name, if it cannot be read as text.
+    RETURNS (List[str]): Its lines without their ends.
+    RAISES (ValueError): With the file, and the line where there is one, if it is damaged or no such text.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
+    content = read_bytes(path)
     try:
-        with opener(path, "rt", encoding="utf-8-sig", newline="\n") as file_:
-            return file_.read().replace("\r\n", "\n")
-    except (EOFError, UnicodeError, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path}: {error}") from error
+        text = content.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        where = f"{path}, line {content.count(bytes([10]), 0, error.start) + 1}"
+        compressed = " It is compressed: its name should end with .gz." if content.startswith(b"\x1f\x8b") else ""
+        raise ValueError(f"{where}: expected text in UTF-8: {error}.{compressed}") from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ValueError(f"{path}, line {line}: expected text, got a null character: the file is damaged, or not in UTF-8")
+    if "\n" not in text and "\r" in text.rstrip("\r"):
+        raise ValueError(f"{path}: expected lines that end with a line feed, but they end with a carriage return alone")
+    lines = text.split("\n")
+    if not lines[-1].rstrip("\r"):
+        lines.pop()
+    return [
+        _BYTE_ORDER_MARK.sub("", line, count=1) if line.startswith("\ufeff") else line for line in (x.rstrip("\r") for x in lines)
+    ]
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file, decompressed if its name ends with `.gz`; its checksum is verified then.
+
+    path (Path): The file.
+    RETURNS (bytes): Its content.
+    RAISES (ValueError): With the file and where, if it is damaged or breaks off.
+    """
+    if path.suffix != ".gz":
+        return path.read_bytes()
+    pieces: List[bytes] = []
+    with path.open("rb") as raw:
+        if not raw.read(1):
+            raise ValueError(f"{path}: expected a compressed file, but it is empty")
+        raw.seek(0)
+        try:
+            with gzip.GzipFile(fileobj=raw) as file_:
+                while piece := file_.read1(1 << 16):
+                    pieces.append(piece)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            n_read = sum(map(len, pieces))
+            raise ValueError(
+                f"{path}: the compressed file is damaged, after about {n_read:,} bytes of its text: {error}"
+            ) from error
+    return b"".join(pieces)
+
+
+def quote(line: str) -> str:
+    """Show a line in a message.
+
+    line (str): The line.
+    RETURNS (str): It in quotes, with what cannot be seen escaped, and cut off where it is long.
+    """
+    return repr(line if len(line) <= _SHOWN else line[:_SHOWN] + "…")

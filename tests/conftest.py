@@ -1,14 +1,18 @@
 """What the tests of several rooms share."""
 
 import os
+import re
 import subprocess
 import sys
 
 import numpy
 import pytest
 from hypothesis import settings
+from thinc.api import Ragged
 
 settings.register_profile("thorough", max_examples=20_000)
+# What wasabi colors its output with.
+COLOR = re.compile(r"\x1b\[[\d;]*m")
 
 
 @pytest.fixture
@@ -41,3 +45,100 @@ def python():
         return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory):
+    """(kind, split) -> the path of a corpus."""
+    from spacy.tokens import DocBin
+    from trained_pipelines import make_docs
+
+    folder = tmp_path_factory.mktemp("corpora")
+
+    def find(kind, split="test"):
+        path = folder / f"{kind}-{split}.spacy"
+        if not path.exists():
+            DocBin(docs=make_docs(kind, split), store_user_data=True).to_disk(path)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def pipelines(tmp_path_factory):
+    """(factory, n_updates) -> the directory of a pipeline of one component, trained so long."""
+    from trained_pipelines import SETTINGS, train
+
+    folder = tmp_path_factory.mktemp("pipelines")
+
+    def find(factory, n_updates=12):
+        path = folder / f"{factory}-{n_updates}" / "model-best"
+        if not path.exists():
+            path.parent.mkdir()
+            train(factory, *SETTINGS[factory], n_updates).to_disk(path)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def run():
+    """(arguments) -> the exit code of a command, and what it printed in one line."""
+    from typer.testing import CliRunner
+
+    from spacy_rnn.cli.app import rnn_cli
+
+    runner = CliRunner()
+
+    def invoke(*arguments):
+        result = runner.invoke(rnn_cli, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, " ".join(COLOR.sub("", result.output).split())
+
+    return invoke
+
+
+@pytest.fixture(scope="session")
+def read_page():
+    """(path) -> what is on a page."""
+    from trained_pipelines import Page
+
+    return Page
+
+
+@pytest.fixture
+def as_ragged():
+    """Join rows [n, width] of several sequences to a batch."""
+
+    def join(sequences):
+        lengths = numpy.asarray([len(rows) for rows in sequences], dtype="int32")
+        return Ragged(numpy.concatenate(sequences), lengths)
+
+    return join
+
+
+@pytest.fixture
+def make_batch(as_ragged):
+    """Draw a batch of rows with given lengths."""
+
+    def make(lengths, width, dtype="float64", seed=0):
+        rng = numpy.random.default_rng(seed)
+        return as_ragged([rng.normal(size=(n, width)).astype(dtype) for n in lengths])
+
+    return make
+
+
+@pytest.fixture
+def randomize():
+    """Give a model's parameters random values, in float64 unless told otherwise."""
+
+    def draw(model, dtype="float64", seed=0, scale=0.6):
+        rng = numpy.random.default_rng(seed)
+        for node in model.walk():
+            for name in node.param_names:
+                shape = node.get_param(name).shape
+                node.set_param(name, rng.normal(scale=scale, size=shape).astype(dtype))
+        return model
+
+    return draw

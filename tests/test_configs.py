@@ -28,7 +28,7 @@ def test_a_config_makes_a_pipeline(path):
 def test_the_classic_film_review_model_has_its_parameters():
     path = next(path for path in CONFIGS if path.stem == "textcat_simple_rnn")
     nlp = util.load_model_from_config(Config().from_disk(path), auto_fill=False)
-    model = nlp.get_pipe("rnn_textcat_multilabel").model
+    model = nlp.get_pipe("textcat_multilabel").model
     docs = [nlp.make_doc("a film"), nlp.make_doc("word " * 600)]
     model.initialize(X=docs, Y=model.ops.alloc2f(2, 1))
     text = summary(model)

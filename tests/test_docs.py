@@ -83,11 +83,20 @@ def test_the_migrating_example_moves_the_weights_of_a_module():
 
 def test_the_attention_example_writes_its_pages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    shares = dict(ast.literal_eval(run_example("docs/rendering.md", 0)))
+    shares = dict(ast.literal_eval(run_example("docs/pages.md", 0)))
     assert max(shares.values()) > 2 / len(shares)
     assert sum(shares.values()) == pytest.approx(1, abs=0.05)
     for name in ("attention", "states"):
         assert (tmp_path / f"{name}.html").read_text(encoding="utf8").startswith("<!DOCTYPE html>")
+
+
+def test_the_evaluation_example_scores_and_compares():
+    *labels, calibration, accuracy, macro_f, macro_recall = run_example("docs/evaluation.md", 0).splitlines()
+    assert sorted(labels) == ["bad 1.0 1.0", "good 1.0 1.0"]
+    assert 0 <= float(calibration.removeprefix("calibration error ")) < 0.5
+    assert [line.rsplit(maxsplit=3)[0] for line in (accuracy, macro_f, macro_recall)] == ["accuracy", "macro F", "macro recall"]
+    _, before, after, p = accuracy.split()
+    assert float(before) < float(after) == 1.0 and 0 < float(p) <= 1
 
 
 def test_the_quick_start_saves_and_loads_a_categorizer(tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ def test_nothing_is_run_again_that_need_not_be(trained):
         assert f"Skipping '{step}': nothing changed" in output
 
 
-@pytest.mark.parametrize("package, pipe", [("en_rnn_pos", "rnn_pos_tagger"), ("en_rnn_reviews", "rnn_textcat")])
+@pytest.mark.parametrize("package, pipe", [("en_rnn_pos", "tagger"), ("en_rnn_reviews", "textcat")])
 def test_a_package_installs_and_loads_by_its_name(trained, tmp_path, package, pipe):
     (wheel,) = (trained / "packages" / f"{package}-0.1.0" / "dist").glob("*.whl")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(tmp_path), str(wheel)]

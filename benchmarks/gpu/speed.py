@@ -42,7 +42,7 @@ from wasabi import table as format_table
 from workers import Workers, failure, serve
 
 from spacy_rnn.layers import build_rnn
-from spacy_rnn.recurrence import select_engine
+from spacy_rnn.recurrence import get_cell, select_engine
 
 Row = Dict[str, Any]
 
@@ -171,7 +171,7 @@ def time_row(task: Row, ops: Ops, seconds: float) -> Row:
     times = take_turns(calls, seconds, turn=min(0.05, seconds / 20), at_least=3)
     return {
         "status": "ok",
-        "engine": select_engine(ops.asarray(X)).__name__,
+        "engine": select_engine(get_cell(case.cell), ops.asarray(X)).name,
         "differences": differences,
         "milliseconds": {name: round(1000 * taken.median, 4) for name, taken in times.items()},
         "ratios": {name: taken.ratio_to(times["layer"]) for name, taken in times.items() if name != "layer"},

@@ -2,26 +2,26 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import typer
 from click import NoSuchOption
-from spacy.cli._util import app, import_code, parse_config_overrides, setup_gpu
+from spacy.cli._util import Arg, Opt, app, import_code, parse_config_overrides, setup_gpu
 
-from .errors import CommandError, shown_to_user
+from .errors import CommandError, refusals_as_errors, shown_to_user
 
 HELP = """Look into recurrent networks: layers and parameters, reports on trained pipelines, comparisons, gradients."""
-EXTRA = ("matplotlib", "sklearn", "threadpoolctl")
 
-Pipeline = Annotated[str, typer.Argument(help="Directory of a trained pipeline, or name of an installed one", show_default=False)]
-Corpus = Annotated[Path, typer.Argument(help="Annotated texts in .spacy format", show_default=False)]
-Component = Annotated[Optional[str], typer.Option(help="Component to look at; the first one that can be if not given")]
-Log = Annotated[Optional[Path], typer.Option(help="Log of the training, as spaCy's ConsoleLogger writes it to its output_file")]
-Errors = Annotated[int, typer.Option("--errors", min=0, help="How many errors are shown at most")]
-Plots = Annotated[Optional[Path], typer.Option(help="Folder for the plots as PNG and SVG files")]
-GoldPreproc = Annotated[bool, typer.Option("--gold-preproc", "-G", help="Take each gold sentence as a text, with gold tokens")]
-Gpu = Annotated[int, typer.Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")]
-Code = Annotated[Optional[Path], typer.Option("--code", "-c", help="Python file with registered functions to be imported")]
+# Defaults, not Annotated, as in spaCy's own commands: typer < 0.9, which spaCy allows, has nothing else.
+PIPELINE = Arg(..., help="Directory of a trained pipeline, or name of an installed one", show_default=False)
+CORPUS = Arg(..., help="Annotated texts in .spacy format", show_default=False)
+COMPONENT = Opt(None, help="Component to look at; the first one that can be if not given")
+LOG = Opt(None, help="Log of the training, as spaCy's ConsoleLogger writes it to its output_file")
+ERRORS = Opt(20, "--errors", min=0, help="How many errors are shown at most")
+PLOTS = Opt(None, help="Folder for the plots as PNG and SVG files")
+GOLD_PREPROC = Opt(False, "--gold-preproc", "-G", help="Take each gold sentence as a text, with gold tokens")
+GPU = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU")
+CODE = Opt(None, "--code", "-c", help="Python file with registered functions to be imported")
 
 rnn_cli = typer.Typer(name="rnn", help=HELP, no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(rnn_cli)
@@ -36,16 +36,8 @@ def _running(code: Optional[Path], gpu: int = -1) -> Iterator[None]:
             setup_gpu(gpu, silent=gpu < 0)
         except ValueError as error:
             raise CommandError(f"GPU {gpu} cannot be used", str(error)) from error
-        try:
+        with refusals_as_errors():
             yield
-        except ModuleNotFoundError as error:
-            package = str(error.name).split(".")[0]
-            if package not in EXTRA:
-                raise
-            raise CommandError(
-                f"This command needs {package}, which is not installed",
-                'Install it with the extra "cli": python -m pip install "spacy-rnn[cli]"',
-            ) from error
 
 
 def _parse_overrides(arguments: List[str]) -> Dict[str, Any]:
@@ -58,8 +50,8 @@ def _parse_overrides(arguments: List[str]) -> Dict[str, Any]:
 @rnn_cli.command("summary", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def summary_command(
     ctx: typer.Context,
-    path: Annotated[str, typer.Argument(help="A config (.cfg), or a trained pipeline", show_default=False)],
-    code: Code = None,
+    path: str = Arg(..., help="A config (.cfg), or a trained pipeline", show_default=False),
+    code: Optional[Path] = CODE,
 ) -> None:
     """Show layers and parameters.
 
@@ -73,16 +65,16 @@ def summary_command(
 
 @rnn_cli.command("report")
 def report_command(
-    pipeline: Pipeline,
-    corpus: Corpus,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the page goes")] = Path("report.html"),
-    component: Component = None,
-    log: Log = None,
-    errors: Errors = 20,
-    plots: Plots = None,
-    gold_preproc: GoldPreproc = False,
-    gpu: Gpu = -1,
-    code: Code = None,
+    pipeline: str = PIPELINE,
+    corpus: Path = CORPUS,
+    output: Path = Opt(Path("report.html"), "--output", "-o", help="Where the page goes"),
+    component: Optional[str] = COMPONENT,
+    log: Optional[Path] = LOG,
+    errors: int = ERRORS,
+    plots: Optional[Path] = PLOTS,
+    gold_preproc: bool = GOLD_PREPROC,
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
 ) -> None:
     """Write a page about a trained pipeline.
 
@@ -96,21 +88,21 @@ def report_command(
 
 @rnn_cli.command("compare")
 def compare_command(
-    pipeline_a: Pipeline,
-    pipeline_b: Pipeline,
-    corpus: Corpus,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the page goes")] = Path("compare.html"),
-    component_a: Component = None,
-    component_b: Component = None,
-    log_a: Log = None,
-    log_b: Log = None,
-    samples: Annotated[int, typer.Option(min=100, help="How often the bootstrap draws texts")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="What its draws begin with")] = 0,
-    errors: Errors = 20,
-    plots: Plots = None,
-    gold_preproc: GoldPreproc = False,
-    gpu: Gpu = -1,
-    code: Code = None,
+    pipeline_a: str = PIPELINE,
+    pipeline_b: str = PIPELINE,
+    corpus: Path = CORPUS,
+    output: Path = Opt(Path("compare.html"), "--output", "-o", help="Where the page goes"),
+    component_a: Optional[str] = COMPONENT,
+    component_b: Optional[str] = COMPONENT,
+    log_a: Optional[Path] = LOG,
+    log_b: Optional[Path] = LOG,
+    samples: int = Opt(10_000, min=100, help="How often the bootstrap draws texts"),
+    seed: int = Opt(0, min=0, help="What its draws begin with"),
+    errors: int = ERRORS,
+    plots: Optional[Path] = PLOTS,
+    gold_preproc: bool = GOLD_PREPROC,
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
 ) -> None:
     """Write a page about two trained pipelines.
 
@@ -125,20 +117,18 @@ def compare_command(
 
 @rnn_cli.command("gradients")
 def gradients_command(
-    pipeline: Annotated[
-        Optional[str], typer.Argument(help="A trained pipeline; freshly initialized cells if not given", show_default=False)
-    ] = None,
-    corpus: Annotated[Optional[Path], typer.Argument(help="Texts for it in .spacy format", show_default=False)] = None,
-    component: Annotated[Optional[str], typer.Option(help="Component to look at; all if not given")] = None,
-    cell: Annotated[Optional[List[str]], typer.Option(help="Cell to look at, once or several times; all if not given")] = None,
-    width: Annotated[int, typer.Option(min=1, help="Width of freshly initialized layers")] = 64,
-    distance: Annotated[int, typer.Option(min=1, max=1000, help="The greatest distance, time steps")] = 100,
-    samples: Annotated[int, typer.Option(min=1, help="How many layers, or pieces of text, are averaged")] = 5,
-    clip: Annotated[float, typer.Option(min=0.0, help="The norm that gradients are clipped to")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="What is drawn is drawn with this and the following numbers")] = 0,
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Where a page goes, if there is to be one")] = None,
-    plots: Plots = None,
-    code: Code = None,
+    pipeline: Optional[str] = Arg(None, help="A trained pipeline; freshly initialized cells if not given", show_default=False),
+    corpus: Optional[Path] = Arg(None, help="Texts for it in .spacy format", show_default=False),
+    component: Optional[str] = Opt(None, help="Component to look at; all if not given"),
+    cell: Optional[List[str]] = Opt(None, help="Cell to look at, once or several times; all if not given"),
+    width: int = Opt(64, min=1, help="Width of freshly initialized layers"),
+    distance: int = Opt(100, min=1, max=1000, help="The greatest distance, time steps"),
+    samples: int = Opt(5, min=1, help="How many layers, or pieces of text, are averaged"),
+    clip: float = Opt(1.0, min=0.0, help="The norm that gradients are clipped to"),
+    seed: int = Opt(0, min=0, help="What is drawn is drawn with this and the following numbers"),
+    output: Optional[Path] = Opt(None, "--output", "-o", help="Where a page goes, if there is to be one"),
+    plots: Optional[Path] = PLOTS,
+    code: Optional[Path] = CODE,
 ) -> None:
     """Show how far back the gradient reaches.
 

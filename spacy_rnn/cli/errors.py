@@ -1,6 +1,7 @@
 """What a command says when it cannot do what it was asked."""
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Iterator
 
 from wasabi import msg
@@ -30,3 +31,38 @@ def shown_to_user() -> Iterator[None]:
         yield
     except CommandError as error:
         msg.fail(error.title, error.text, exits=1)
+
+
+@contextmanager
+def refusals_as_errors() -> Iterator[None]:
+    """Turn what other rooms refuse into the command's error: they know nothing of commands.
+
+    RAISES (CommandError): If a ValueError was raised in the `with` block, or a package of the extra `cli` is missing.
+    """
+    try:
+        yield
+    except ValueError as error:
+        message = str(error)
+        raise CommandError(message[:1].upper() + message[1:]) from error
+    except ModuleNotFoundError as error:
+        # Imported here because spaCy imports this module whenever one of its own commands runs.
+        from ..evaluation.extras import PACKAGES
+
+        if str(error.name).split(".")[0] not in PACKAGES:
+            raise
+        raise CommandError(f"This command needs a package that is not installed: {error}") from error
+
+
+@contextmanager
+def writing(what: str, path: Path) -> Iterator[None]:
+    """Say that files are written, or that they cannot be.
+
+    what (str): What they are.
+    path (Path): The file, or their folder.
+    RAISES (CommandError): If an OSError was raised in the `with` block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written, so there is no file for the {what}", str(error)) from error
+    msg.good(f"Wrote the {what} to {path}")

@@ -1,14 +1,12 @@
-"""Pipelines, their components and corpora, as a command names them."""
+"""Pipelines and corpora, as a command names them."""
 
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping, Optional
+from typing import Any, List, Mapping
 
 from spacy import util
 from spacy.cli._util import show_validation_error
 from spacy.language import Language
 from spacy.training import Corpus, Example
-from thinc.api import Model
 
 from .errors import CommandError
 
@@ -49,64 +47,6 @@ def load_config(path: Path, overrides: Mapping[str, Any]) -> Language:
             return util.load_model_from_config(util.load_config(path, overrides=dict(overrides)), auto_fill=True)
     except (OSError, ValueError, ImportError) as error:
         raise CommandError(f"No pipeline can be built from {path}", str(error)) from error
-
-
-@contextmanager
-def refusals_shown() -> Iterator[None]:
-    """Say what a pipeline refuses when it is run over a corpus.
-
-    RAISES (CommandError): If the pipeline raised a ValueError in the `with` block, e.g. because it has not been trained.
-    """
-    try:
-        yield
-    except ValueError as error:
-        raise CommandError("The pipeline cannot be run over the corpus", str(error)) from error
-
-
-def trainable(nlp: Language) -> List[str]:
-    """Find the components that have a model.
-
-    nlp (Language): The pipeline.
-    RETURNS (List[str]): Their names, in the order of the pipeline.
-    """
-    return [name for name, pipe in nlp.pipeline if isinstance(getattr(pipe, "model", None), Model)]
-
-
-def model_of(nlp: Language, name: str) -> Model:
-    """Give the model of a trainable component.
-
-    nlp (Language): The pipeline.
-    name (str): The component's name.
-    RETURNS (Model): Its model.
-    """
-    pipe: Any = nlp.get_pipe(name)
-    return pipe.model
-
-
-def choose_components(nlp: Language, usable: List[str], name: Optional[str]) -> List[str]:
-    """Choose the components that a command works on.
-
-    nlp (Language): The pipeline.
-    usable (List[str]): The components that the command can work on.
-    name (Optional[str]): The one that the user asked for.
-    RETURNS (List[str]): That one; without a name all that are usable, of which there is at least one.
-    RAISES (CommandError): If the name is not one of these, or if there are none.
-    """
-    fits = f"Of this pipeline's components it takes: {', '.join(usable) or 'none'}."
-    if name is None:
-        if not usable:
-            raise CommandError("The pipeline has no component that this command takes", _components(nlp))
-        return usable
-    if name not in nlp.pipe_names:
-        raise CommandError(f"The pipeline has no component '{name}'", _components(nlp))
-    if name not in usable:
-        raise CommandError(f"This command does not take the component '{name}', a {nlp.get_pipe_meta(name).factory}", fits)
-    return [name]
-
-
-def _components(nlp: Language) -> str:
-    pipes = [f"{name} ({nlp.get_pipe_meta(name).factory})" for name in nlp.pipe_names]
-    return f"It has {', '.join(pipes) or 'none at all'}."
 
 
 def read_corpus(nlp: Language, path: Path, gold_preproc: bool = False, limit: int = 0) -> List[Example]:

@@ -1,23 +1,23 @@
 """`report` and `compare`: a page about one pipeline, or about two and the difference between them."""
 
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
-from matplotlib.figure import Figure
+from spacy.language import Language
 from wasabi import msg
 
-from .bootstrap import Difference, compare_decisions
-from .decisions import Decision
-from .errors import CommandError
-from .evaluation import Evaluation, evaluate, find_subject
-from .findings import Findings, find
-from .page import write_page
-from .plots import as_data, draw_calibration, draw_confusion, draw_learning_curve, save_plots
-from .training_log import HOW_TO
-
-# With fewer texts the percentiles of the draws are rough.
-FEW_TEXTS = 100
-LEFT_OUT = "texts are left out: of these, the annotation says none of the classes that"
+from ..evaluation.bootstrap import compare as compare_evaluations
+from ..evaluation.components import evaluate_component, find_task
+from ..evaluation.decisions import Task
+from ..evaluation.extras import check_packages
+from ..evaluation.findings import summarize
+from ..evaluation.speed import measure_speed
+from ..evaluation.training_log import TrainingLog, find_log, read_log
+from ..pages.files import write_file
+from ..pages.plots import save_plots
+from ..pages.report import FEW_TEXTS, LEFT_OUT, Comparison, Side, draw_plots, give_verdict, render_report
+from .errors import CommandError, writing
+from .loading import load_pipeline, read_corpus
 
 
 class Options(NamedTuple):
@@ -37,6 +37,23 @@ class Options(NamedTuple):
     gpu: int
 
 
+class Subject(NamedTuple):
+    """A component that is to be looked at.
+
+    pipeline (str): The pipeline's path or name.
+    nlp (Language): The pipeline.
+    component (str): The component's name.
+    task (Task): What it predicts.
+    log (Optional[TrainingLog]): The log of its training, if there is one.
+    """
+
+    pipeline: str
+    nlp: Language
+    component: str
+    task: Task
+    log: Optional[TrainingLog]
+
+
 def report(pipeline: str, corpus: Path, component: Optional[str], log: Optional[Path], options: Options) -> None:
     """Write a page about a pipeline.
 
@@ -45,14 +62,14 @@ def report(pipeline: str, corpus: Path, component: Optional[str], log: Optional[
     component (Optional[str]): The component's name; the first one that can be looked at if None.
     log (Optional[Path]): The log of the training; if None it is looked for beside the pipeline.
     options (Options): The rest.
-    RAISES (CommandError): If something is missing, or is not what was expected.
+    RAISES (CommandError): If a file is missing or cannot be written.
+    RAISES (ValueError): If something is not what was expected.
     """
-    subject = find_subject(pipeline, component, log)
-    evaluation = evaluate(subject, corpus, gold_preproc=options.gold_preproc, gpu=options.gpu)
-    findings = find(evaluation, options.n_errors)
-    rows = [(row.label, *(f"{100 * share:.2f}" for share in row[1:4]), row.support) for row in findings.averages]
+    check_packages()
+    side = _look_at(_find_subject(pipeline, component, log), "", corpus, options)
+    rows = [(row.label, *(f"{100 * share:.2f}" for share in row[1:4]), row.support) for row in side.findings.averages]
     msg.table(rows, header=("", "precision", "recall", "F", "support"), divider=True, aligns=("l", "r", "r", "r", "r"))
-    _write(corpus, {"": (evaluation, findings)}, options, differences=None)
+    _write(corpus, [side], options)
 
 
 def compare(
@@ -73,17 +90,19 @@ def compare(
     n_samples (int): How often the bootstrap draws texts.
     seed (int): What its draws begin with.
     options (Options): The rest.
-    RAISES (CommandError): If something is missing, or is not what was expected; if the two predict different things.
+    RAISES (CommandError): If a file is missing or cannot be written; if the two predict different things.
+    RAISES (ValueError): If something is not what was expected.
     """
-    subjects = [find_subject(*named) for named in zip(pipelines, components, logs, strict=True)]
+    check_packages()
+    subjects = [_find_subject(*named) for named in zip(pipelines, components, logs, strict=True)]
     tasks = [f"'{subject.component}' predicts {subject.task.name}" for subject in subjects]
     if subjects[0].task != subjects[1].task:
         raise CommandError(
             "The two components do not predict the same", f"{'; '.join(tasks)}. Choose others by --component-a and --component-b."
         )
-    a, b = (evaluate(subject, corpus, gold_preproc=options.gold_preproc, gpu=options.gpu) for subject in subjects)
-    _require_same_classes(a, b)
-    differences = compare_decisions(a.task, a.found.decisions, b.found.decisions, len(a.texts), n_samples, seed)
+    sides = [_look_at(subject, name, corpus, options) for subject, name in zip(subjects, "AB", strict=True)]
+    a, b = (side.evaluation for side in sides)
+    differences = compare_evaluations(a, b, n_samples, seed)
     rows = [
         (
             row.measure,
@@ -95,106 +114,38 @@ def compare(
         for row in differences
     ]
     msg.table(rows, header=("", "A", "B", "B - A", "95 % interval", "p"), divider=True, aligns=("l", "r", "r", "r", "r", "r"))
-    msg.text(f"{verdict(differences[0])} Paired bootstrap: {n_samples:,} samples of {len(a.texts):,} texts, seed {seed}.")
+    msg.text(f"{give_verdict(differences[0])} Paired bootstrap: {n_samples:,} samples of {len(a.texts):,} texts, seed {seed}.")
     if len(a.texts) < FEW_TEXTS:
         msg.warn(f"There are only {len(a.texts)} texts: interval and p are rough.")
-    sides = {name: (evaluation, find(evaluation, options.n_errors)) for name, evaluation in (("A", a), ("B", b))}
-    _write(corpus, sides, options, differences=differences, verdict=verdict(differences[0]), samples=n_samples, seed=seed)
+    _write(corpus, sides, options, Comparison(differences, n_samples, seed))
 
 
-def verdict(difference: Difference) -> str:
-    """Say what a difference means.
-
-    difference (Difference): The difference by one measure.
-    RETURNS (str): A sentence.
-    """
-    better = "B" if difference.difference > 0 else "A"
-    if difference.p < 0.05:
-        return f"By {difference.measure}, {better} is better: p < 0.05."
-    return f"By {difference.measure}, these texts do not show that one is better than the other: p is not below 0.05."
+def _find_subject(pipeline: str, component: Optional[str], log: Optional[Path]) -> Subject:
+    """Load a pipeline, and find the component that is to be looked at."""
+    nlp = load_pipeline(pipeline)
+    name, task = find_task(nlp, component)
+    found = read_log(log, nlp.meta.get("performance")) if log is not None else find_log(nlp)
+    return Subject(pipeline, nlp, name, task, found)
 
 
-def _require_same_classes(a: Evaluation, b: Evaluation) -> None:
-    """Refuse pipelines of which only one is asked for some class: each would be scored on other decisions."""
-    only_one = {label for label, _ in _asked(a) ^ _asked(b)}
-    if only_one:
-        raise CommandError(
-            f"Only one of the two pipelines knows these classes of the corpus: {', '.join(sorted(only_one))}",
-            "Train both on the same classes, or take the texts of these classes out of the corpus.",
-        )
+def _look_at(subject: Subject, name: str, corpus: Path, options: Options) -> Side:
+    """Look at a component through a corpus."""
+    nlp = subject.nlp
+    evaluation = evaluate_component(nlp, read_corpus(nlp, corpus, options.gold_preproc), subject.component)
+    findings = summarize(evaluation, options.n_errors)
+    return Side(name, subject.pipeline, evaluation, findings, measure_speed(nlp, evaluation.texts, options.gpu), subject.log)
 
 
-def _asked(evaluation: Evaluation) -> Set[Tuple[str, int]]:
-    """List the gold labels that a component is scored by, with the number of each text."""
-    return {(decision.gold, decision.text) for decision in evaluation.found.decisions if decision.gold is not None}
-
-
-def _write(corpus: Path, sides: Mapping[str, Tuple[Evaluation, Findings]], options: Options, **values: Any) -> None:
+def _write(corpus: Path, sides: Sequence[Side], options: Options, comparison: Optional[Comparison] = None) -> None:
     """Draw the plots, and write the page."""
-    for name, (evaluation, findings) in sides.items():
-        if findings.n_left_out:
-            msg.warn(f"{f'{name}: ' if name else ''}{findings.n_left_out:,} {LEFT_OUT} '{evaluation.component}' knows.")
-    plots = _draw(sides)
-    write_page(
-        options.output,
-        "report.html",
-        corpus=str(corpus),
-        sides=[_side(name, sides, plots) for name in sides],
-        calibration_plot=as_data(plots["calibration"]) if "calibration" in plots else None,
-        curve_plot=as_data(plots["learning_curve"]) if "learning_curve" in plots else None,
-        how_to_log=HOW_TO,
-        left_out=LEFT_OUT,
-        gold_preproc=options.gold_preproc,
-        few=FEW_TEXTS if any(len(evaluation.texts) < FEW_TEXTS for evaluation, _ in sides.values()) else None,
-        **values,
-    )
+    for side in sides:
+        if side.findings.n_left_out:
+            title = f"{side.name}: " if side.name else ""
+            msg.warn(f"{title}{side.findings.n_left_out:,} {LEFT_OUT} '{side.evaluation.component}' knows.")
+    plots = draw_plots(sides)
+    page = render_report(sides, str(corpus), plots, comparison, options.gold_preproc)
+    with writing("page", options.output):
+        write_file(options.output, page)
     if options.plots is not None:
-        save_plots(plots, options.plots)
-        msg.good(f"Wrote the plots to {options.plots}")
-    msg.good(f"Wrote the page to {options.output}")
-
-
-def _draw(sides: Mapping[str, Tuple[Evaluation, Findings]]) -> Dict[str, Figure]:
-    plots = {}
-    for name, (_, findings) in sides.items():
-        if findings.confusion is not None:
-            plots[_confusion(name)] = draw_confusion(*findings.confusion)
-    shown = {name: name or evaluation.component for name, (evaluation, _) in sides.items()}
-    calibrations = {shown[name]: findings.calibration for name, (_, findings) in sides.items()}
-    if any(calibrations.values()):
-        plots["calibration"] = draw_calibration(calibrations)
-    logs = {shown[name]: evaluation.log for name, (evaluation, _) in sides.items()}
-    if any(logs.values()):
-        plots["learning_curve"] = draw_learning_curve(logs)
-    return plots
-
-
-def _side(name: str, sides: Mapping[str, Tuple[Evaluation, Findings]], plots: Mapping[str, Figure]) -> Dict[str, Any]:
-    """Give what the page shows of one pipeline."""
-    evaluation, findings = sides[name]
-    calibration = findings.calibration
-    others_errors = {
-        _place(decision)
-        for key, (other, _) in sides.items()
-        for decision in other.found.decisions
-        if key != name and decision.gold != decision.predicted
-    }
-    return {
-        "name": name,
-        "evaluation": evaluation,
-        "findings": findings,
-        "plots": {"confusion": as_data(plots[_confusion(name)])} if _confusion(name) in plots else {},
-        "bins": list(zip(*calibration[:3], strict=True)) if calibration is not None else [],
-        "own_scores": {key: value for key, value in evaluation.scores.items() if isinstance(value, float)},
-        "others_right": [_place(error.decision) not in others_errors for error in findings.errors],
-    }
-
-
-def _place(decision: Decision) -> Tuple[int, int, int, Optional[str]]:
-    """Say where a decision was made. A text that may have several classes is decided about once for each of them."""
-    label = decision.gold if decision.gold is not None or decision.end > decision.start else decision.predicted
-    return decision.text, decision.start, decision.end, label
-
-
-def _confusion(name: str) -> str:
-    return "_".join(["confusion", *name.lower()])
+        with writing("plots", options.plots):
+            save_plots(plots, options.plots)

@@ -9,9 +9,10 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from wasabi import msg
 
+from ..evaluation.components import find_trainable, get_model
 from ..layers import count_parameters, summary
 from .errors import CommandError
-from .loading import load_config, load_pipeline, model_of, trainable
+from .loading import load_config, load_pipeline
 
 
 def summarize(name: str, overrides: Mapping[str, Any]) -> None:
@@ -25,12 +26,12 @@ def summarize(name: str, overrides: Mapping[str, Any]) -> None:
     if overrides and not is_config:
         raise CommandError("Settings can be replaced in a config only", f"{name} is no .cfg file.")
     nlp = load_config(Path(name), overrides) if is_config else load_pipeline(name)
-    components = trainable(nlp)
+    components = find_trainable(nlp)
     if not components:
         raise CommandError(f"{name} has no trainable component", "There is nothing to count.")
     total, unknown = 0, False
     for component in components:
-        model = model_of(nlp, component)
+        model = get_model(nlp, component)
         if is_config:
             _allocate(model, nlp)
         msg.divider(f"{component} ({nlp.get_pipe_meta(component).factory})")

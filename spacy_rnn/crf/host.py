@@ -4,13 +4,14 @@ By the reference engine a device would run over a hundred kernels for each token
 twenty to decode. Compiled code on the host computes a batch in less time than it takes to launch these.
 """
 
-from typing import Any, Optional, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy
 from thinc.util import get_array_module, to_numpy
 
-from ..recurrence import cpu, select_engine
+from .engines import ENGINES
 from .interface import Array, Crf
+from .reference import ReferenceEngine
 
 
 def fetch(crf: Crf, scores: Array, allowed: Optional[Array] = None) -> Tuple[Crf, Array, Optional[Array]]:
@@ -22,7 +23,7 @@ def fetch(crf: Crf, scores: Array, allowed: Optional[Array] = None) -> Tuple[Crf
     RETURNS (Tuple[Crf, Array, Optional[Array]]): The same, all on the host or all where the scores are.
     """
     xp, arrays = get_array_module(scores), [*crf, scores]
-    if xp is numpy or not all(_goes_to_host(array) for array in arrays):
+    if xp is numpy or not _go_to_host(arrays):
         return crf, scores, None if allowed is None else xp.asarray(allowed)
     # All in one piece: the host waits once.
     numbers = to_numpy(xp.concatenate([array.reshape(-1) for array in arrays]))
@@ -41,6 +42,9 @@ def hand_over(xp: Any, array: Array) -> Array:
     return to_numpy(array) if xp is numpy else xp.asarray(array)
 
 
-def _goes_to_host(array: Array) -> bool:
-    """Tell whether an array is on a device, and the compiled engine takes such arrays on the host."""
-    return not isinstance(array, numpy.ndarray) and select_engine(numpy.empty(0, array.dtype)) is cpu
+def _go_to_host(arrays: Sequence[Array]) -> bool:
+    """Tell whether arrays are on a device, and an engine besides the reference takes their like on the host."""
+    if any(isinstance(array, numpy.ndarray) for array in arrays):
+        return False
+    *crf, scores = (numpy.empty(0, array.dtype) for array in arrays)
+    return not isinstance(ENGINES.select(Crf(*crf), scores), ReferenceEngine)

@@ -12,9 +12,8 @@ from typing import Any, Callable, Tuple
 import numpy
 from thinc.util import get_array_module
 
-from ..recurrence import as_lengths, select_engine
-from ..recurrence import cpu as recurrence_cpu
-from . import cpu, reference
+from ..recurrence import as_lengths
+from .engines import ENGINES
 from .host import fetch, hand_over
 from .interface import Array, Crf, PathSums
 
@@ -40,7 +39,7 @@ def log_likelihood(crf: Crf, scores: Array, lengths: Any, allowed: Array) -> Tup
     crf, scores, allowed = fetch(crf, scores, allowed)
     batch_lengths = _checked(crf, scores, lengths)
     _check_allowed(allowed, scores)
-    engine = _engine(crf, scores)
+    engine = ENGINES.select(crf, scores)
     allowed_paths = engine.sum_paths(crf, scores, batch_lengths, allowed, is_train=True)
     all_paths = engine.sum_paths(crf, scores, batch_lengths, None, is_train=True)
     _require_paths(allowed_paths.log_sums, "its annotation allows", batch_lengths)
@@ -65,7 +64,7 @@ def viterbi(crf: Crf, scores: Array, lengths: Any) -> Tuple[Array, Array]:
     xp = get_array_module(scores)
     crf, scores, _ = fetch(crf, scores)
     batch_lengths = _checked(crf, scores, lengths)
-    labels, best = _engine(crf, scores).find_best(crf, scores, batch_lengths)
+    labels, best = ENGINES.select(crf, scores).find_best(crf, scores, batch_lengths)
     _require_paths(best, "is allowed", batch_lengths)
     return hand_over(xp, labels), hand_over(xp, best)
 
@@ -82,7 +81,7 @@ def marginals(crf: Crf, scores: Array, lengths: Any) -> Array:
     xp = get_array_module(scores)
     crf, scores, _ = fetch(crf, scores)
     batch_lengths = _checked(crf, scores, lengths)
-    paths = _engine(crf, scores).sum_paths(crf, scores, batch_lengths, None, is_train=False)
+    paths = ENGINES.select(crf, scores).sum_paths(crf, scores, batch_lengths, None, is_train=False)
     _require_paths(paths.log_sums, "is allowed", batch_lengths)
     return hand_over(xp, paths.marginals)
 
@@ -103,11 +102,6 @@ def _backprop(allowed: PathSums, everything: PathSums, lengths: numpy.ndarray, d
     assert allowed.count_transitions is not None and everything.count_transitions is not None
     d_transitions = allowed.count_transitions(weights) - everything.count_transitions(weights)
     return d_scores, Crf(d_start, d_transitions, d_end)
-
-
-def _engine(crf: Crf, scores: Array) -> Any:
-    """Pick the engine: the compiled one for arrays that its sweeps take as well, else the reference, here or on a device."""
-    return cpu if select_engine(scores, crf._asdict()) is recurrence_cpu else reference
 
 
 def _checked(crf: Crf, scores: Array, lengths: Any) -> numpy.ndarray:

@@ -11,22 +11,34 @@ import numpy
 from thinc.util import get_array_module
 
 from ..recurrence.packing import Batch, Packing, pack
-from .interface import Array, Crf, PathSums
+from .interface import Array, Crf, CrfEngine, PathSums
 
 # Numbers of a temporary array at most: pairs of labels, for some sequences at a time.
 PIECE_SIZE = 2**22
 
 
-def sum_paths(crf: Crf, scores: Array, lengths: numpy.ndarray, allowed: Optional[Array], is_train: bool) -> PathSums:
-    """Sum over all paths of labels through each sequence.
+class ReferenceEngine(CrfEngine):
+    """The engine that takes all arrays."""
 
-    crf (Crf): The parameters.
-    scores (Array): [N, L], the score of each label at each row.
-    lengths (numpy.ndarray): int32 [B], the number of rows of each sequence.
-    allowed (Optional[Array]): bool or uint8 [N, L], the labels that paths may have at each row; all if None.
-    is_train (bool): Whether transitions are to be counted.
-    RETURNS (PathSums): The sums.
-    """
+    name = "reference"
+
+    def supports(self, crf: Crf, scores: Array) -> bool:
+        return True
+
+    def sum_paths(self, crf: Crf, scores: Array, lengths: numpy.ndarray, allowed: Optional[Array], is_train: bool) -> PathSums:
+        return _sum_paths(crf, scores, lengths, allowed, is_train)
+
+    def find_best(self, crf: Crf, scores: Array, lengths: numpy.ndarray) -> Tuple[Array, Array]:
+        """Find the path of labels with the highest score through each sequence.
+
+        crf, scores, lengths: As `CrfEngine.find_best` takes them.
+        RETURNS (Tuple[Array, Array]): Labels and scores as there; of equally good labels the smallest, from the last row to the
+            first.
+        """
+        return _find_best(crf, scores, lengths)
+
+
+def _sum_paths(crf: Crf, scores: Array, lengths: numpy.ndarray, allowed: Optional[Array], is_train: bool) -> PathSums:
     xp = get_array_module(scores)
     if allowed is not None:
         scores = xp.where(allowed.astype(bool), scores, xp.asarray(-numpy.inf, dtype=scores.dtype))
@@ -44,15 +56,7 @@ def sum_paths(crf: Crf, scores: Array, lengths: numpy.ndarray, allowed: Optional
     return PathSums(_unsorted(xp, log_sums, order), marginals, count_transitions if is_train else None)
 
 
-def find_best(crf: Crf, scores: Array, lengths: numpy.ndarray) -> Tuple[Array, Array]:
-    """Find the path of labels with the highest score through each sequence.
-
-    crf (Crf): The parameters.
-    scores (Array): [N, L], the score of each label at each row.
-    lengths (numpy.ndarray): int32 [B], the number of rows of each sequence.
-    RETURNS (Tuple[Array, Array]): int64 [N], the labels, of equally good ones the smallest, from the last row to the first; and
-        float64 [B], the scores of the paths: -inf where none is allowed, 0 for a sequence without rows.
-    """
+def _find_best(crf: Crf, scores: Array, lengths: numpy.ndarray) -> Tuple[Array, Array]:
     xp = get_array_module(scores)
     packing = pack(Batch(lengths, len(scores)), reverse=False)
     order, index = xp.asarray(packing.order), xp.asarray(packing.index)

@@ -5,7 +5,7 @@ from .device import ClusterError, Device, find_device
 from .memory import explain_memory
 from .problem import find_problem, require_gpu
 from .shares import ALONE, CLUSTER, GRID, Chip, Launch
-from .sources import CELLS, CellSource, KernelForm, plan_kernel
+from .sources import CELLS, PRECISIONS, CellSource, KernelForm, plan_kernel
 from .structures import SWEEP, pointer
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "CELLS",
     "CLUSTER",
     "GRID",
+    "PRECISIONS",
     "SWEEP",
     "Arena",
     "CellSource",

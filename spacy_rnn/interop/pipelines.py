@@ -6,9 +6,8 @@ import spacy
 from spacy.language import Language
 from spacy.util import load_model_from_config, replace_model_node
 from thinc.api import Config, Model
-from thinc.layers.chain import forward as forward_chain
-from thinc.layers.with_padded import forward as forward_padded
 
+from ..layers.capabilities import Chains, IsRnn, JoinsRows, Pads, SplitsRows, find
 from ..models import build_bilstm_encoder
 from .layers import load_torch, to_torch
 
@@ -77,14 +76,17 @@ def _find_encoders(model: Model, architecture: str) -> List[Model]:
 
 def _is_torchs(node: Model) -> bool:
     # Two wrappers, as spaCy makes them: the inner one alone is not the encoder.
-    if node._func is not forward_padded or node.layers[0]._func is not forward_padded:
+    if not find(node, Pads) or not find(node.layers[0], Pads):
         return False
     module = getattr(next(iter(node.layers[0].layers[0].shims), None), "_model", None)
     return getattr(module, "mode", None) == "LSTM" and getattr(module, "bidirectional", False)
 
 
 def _is_ours(node: Model) -> bool:
-    if node._func is not forward_chain or [layer.name for layer in node.layers] != ["list2ragged_host", "rnn", "ragged2list"]:
+    kinds = (JoinsRows, IsRnn, SplitsRows)
+    if not find(node, Chains) or len(node.layers) != len(kinds):
+        return False
+    if not all(find(layer, kind) for layer, kind in zip(node.layers, kinds, strict=True)):
         return False
     rnn = node.layers[1]
     same_width = rnn.maybe_get_dim("nI") == rnn.maybe_get_dim("nO")

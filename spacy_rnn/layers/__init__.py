@@ -1,9 +1,11 @@
 """Thinc layers."""
 
+from .capabilities import GivesRows, Recurrent, RowWise, Truncates, declare
 from .embedding.char_embed import build_char_embed
 from .embedding.embed import build_embed, learn_vocabulary
 from .embedding.hash_embed import build_hash_embed, clear_cache
 from .embedding.rows import embed_rows
+from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
 from .ops import EngineOps, use_engine_products
 from .output.crf import CRFGradient, build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
@@ -18,17 +20,27 @@ from .plain.highway import build_highway
 from .plain.ngram_dropout import build_ngram_dropout
 from .plain.pool import attention_weights, build_pool
 from .plain.sequence_dropout import build_sequence_dropout
-from .plain.truncate import build_truncate, find_truncating
+from .plain.truncate import build_truncate
 from .ragged.list2ragged import build_list2ragged, join_rows
 from .ragged.split import split_array, split_rows
 from .ragged.wrapper import with_rows
 from .recurrent.precision import set_precision
-from .recurrent.rnn import begin_scan, build_rnn, initial_state, require_weights, scan
-from .row_wise import declare_row_wise, find_mixing
+from .recurrent.rnn import build_rnn
+from .recurrent.scanning import begin_scan, initial_state, scan
+from .recurrent.session import RnnSession
+from .recurrent.stack import require_weights
+from .row_wise import find_mixing
+
+declare_foreign()
 
 __all__ = [
     "CRFGradient",
     "EngineOps",
+    "GivesRows",
+    "Recurrent",
+    "RnnSession",
+    "RowWise",
+    "Truncates",
     "attention_weights",
     "begin_scan",
     "build_char_embed",
@@ -53,10 +65,9 @@ __all__ = [
     "crf_divergence",
     "crf_log_likelihood",
     "crf_marginals",
-    "declare_row_wise",
+    "declare",
     "embed_rows",
     "find_mixing",
-    "find_truncating",
     "initial_state",
     "join_rows",
     "learn_vocabulary",

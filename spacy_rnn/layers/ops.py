@@ -1,6 +1,6 @@
 """Thinc's operations for the CPU, with matrix products of the compiled engine."""
 
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 import numpy
 from thinc.api import Model, NumpyOps, Ops
@@ -22,19 +22,38 @@ class EngineOps(NumpyOps):
         trans1 (bool): Whether x is transposed.
         trans2 (bool): Whether y is transposed.
         RETURNS (Floats2d): The product [n, m].
+        RAISES (ValueError): If an array is no matrix of floats, or if a shape does not fit.
         """
+        shape = _product_shape(x, y, trans1, trans2)
+        if out is not None:
+            _check_output(out, shape)
         if x.dtype != numpy.float32 or y.dtype != numpy.float32:
             return Ops.gemm(self, x, y, out=out, trans1=trans1, trans2=trans2)
         if trans1 and trans2:
             y, trans2 = y.T, False
         product = out
-        if product is None or not product.flags.c_contiguous or product.dtype != numpy.float32:
-            product = numpy.empty((x.shape[1 if trans1 else 0], y.shape[0 if trans2 else 1]), "float32")
+        if product is None or not _can_be_written_at_once(product, x, y):
+            product = numpy.empty(shape, "float32")
         _multiply(_whole(x), _whole(y), product, trans1, trans2)
         if out is not None and product is not out:
             out[...] = product
             return out
         return product
+
+    def affine(self, X: Any, W: Any, b: Any) -> Any:
+        """Multiply by a matrix of weights, and add a bias to each row.
+
+        X (Floats2d): [n, nI].
+        W (Floats2d): [nO, nI].
+        b (Floats1d): [nO].
+        RETURNS (Floats2d): X Wᵀ + b [n, nO].
+        RAISES (ValueError): If an array is no matrix of floats, or if a shape does not fit.
+        """
+        Y = self.gemm(X, W, trans2=True)
+        if b.shape != Y.shape[1:]:
+            raise ValueError(f"the bias b of {Y.shape[1]} outputs: expected shape ({Y.shape[1]},), got {b.shape}")
+        Y += b
+        return Y
 
 
 def multiply(ops: Ops, x: Any, y: Any, *, out: Optional[Any] = None, trans1: bool = False, trans2: bool = False) -> Any:
@@ -51,6 +70,34 @@ def multiply(ops: Ops, x: Any, y: Any, *, out: Optional[Any] = None, trans1: boo
     if x.dtype == numpy.float32:
         return ops.gemm(x, y, out=out, trans1=trans1, trans2=trans2)
     return Ops.gemm(ops, x, y, out=out, trans1=trans1, trans2=trans2)
+
+
+def _product_shape(x: Any, y: Any, trans1: bool, trans2: bool) -> Tuple[int, int]:
+    """Give the shape of a product.
+
+    RAISES (ValueError): If the factors cannot be multiplied.
+    """
+    for name, array in (("x", x), ("y", y)):
+        if array.ndim != 2 or array.dtype.kind != "f":
+            raise ValueError(f"can only multiply matrices of floats, but {name} is {array.dtype} of shape {array.shape}")
+    n, k = x.shape[::-1] if trans1 else x.shape
+    rows, m = y.shape[::-1] if trans2 else y.shape
+    if k != rows:
+        raise ValueError(
+            f"cannot multiply [{n}, {k}] by [{rows}, {m}]: expected as many rows of y as columns of x, after transposition"
+        )
+    return n, m
+
+
+def _check_output(out: Any, shape: Tuple[int, int]) -> None:
+    if out.shape != shape or out.dtype.kind != "f":
+        raise ValueError(f"cannot multiply into out: expected floats of shape {shape}, got {out.dtype} of shape {out.shape}")
+
+
+def _can_be_written_at_once(out: numpy.ndarray, x: numpy.ndarray, y: numpy.ndarray) -> bool:
+    """Tell whether a product can be written where it is wanted while its factors are read."""
+    is_whole = out.dtype == numpy.float32 and out.flags.c_contiguous and out.flags.aligned
+    return is_whole and not numpy.may_share_memory(out, x) and not numpy.may_share_memory(out, y)
 
 
 def _multiply(x: numpy.ndarray, y: numpy.ndarray, product: numpy.ndarray, trans1: bool, trans2: bool) -> None:

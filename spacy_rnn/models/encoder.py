@@ -41,35 +41,20 @@ def build_rnn_encoder(
 
     width (int): The output width, both directions together.
     depth (int): The number of layers.
-    cell (str): "elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm" or "lstm_peephole".
-    bidirectional (bool): Whether a second direction reads the texts from their end.
     dropout (float): The share of a layer's outputs that is dropped before the next layer.
-    recurrent_dropout (float): The share of hidden units dropped from the recurrent products, the same at all tokens of a text.
     residual (bool): Whether a layer's input is added to its output, in the layers where the two are equally wide.
-    train_initial_state (bool): Whether the state before the first token is learned.
-    forget_bias (float): What the bias of an LSTM's forget gate starts with.
-    precision (str): The numbers whose products are summed. "bfloat16": on a CPU only when nothing is learned, and faster where
-        the processor has instructions for it (AVX-512 BF16), slower than "float32" elsewhere; on a GPU of compute capability
-        8.0 or more also in training. "tf32": on such a GPU; elsewhere it is "float32".
-    init_W (Optional[Callable]): Initializer of each gate's input matrix; Glorot uniform if None.
-    init_R (Optional[Callable]): Initializer of each gate's recurrent matrix; orthogonal if None.
     variational_dropout (float): The share of columns dropped from what every layer reads and from the output of the last one, the
         same columns at all tokens of a text.
     layer_norm (bool): Whether the output of every layer is normalized (Ba et al. 2016, "Layer normalization", equation 3).
     highway (bool): Whether a learned gate mixes the output of every layer but the first with its input (Srivastava et al. 2015).
-    checkpoint_rows (Optional[int]): The most tokens of a batch for which training keeps everything that backpropagation needs. Of
-        a larger batch only states are kept, and the rest is computed again in pieces: the same gradients in less memory, for at
-        most a forward pass more. If None, as many tokens as fit into a fixed amount of memory; 0 to keep everything always.
-    truncate_gradient (int): The number of tokens that gradients go back through where bidirectional is false: they do not cross
-        from a piece of so many tokens into the one before it, while the state does. 0 for all tokens, which are the exact
-        gradients.
+    cell (str), bidirectional (bool), recurrent_dropout (float), train_initial_state (bool), forget_bias (float), precision (str),
+    init_W (Optional[Callable]), init_R (Optional[Callable]), checkpoint_rows (Optional[int]), truncate_gradient (int): As in
+        `spacy_rnn.RNN.v1`, for all layers.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, from rows [n, any width] to rows [n, width].
     RAISES (ValueError): If an argument is out of its range, or if highway and residual exclude each other.
     """
-    if highway and residual:
-        raise ValueError("a layer's input is either added to its output (residual) or mixed with it (highway), not both")
-    if highway and depth == 1:
-        raise ValueError("highway is about every layer but the first, so depth must be at least 2, got 1")
+    check_rate("variational_dropout", variational_dropout)
+    _check_highway(highway, residual, depth)
     build = partial(
         build_rnn,
         nO=width,
@@ -84,7 +69,6 @@ def build_rnn_encoder(
         checkpoint_rows=checkpoint_rows,
         truncate_gradient=truncate_gradient,
     )
-    check_rate("variational_dropout", variational_dropout)
     if not (variational_dropout or layer_norm or highway):
         return _on_lists([build(depth=depth, dropout=dropout, residual=residual)], width)
     check_rate("dropout", dropout)
@@ -130,6 +114,13 @@ def build_cnn(
     RAISES (ValueError): If an argument is out of its range.
     """
     return _on_lists([build_convolution(nO=width, filter_widths=filter_widths, init_W=init_W)], width)
+
+
+def _check_highway(highway: bool, residual: bool, depth: int) -> None:
+    if highway and residual:
+        raise ValueError("a layer's input is either added to its output (residual) or mixed with it (highway), not both")
+    if highway and depth == 1:
+        raise ValueError("highway is about every layer but the first, so depth must be at least 2, got 1")
 
 
 def _checked_depth(depth: int) -> int:

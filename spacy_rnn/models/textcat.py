@@ -24,6 +24,7 @@ from thinc.layers.resizable import resize_linear_weighted
 from thinc.types import Floats2d
 
 from ..layers import attention_weights, build_dropout, build_list2ragged, build_pool, build_softmax, on_filled_texts
+from ..layers.capabilities import GivesProbabilities, Pools, Recurrent, find, find_all
 from .encoder import build_cnn
 from .tok2vec import allow_truncation, build_tok2vec
 
@@ -134,7 +135,7 @@ def _start_classes(model: Model[List[Doc], Floats2d], n_old: int) -> None:
 
 
 def _require_scores(linear_model: Model) -> None:
-    if any(node.name in ("softmax_activation", "sigmoid_activation", "logistic") for node in linear_model.walk()):
+    if find_all(linear_model, GivesProbabilities):
         raise ValueError("linear_model has to give scores, not probabilities: set its no_output_layer = true")
 
 
@@ -164,13 +165,23 @@ def build_textcat_cnn(
     return build_textcat(build_tok2vec(tok2vec, encode), "max", exclusive_classes, nO, dropout=dropout)
 
 
+def has_pool(model: Model) -> bool:
+    """Tell whether a model was made by `build_textcat`.
+
+    model (Model): The model of any text categorizer.
+    RETURNS (bool): Whether its reference "pool" is a layer made by `build_pool`.
+    """
+    pool = model.maybe_get_ref("pool")
+    return pool is not None and find(pool, Pools) is not None
+
+
 def has_attention(model: Model) -> bool:
     """Tell whether a model pools by attention.
 
     model (Model): The model of any text categorizer.
     RETURNS (bool): Whether `attend` takes it.
     """
-    return bool(model.has_ref("pool")) and "attention" in model.get_ref("pool").attrs["pooling"]
+    return has_pool(model) and "attention" in model.get_ref("pool").attrs["pooling"]
 
 
 def attend(model: Model[List[Doc], Floats2d], docs: List[Doc]) -> List[numpy.ndarray]:
@@ -202,8 +213,9 @@ def ends_bidirectional(tok2vec: Model) -> Optional[bool]:
         return None
     found = False
     for node in tok2vec.walk(order="dfs_pre"):
-        if node.name == "rnn":
-            found = node.attrs["bidirectional"]
+        recurrent = find(node, Recurrent)
+        if recurrent is not None:
+            found = recurrent.is_bidirectional(node)
         for shim in node.shims:
             found = getattr(getattr(shim, "_model", None), "bidirectional", found)
     return found

@@ -10,7 +10,8 @@ from thinc.layers.chain import forward as forward_chain
 from thinc.layers.chain import init as init_chain
 from thinc.types import Floats2d, Ragged
 
-from ..layers import embed_rows, find_truncating, join_rows, split_rows
+from ..layers import embed_rows, join_rows, split_rows
+from ..layers.capabilities import Chains, JoinsRows, SplitsRows, Truncates, declare, find, find_all
 
 
 class Reader(Enum):
@@ -55,7 +56,7 @@ def init(
     Y: Optional[List[Floats2d]] = None,
 ) -> None:
     embed, encode = model.layers
-    if find_truncating(encode) is not None and model.attrs["reader"] is Reader.EVERY_TOKEN:
+    if find_all(encode, Truncates) and model.attrs["reader"] is Reader.EVERY_TOKEN:
         raise _truncated()
     if _takes_rows(encode) and embed.has_dim("nO"):
         # It cannot be inferred from texts without tokens.
@@ -99,6 +100,9 @@ def _truncated() -> ValueError:
 
 def _takes_rows(encode: Model) -> bool:
     """Tell whether the encoder only joins lists to rows, works on these, and takes them apart again."""
-    if encode._func is not forward_chain:
+    if not find(encode, Chains):
         return False
-    return encode.layers[0].name == "list2ragged_host" and encode.layers[-1].name == "ragged2list"
+    return bool(find(encode.layers[0], JoinsRows) and find(encode.layers[-1], SplitsRows))
+
+
+declare(forward, Chains())

@@ -3,17 +3,35 @@
 """The compiled engine as Python sees it. Arrays come in as buffers of floats whose rows have no gaps between their numbers; the
 functions of the rooms above check and complete what they pass."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport INT32_MAX, INT64_MAX, int32_t, int64_t, uint8_t
 from libc.string cimport memcmp
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
 
+from cpython.exc cimport PyErr_CheckSignals
+
+import os
+import threading
 import time
+import weakref
+
+# Not cpython.exc's, which makes an exception of what is only to be passed on.
+cdef extern from "Python.h":
+    int _check_signals "PyErr_CheckSignals"()
+    unsigned long PyThread_get_thread_ident() nogil
+
+cdef extern from "call.h" namespace "spacy_rnn":
+    enum Answer:
+        GO_ON
+        END
+        DO_NOT_ASK
+
+    void ask_with(Answer (*)() noexcept nogil)
 
 
 cdef extern from "buffer.h" namespace "spacy_rnn":
     cdef cppclass Buffer:
-        pass
+        const float *data()
 
 
 cdef extern from "engine.h" namespace "spacy_rnn":
@@ -64,6 +82,9 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         float *cN
         const float *mask
         CTape *tape
+        const int64_t *x_rows
+        cbool projected
+        int64_t first_step
 
     cdef cppclass Backward:
         Parameters parameters
@@ -113,12 +134,13 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         const char *name
         cbool supported()
         void pack(const Parameters &, int, Packed &) except + nogil
-        void multiply(const MatrixProduct &) except + nogil
+        int64_t project(const Packed &, const float *, int64_t, int64_t, Buffer &) except + nogil
         double multiply_adds(int64_t) nogil
 
     const Kernels *const *all_kernels()
     void run_forward(const Kernels &, const Forward *const *, int, cbool) except + nogil
     void run_backward(const Kernels &, const Backward *const *, int, cbool) except + nogil
+    void run_multiply(const Kernels &, const MatrixProduct &) except + nogil
     void order_by_length(const int32_t *, int64_t, int32_t *) except + nogil
 
 
@@ -142,6 +164,28 @@ CELLS = ("elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_pe
 _NUMBERS = {name: number for number, name in enumerate(CELLS)}
 
 cdef const Kernels *_kernels = NULL
+cdef unsigned long _main_thread = 0
+
+
+cdef Answer _hear_signals() noexcept nogil:
+    """Tell a long call whether to go on, after Python's handlers of signals have run. If one has raised an exception, it stays set,
+    and what the engine throws then becomes that one: see `except +` in Cython's documentation."""
+    # Signals are handled in the main thread. No Python code here: it would handle them itself, and what they raise would be lost.
+    if PyThread_get_thread_ident() != _main_thread:
+        return DO_NOT_ASK
+    with gil:
+        return END if _check_signals() else GO_ON
+
+
+def _note_main_thread():
+    global _main_thread
+    _main_thread = threading.main_thread().ident
+
+
+_note_main_thread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_main_thread)
+ask_with(_hear_signals)
 
 
 def instruction_sets():
@@ -198,6 +242,7 @@ def fma_peak(double seconds):
             done = _kernels.multiply_adds(200000)
         elapsed = time.perf_counter() - begin
         best = max(best, 2.0 * done / elapsed / 1e9)
+        PyErr_CheckSignals()
         if begin + elapsed > end:
             return best
 
@@ -227,7 +272,38 @@ cdef inline float *_out_matrix(float[:, :] x) noexcept:
 
 
 cdef inline int64_t _stride(const float[:, :] x) noexcept:
-    return 0 if x is None else x.strides[0] // <int64_t>sizeof(float)
+    return 0 if _matrix(x) == NULL else x.strides[0] // <int64_t>sizeof(float)
+
+
+cdef enum:
+    EXACTLY
+    AT_LEAST
+    OPTIONALLY
+
+
+cdef int _require(str name, const float[:, :] x, int64_t rows, int64_t columns, int how=EXACTLY) except -1:
+    """Check what memory accesses rest on.
+
+    name (str): What the matrix is, for an error.
+    x (Optional[Floats2d]): [rows, columns].
+    how (int): EXACTLY that, of AT_LEAST so many rows, or that or nothing, OPTIONALLY.
+    RAISES (ValueError): If it is missing or has another shape, or if the numbers of a row do not stand side by side.
+    """
+    if x is None:
+        if how == OPTIONALLY:
+            return 0
+        raise ValueError(f"{name} is missing")
+    if x.shape[1] != columns or x.shape[0] < rows or (x.shape[0] > rows and how != AT_LEAST):
+        raise ValueError(f"{name}: expected shape [{rows}{' or more' if how == AT_LEAST else ''}, {columns}], got [{x.shape[0]}, {x.shape[1]}]")
+    if (x.shape[1] > 1 and x.strides[1] != sizeof(float)) or x.strides[0] % <int64_t>sizeof(float):
+        raise ValueError(f"{name}: expected rows of numbers side by side, got strides of {x.strides[0]} and {x.strides[1]} bytes")
+    return 0
+
+
+cdef int _require_vector(str name, const float[::1] x, int64_t n) except -1:
+    if x is None or x.shape[0] != n:
+        raise ValueError(f"{name}: expected {n} numbers, got {'none' if x is None else x.shape[0]}")
+    return 0
 
 
 cdef Parameters _parameters(str cell, list params) except *:
@@ -236,8 +312,20 @@ cdef Parameters _parameters(str cell, list params) except *:
     cdef const float[::1] b = params[2]
     cdef const float[::1] last = params[3] if len(params) > 3 else None
     cdef Parameters parameters
+    cdef int64_t n_gates = 4 if cell.startswith("lstm") else 3 if cell.startswith("gru") else 1
+    if cell not in _NUMBERS:
+        raise ValueError(f"unknown cell {cell!r}: expected one of {', '.join(CELLS)}")
     parameters.cell = _NUMBERS[cell]
     parameters.nI, parameters.nH = W.shape[1], R.shape[1]
+    if parameters.nH < 1:
+        raise ValueError("a cell has one hidden unit at least")
+    _require("W", W, n_gates * parameters.nH, parameters.nI)
+    _require("R", R, n_gates * parameters.nH, parameters.nH)
+    _require_vector("b", b, n_gates * parameters.nH)
+    if cell == "gru":
+        _require_vector("bR", last, parameters.nH)
+    if cell == "lstm_peephole":
+        _require_vector("p", last, 3 * parameters.nH)
     parameters.W, parameters.R, parameters.b = &W[0, 0], &R[0, 0], &b[0]
     parameters.bR = _vector(last) if cell == "gru" else NULL
     parameters.p = _vector(last) if cell == "lstm_peephole" else NULL
@@ -253,6 +341,7 @@ cdef class Weights:
     cdef int64_t n_gates
     cdef const Kernels *kernels
     cdef list copies
+    cdef list references
     cdef readonly str cell
 
     def __init__(self, str cell, list params, bint bfloat16, bint follow):
@@ -262,19 +351,27 @@ cdef class Weights:
         params (List[numpy.ndarray]): Its parameters W [nG·nH, nI], R [nG·nH, nH], b [nG·nH] and, where the cell has them,
             bR [nH] or p [3·nH]. Copies are kept, and of the parameters themselves where they are in memory.
         bfloat16 (bool): Whether products use factors rounded to bfloat16.
-        follow (bool): Whether `unchanged` is to look at the parameters, which must then be there.
+        follow (bool): Whether `unchanged` is to look at the parameters.
+        RAISES (ValueError): If a parameter does not fit the others.
         """
+        if self.copies is not None:
+            raise ValueError("weights are packed once")
+        params = list(params)
         self.kernels = _kernels
         self.copies = [array.copy() for array in params]
         self.cell = cell
         self.parameters = _parameters(cell, self.copies)
         self.originals = _parameters(cell, params) if follow else self.parameters
-        self.n_gates = params[1].shape[0] // params[1].shape[1]
+        self.references = [weakref.ref(array) for array in params] if follow else []
+        self.n_gates = self.copies[1].shape[0] // self.parameters.nH
         cdef int precision = BFLOAT16 if bfloat16 else FLOAT32
         with nogil:
             self.kernels.pack(self.parameters, precision, self.packed)
 
-    cdef bint _unchanged(self) noexcept:
+    cdef bint _unchanged(self) except -1:
+        for reference in self.references:
+            if reference() is None:
+                return False
         cdef Parameters *kept = &self.parameters
         cdef Parameters *now = &self.originals
         cdef int64_t nGnH = self.n_gates * kept.nH
@@ -288,23 +385,64 @@ cdef class Weights:
         )
 
     def unchanged(self):
-        """Tell whether the parameters still are what was packed, number by number, for the instruction set selected now. They must
-        still be there.
+        """Tell whether the parameters still are what was packed, number by number, for the instruction set selected now.
 
-        RETURNS (bool): Whether they are.
+        RETURNS (bool): Whether they are; not if one of the arrays is gone.
         """
         return self._unchanged()
 
 
-cdef Batch _batch(const int64_t[::1] start, const int32_t[::1] length, const int32_t[::1] order, bint reverse, int64_t n_rows) noexcept:
+cdef class _Batch:
+    """A ragged batch as it was checked: copies, which nobody else can change."""
+
     cdef Batch batch
-    batch.n_sequences = length.shape[0]
-    batch.n_rows = n_rows
-    batch.start = &start[0] if batch.n_sequences else NULL
-    batch.length = &length[0] if batch.n_sequences else NULL
-    batch.order = &order[0] if batch.n_sequences else NULL
-    batch.reverse = reverse
-    return batch
+    cdef vector[int64_t] start
+    cdef vector[int32_t] length
+    cdef vector[int32_t] order
+    # The rows that the matrices of the batch have at least.
+    cdef int64_t end
+
+    cdef int check(self, const int64_t[::1] start, const int32_t[::1] length, const int32_t[::1] order, bint reverse) except -1:
+        cdef int64_t i, s, B = 0 if length is None else length.shape[0]
+        if start is None or length is None or order is None or start.shape[0] != B or order.shape[0] != B:
+            raise ValueError(f"a batch: expected start, length and order of as many sequences, {B}")
+        _copy_lengths(length, self.length)
+        self.start.resize(B)
+        self.order.resize(B)
+        cdef vector[cbool] seen = vector[cbool](B)
+        self.end = self.batch.n_rows = 0
+        for i in range(B):
+            self.start[i], self.order[i] = start[i], order[i]
+            s = self.order[i]
+            if not 0 <= s < B or seen[s] or (i and self.length[self.order[i - 1]] < self.length[s]):
+                raise ValueError("order: expected each sequence once, the longest first; was the batch changed since `by_length`?")
+            seen[s] = True
+            if self.start[i] < 0 or self.start[i] > INT64_MAX - self.length[i]:
+                raise ValueError(f"sequence {i}: expected the number of its first row, got {self.start[i]}")
+            if self.length[i]:
+                self.end = max(self.end, self.start[i] + self.length[i])
+            self.batch.n_rows += self.length[i]
+        self.batch.n_sequences = B
+        self.batch.start, self.batch.length, self.batch.order = self.start.data(), self.length.data(), self.order.data()
+        self.batch.reverse = reverse
+        return 0
+
+
+cdef int64_t _copy_lengths(const int32_t[::1] length, vector[int32_t] &to) except -1:
+    """Copy lengths, so that they are those that were checked however the array changes, and give their sum.
+
+    RAISES (ValueError): If there are too many, or if one is negative.
+    """
+    cdef int64_t i, total = 0
+    if length is None or length.shape[0] > INT32_MAX:
+        raise ValueError(f"expected the lengths of {INT32_MAX} sequences at most")
+    to.resize(length.shape[0])
+    for i in range(length.shape[0]):
+        to[i] = length[i]
+        if to[i] < 0:
+            raise ValueError(f"lengths must not be negative, got {to[i]}")
+        total += to[i]
+    return total
 
 
 def by_length(const int32_t[::1] length, int64_t[::1] start, int32_t[::1] order):
@@ -313,14 +451,21 @@ def by_length(const int32_t[::1] length, int64_t[::1] start, int32_t[::1] order)
     length (Ints1d): int32 [B].
     start (Ints1d): int64 [B], written: the first row of each.
     order (Ints1d): int32 [B], written.
+    RAISES (ValueError): If a length is negative, or if the arrays are not of one size.
     """
-    cdef int64_t i, row = 0
-    for i in range(length.shape[0]):
-        start[i] = row
-        row += length[i]
-    if length.shape[0]:
-        with nogil:
-            order_by_length(&length[0], length.shape[0], &order[0])
+    cdef vector[int32_t] lengths, ordered
+    cdef int64_t i, row = 0, B
+    _copy_lengths(length, lengths)
+    B = lengths.size()
+    if start is None or order is None or start.shape[0] != B or order.shape[0] != B:
+        raise ValueError(f"expected start and order of {B} sequences")
+    # Sorted apart: while others write to what is sorted, a sort may go beyond its end.
+    ordered.resize(B)
+    with nogil:
+        order_by_length(lengths.data(), B, ordered.data())
+    for i in range(B):
+        start[i], order[i] = row, ordered[i]
+        row += lengths[i]
 
 
 # Directions of one layer.
@@ -342,7 +487,10 @@ cdef class ForwardSweep:
     cdef Forward sweep
     cdef CTape tape
     cdef Weights weights
+    cdef _Batch batch
     cdef tuple arrays
+    cdef bint has_begun
+    cdef bint has_ended
 
     def __init__(
         self,
@@ -354,28 +502,44 @@ cdef class ForwardSweep:
         bint reverse,
         const float[:, :] h0,
         const float[:, :] c0,
-        const float[:, :] mask,
+        const float[:, ::1] mask,
         float[:, :] Y,
-        float[:, :] hN,
-        float[:, :] cN,
+        float[:, ::1] hN,
+        float[:, ::1] cN,
         bint is_train,
     ):
         """Describe a sweep.
 
         weights (Weights): The parameters.
-        X (Floats2d): [N, nI].
-        start, length, order (Ints1d): The batch, as `by_length` gives it.
+        X (Floats2d): [N, nI], of as many rows as the sequences need, or more.
+        start, length, order (Ints1d): The batch, as `by_length` gives it; copied.
         reverse (bool): Whether each sequence is read from its last row to its first.
         h0, c0 (Optional[Floats2d]): [B, nH], the initial state; zeros if None.
         mask (Optional[Floats2d]): [B, nH], without gaps.
         Y (Floats2d): [N, nH], written.
         hN, cN (Optional[Floats2d]): [B, nH], without gaps, written if wanted.
         is_train (bool): Whether backpropagation follows.
+        RAISES (ValueError): If a shape does not fit, or if start, length and order are no batch.
         """
+        if self.weights is not None:
+            raise ValueError("a sweep is described once")
+        if weights is None:
+            raise ValueError("weights are missing")
+        cdef int64_t nH = weights.packed.nH
+        self.batch = _Batch()
+        self.batch.check(start, length, order, reverse)
+        self.sweep.batch = self.batch.batch
+        cdef int64_t B = self.sweep.batch.n_sequences
+        _require("X", X, self.batch.end, weights.packed.nI, AT_LEAST)
+        _require("Y", Y, self.batch.end, nH, AT_LEAST)
+        _require("h0", h0, B, nH, OPTIONALLY)
+        _require("c0", c0, B, nH, OPTIONALLY)
+        _require("mask", mask, B, nH, OPTIONALLY)
+        _require("hN", hN, B, nH, OPTIONALLY)
+        _require("cN", cN, B, nH, EXACTLY if hN is not None and weights.cell.startswith("lstm") else OPTIONALLY)
         self.weights = weights
-        self.arrays = (X, start, length, order, h0, c0, mask, Y, hN, cN)
+        self.arrays = (X, h0, c0, mask, Y, hN, cN)
         self.sweep.weights = &weights.packed
-        self.sweep.batch = _batch(start, length, order, reverse, X.shape[0])
         self.sweep.X, self.sweep.x_stride = _matrix(X), _stride(X)
         self.sweep.Y, self.sweep.y_stride = _out_matrix(Y), _stride(Y)
         self.sweep.h0, self.sweep.h0_stride = _matrix(h0), _stride(h0)
@@ -396,8 +560,8 @@ cdef class BackwardSweep:
         self,
         ForwardSweep forward,
         const float[:, :] dY,
-        const float[:, :] d_hN,
-        const float[:, :] d_cN,
+        const float[:, ::1] d_hN,
+        const float[:, ::1] d_cN,
         float[:, :] dX,
         bint add_to_dX,
         float[::1] dW,
@@ -405,8 +569,8 @@ cdef class BackwardSweep:
         float[::1] db,
         float[::1] dbR,
         float[::1] dp,
-        float[:, :] d_h0,
-        float[:, :] d_c0,
+        float[:, ::1] d_h0,
+        float[:, ::1] d_c0,
     ):
         """Describe it.
 
@@ -418,8 +582,28 @@ cdef class BackwardSweep:
         dW, dR, db (Floats1d): Written: the gradients of the parameters.
         dbR, dp (Optional[Floats1d]): Written, where the cell has them.
         d_h0, d_c0 (Floats2d): [B, nH], without gaps, written; d_c0 is None where the cell has no cell state.
+        RAISES (ValueError): If the sweep has not been executed for training, or if a shape does not fit.
         """
+        if self.forward is not None:
+            raise ValueError("the way back through a sweep is described once")
+        if forward is None or not forward.has_ended or forward.sweep.tape == NULL:
+            raise ValueError("the way back needs a sweep that has been executed for training")
         cdef Weights weights = forward.weights
+        cdef int64_t nI = weights.packed.nI, nH = weights.packed.nH, B = forward.sweep.batch.n_sequences, n = weights.n_gates * nH
+        _require("dY", dY, forward.batch.end, nH, AT_LEAST)
+        _require("dX", dX, forward.batch.end, nI, AT_LEAST)
+        _require("d_hN", d_hN, B, nH, OPTIONALLY)
+        _require("d_cN", d_cN, B, nH, OPTIONALLY)
+        _require("d_h0", d_h0, B, nH)
+        _require_vector("dW", dW, n * nI)
+        _require_vector("dR", dR, n * nH)
+        _require_vector("db", db, n)
+        if weights.cell.startswith("lstm"):
+            _require("d_c0", d_c0, B, nH)
+        if weights.cell == "gru":
+            _require_vector("dbR", dbR, nH)
+        if weights.cell == "lstm_peephole":
+            _require_vector("dp", dp, 3 * nH)
         self.forward = forward
         self.arrays = (dY, d_hN, d_cN, dX, dW, dR, db, dbR, dp, d_h0, d_c0)
         cdef Forward *f = &forward.sweep
@@ -443,16 +627,32 @@ cdef class BackwardSweep:
 def forward(list sweeps, bint threads):
     """Execute the sweeps of the directions of a layer.
 
-    sweeps (List[ForwardSweep]): One or two.
+    sweeps (List[ForwardSweep]): One or two, each to be executed once.
     threads (bool): Whether the second has a thread of its own.
+    RAISES (ValueError): If one has been executed, or is being, or if they were not packed for the same instruction set.
     """
+    # The list may change while they are executed.
+    cdef tuple kept = tuple(sweeps)
     cdef const Forward *pointers[MAX_SWEEPS]
-    cdef int i, n = _n_directions(sweeps)
+    cdef int i, n = _n_directions(kept)
+    cdef ForwardSweep each
+    cdef const Kernels *kernels = NULL
     for i in range(n):
-        pointers[i] = &(<ForwardSweep?>sweeps[i]).sweep
-    cdef const Kernels *kernels = (<ForwardSweep>sweeps[0]).weights.kernels
+        each = <ForwardSweep?>kept[i]
+        if each.has_begun or each.weights is None:
+            raise ValueError("a sweep is executed once")
+        if i and each.weights.kernels != kernels:
+            raise ValueError("the directions of a layer are packed for one instruction set")
+        if i and kept[0] is each:
+            raise ValueError("a sweep is executed once")
+        kernels = each.weights.kernels
+        pointers[i] = &each.sweep
+    for each in kept:
+        each.has_begun = True
     with nogil:
         run_forward(kernels[0], pointers, n, threads)
+    for each in kept:
+        each.has_ended = True
 
 
 def backward(list sweeps, bint threads):
@@ -460,17 +660,26 @@ def backward(list sweeps, bint threads):
 
     sweeps (List[BackwardSweep]): One or two. Two that add to the same dX cannot have threads.
     threads (bool): Whether the second has a thread of its own.
+    RAISES (ValueError): If they were not packed for the same instruction set.
     """
+    cdef tuple kept = tuple(sweeps)
     cdef const Backward *pointers[MAX_SWEEPS]
-    cdef int i, n = _n_directions(sweeps)
+    cdef int i, n = _n_directions(kept)
+    cdef BackwardSweep each
+    cdef const Kernels *kernels = NULL
     for i in range(n):
-        pointers[i] = &(<BackwardSweep?>sweeps[i]).sweep
-    cdef const Kernels *kernels = (<BackwardSweep>sweeps[0]).forward.weights.kernels
+        each = <BackwardSweep?>kept[i]
+        if each.forward is None:
+            raise ValueError("the way back needs a sweep that has been executed for training")
+        if i and each.forward.weights.kernels != kernels:
+            raise ValueError("the directions of a layer are packed for one instruction set")
+        kernels = each.forward.weights.kernels
+        pointers[i] = &each.sweep
     with nogil:
         run_backward(kernels[0], pointers, n, threads)
 
 
-def infer(tuple weights, const float[:, :] X, const int32_t[::1] length, float[:, :] Y, bint threads):
+def infer(tuple weights not None, const float[:, :] X not None, const int32_t[::1] length, float[:, :] Y not None, bint threads):
     """Execute the sweeps of the directions of a layer for their outputs alone, from a state of zeros.
 
     weights (Tuple[Weights]): Those of the forward direction, and if there is one of the backward direction.
@@ -479,37 +688,41 @@ def infer(tuple weights, const float[:, :] X, const int32_t[::1] length, float[:
     Y (Floats2d): [N, directions · nH], written.
     threads (bool): Whether the second direction has a thread of its own.
     RETURNS (bool): Whether the weights were unchanged; if not, nothing has been done.
-    RAISES (ValueError): If the lengths do not add up to the rows.
+    RAISES (ValueError): If the lengths do not add up to the rows, or if a shape does not fit.
     """
     cdef Forward sweeps[MAX_SWEEPS]
     cdef const Forward *pointers[MAX_SWEEPS]
     cdef Weights each
     cdef int d, n = _n_directions(weights)
     cdef int64_t i, row = 0, nH = Y.shape[1] // n
+    cdef const Kernels *kernels = NULL
     for d in range(n):
-        each = weights[d]
+        each = <Weights?>weights[d]
         if not each._unchanged():
             return False
+        # Those that are unchanged are packed for the instruction set selected now.
+        kernels = each.kernels
         if each.packed.nI != X.shape[1] or n * each.packed.nH != Y.shape[1]:
             raise ValueError(f"direction {d}: expected width {X.shape[1]} and {nH} units, got {each.packed.nI} and {each.packed.nH}")
-    cdef int64_t n_sequences = length.shape[0]
+    cdef vector[int32_t] lengths
+    cdef int64_t total = _copy_lengths(length, lengths), n_sequences = lengths.size()
+    if total != X.shape[0]:
+        raise ValueError(f"lengths add up to {total}, but the batch has {X.shape[0]} rows")
+    _require("X", X, total, X.shape[1])
+    _require("Y", Y, total, Y.shape[1])
+    if total == 0:
+        return True
     cdef vector[int64_t] start = vector[int64_t](n_sequences)
     cdef vector[int32_t] order = vector[int32_t](n_sequences)
     for i in range(n_sequences):
-        if length[i] < 0:
-            raise ValueError(f"lengths must not be negative, got {length[i]}")
         start[i] = row
-        row += length[i]
-    if row != X.shape[0]:
-        raise ValueError(f"lengths add up to {row}, but the batch has {X.shape[0]} rows")
-    if row == 0:
-        return True
-    order_by_length(&length[0], n_sequences, order.data())
+        row += lengths[i]
+    order_by_length(lengths.data(), n_sequences, order.data())
     for d in range(n):
         each = weights[d]
         sweeps[d].weights = &each.packed
         sweeps[d].batch.n_sequences, sweeps[d].batch.n_rows = n_sequences, row
-        sweeps[d].batch.start, sweeps[d].batch.length, sweeps[d].batch.order = start.data(), &length[0], order.data()
+        sweeps[d].batch.start, sweeps[d].batch.length, sweeps[d].batch.order = start.data(), lengths.data(), order.data()
         sweeps[d].batch.reverse = d == 1
         sweeps[d].X, sweeps[d].x_stride = _matrix(X), _stride(X)
         sweeps[d].Y, sweeps[d].y_stride = &Y[0, d * nH], Y.strides[0] // <int64_t>sizeof(float)
@@ -518,13 +731,115 @@ def infer(tuple weights, const float[:, :] X, const int32_t[::1] length, float[:
         sweeps[d].hN = sweeps[d].cN = NULL
         sweeps[d].tape = NULL
         pointers[d] = &sweeps[d]
-    cdef const Kernels *kernels = (<Weights>weights[0]).kernels
     with nogil:
         run_forward(kernels[0], pointers, n, threads)
     return True
 
 
-def multiply(const float[:, ::1] A, const float[:, ::1] B, float[:, ::1] C, bint transpose_A, bint transpose_B):
+cdef class Session:
+    """One time step after another with the same weights, which are not compared with the parameters again."""
+
+    cdef Weights weights
+    cdef Buffer projections
+    cdef int64_t n_rows
+    cdef int64_t width
+    cdef int64_t n_steps
+
+    def __init__(self, Weights weights not None, const float[:, :] table):
+        """Begin.
+
+        weights (Weights): The parameters.
+        table (Optional[Floats2d]): [V, nI], the rows that steps read, without gaps within a row; None if steps are given rows.
+        RAISES (ValueError): If the rows of the table are not as wide as W.
+        """
+        self.weights = weights
+        self.n_rows = self.n_steps = 0
+        cdef const float *rows = _matrix(table)
+        cdef int64_t stride = _stride(table)
+        if table is None:
+            return
+        _require("the table", table, table.shape[0], weights.packed.nI)
+        self.n_rows = table.shape[0]
+        if self.n_rows:
+            with nogil:
+                self.width = weights.kernels.project(weights.packed, rows, stride, self.n_rows, self.projections)
+
+    def step(
+        self, const float[:, :] X not None, const float[:, :] h, const float[:, :] c, float[:, ::1] h_next, float[:, ::1] c_next
+    ):
+        """Make a time step.
+
+        X (Floats2d): [B, nI], the inputs.
+        h, c (Floats2d): [B, nH], the state before, without gaps within a row; c is None where the cell has no cell state.
+        h_next, c_next (Floats2d): [B, nH], written: the state after.
+        RAISES (ValueError): If a shape does not fit.
+        """
+        _require("the inputs", X, X.shape[0], self.weights.packed.nI)
+        cdef Forward sweep
+        sweep.X, sweep.x_stride = _matrix(X), _stride(X)
+        self._run(sweep, X.shape[0], h, c, h_next, c_next)
+
+    def step_rows(
+        self, const int64_t[:] rows not None, const float[:, :] h, const float[:, :] c, float[:, ::1] h_next, float[:, ::1] c_next
+    ):
+        """Make a time step whose inputs are rows of the table.
+
+        rows (Ints1d): [B], which ones.
+        h, c, h_next, c_next (Floats2d): As in `step`.
+        RAISES (ValueError): If a shape does not fit, or the table has no such row.
+        """
+        cdef int64_t i, n = rows.shape[0]
+        # A copy: what is checked is what is read.
+        cdef vector[int64_t] index = vector[int64_t](n)
+        for i in range(n):
+            index[i] = rows[i]
+            if not 0 <= index[i] < self.n_rows:
+                raise ValueError(f"the table has the rows 0 to {self.n_rows - 1}, got row {index[i]}")
+        cdef Forward sweep
+        sweep.X, sweep.x_stride, sweep.x_rows, sweep.projected = self.projections.data(), self.width, index.data(), True
+        self._run(sweep, n, h, c, h_next, c_next)
+
+    cdef _run(
+        self, Forward &sweep, int64_t n, const float[:, :] h, const float[:, :] c, float[:, ::1] h_next, float[:, ::1] c_next
+    ):
+        cdef int64_t i, nH = self.weights.packed.nH
+        cdef bint has_c = self.weights.packed.cell == _NUMBERS["lstm"] or self.weights.packed.cell == _NUMBERS["lstm_peephole"]
+        if has_c == (c is None) or has_c == (c_next is None):
+            raise ValueError(f"a state of {self.weights.cell} has " + ("h and c" if has_c else "h alone"))
+        _require("h", h, n, nH)
+        _require("h_next", h_next, n, nH)
+        if has_c:
+            _require("c", c, n, nH)
+            _require("c_next", c_next, n, nH)
+        if n == 0:
+            return
+        cdef vector[int64_t] start = vector[int64_t](n)
+        cdef vector[int32_t] length = vector[int32_t](n, 1)
+        cdef vector[int32_t] order = vector[int32_t](n)
+        for i in range(n):
+            start[i] = order[i] = i
+        sweep.weights = &self.weights.packed
+        sweep.batch.n_sequences = sweep.batch.n_rows = n
+        sweep.batch.start, sweep.batch.length, sweep.batch.order = start.data(), length.data(), order.data()
+        sweep.batch.reverse = False
+        sweep.Y, sweep.y_stride = &h_next[0, 0], nH
+        sweep.h0, sweep.h0_stride, sweep.c0, sweep.c0_stride = _matrix(h), _stride(h), _matrix(c), _stride(c)
+        # The final hidden state is the output; both are written only where the cell state is wanted as well.
+        sweep.hN = &h_next[0, 0] if has_c else NULL
+        sweep.cN = _out_matrix(c_next)
+        sweep.mask = NULL
+        sweep.tape = NULL
+        sweep.first_step = self.n_steps
+        self.n_steps += 1
+        cdef const Forward *pointer = &sweep
+        cdef const Kernels *kernels = self.weights.kernels
+        with nogil:
+            run_forward(kernels[0], &pointer, 1, False)
+
+
+def multiply(
+    const float[:, ::1] A not None, const float[:, ::1] B not None, float[:, ::1] C not None, bint transpose_A, bint transpose_B
+):
     """Multiply two matrices.
 
     A (Floats2d): [n, K]; [K, n] if it is transposed.
@@ -547,20 +862,37 @@ def multiply(const float[:, ::1] A, const float[:, ::1] B, float[:, ::1] C, bint
     p.transpose_A, p.transpose_B = transpose_A, transpose_B
     cdef const Kernels *kernels = _kernels
     with nogil:
-        kernels.multiply(p)
+        run_multiply(kernels[0], p)
 
 
-cdef Field _field(const float[::1] start, const float[:, ::1] transitions, const float[::1] end) noexcept:
+cdef Field _field(const float[::1] start, const float[:, ::1] transitions, const float[::1] end) except *:
     cdef Field field
+    if start is None or start.shape[0] < 1:
+        raise ValueError("a conditional random field has one label at least")
     field.n_labels = start.shape[0]
+    _require("transitions", transitions, field.n_labels, field.n_labels)
+    _require_vector("end", end, field.n_labels)
     field.start, field.transitions, field.end = &start[0], &transitions[0, 0], &end[0]
     return field
 
 
-cdef ScoreBatch _scores(const float[:, :] scores, const uint8_t[:, ::1] allowed, const int32_t[::1] length) noexcept:
+cdef ScoreBatch _scores(
+    int64_t n_labels, const float[:, :] scores, const uint8_t[:, ::1] allowed, const int32_t[::1] length, vector[int32_t] &lengths
+) except *:
+    """Check the scores of a batch.
+
+    lengths (vector[int32_t]): Becomes a copy of the lengths, which must live as long as what is returned.
+    RAISES (ValueError): If a shape does not fit, or if the lengths do not add up to the rows.
+    """
     cdef ScoreBatch batch
-    batch.n_sequences = length.shape[0]
-    batch.length = &length[0] if batch.n_sequences else NULL
+    cdef int64_t n_rows = _copy_lengths(length, lengths)
+    if scores is not None and scores.shape[0] != n_rows:
+        raise ValueError(f"lengths add up to {n_rows}, but the batch has {scores.shape[0]} rows")
+    _require("scores", scores, n_rows, n_labels)
+    if allowed is not None and (allowed.shape[0] != n_rows or allowed.shape[1] != n_labels):
+        raise ValueError(f"allowed: expected shape [{n_rows}, {n_labels}], got [{allowed.shape[0]}, {allowed.shape[1]}]")
+    batch.n_sequences = lengths.size()
+    batch.length = lengths.data()
     batch.scores, batch.stride = _matrix(scores), _stride(scores)
     batch.allowed = &allowed[0, 0] if allowed is not None and allowed.shape[0] else NULL
     return batch
@@ -582,10 +914,14 @@ def find_best(
     length (Ints1d): int32 [B].
     labels (Ints1d): int64 [N], written; undefined where there is no path.
     best (Floats1d): float64 [B], written: the scores of the paths, -inf where there is none.
+    RAISES (ValueError): If a shape does not fit, or if the lengths do not add up to the rows.
     """
+    cdef vector[int32_t] lengths
     cdef Field field = _field(start, transitions, end)
-    cdef ScoreBatch batch = _scores(scores, None, length)
+    cdef ScoreBatch batch = _scores(field.n_labels, scores, None, length, lengths)
     cdef const Kernels *kernels = _kernels
+    if labels is None or labels.shape[0] != scores.shape[0] or best is None or best.shape[0] != batch.n_sequences:
+        raise ValueError(f"expected {scores.shape[0]} labels and {batch.n_sequences} scores of paths")
     cdef int64_t *to = &labels[0] if labels.shape[0] else NULL
     if batch.n_sequences:
         with nogil:
@@ -598,7 +934,9 @@ cdef class PathSums:
     cdef CPathSums sums
     cdef Py_ssize_t n_sequences
     cdef Py_ssize_t n_labels
+    cdef vector[int32_t] lengths
     cdef tuple arrays
+    cdef bint can_count
 
     def __init__(
         self,
@@ -621,24 +959,38 @@ cdef class PathSums:
         keep (bool): Whether `count_transitions` may follow; the arrays must then stay as they are.
         log_sums (Floats1d): float64 [B], written: the logarithms of the sums.
         marginals (Floats2d): [N, L], written: the probability of each label at each row.
+        RAISES (ValueError): If a shape does not fit, or if the lengths do not add up to the rows.
         """
-        self.arrays = (start, transitions, end, scores, allowed, length)
-        self.n_sequences, self.n_labels = length.shape[0], start.shape[0]
+        if self.arrays is not None:
+            raise ValueError("paths are summed once")
         cdef Field field = _field(start, transitions, end)
-        cdef ScoreBatch batch = _scores(scores, allowed, length)
+        cdef vector[int32_t] lengths
+        cdef ScoreBatch batch = _scores(field.n_labels, scores, allowed, length, lengths)
+        _require("marginals", marginals, scores.shape[0], field.n_labels)
+        if log_sums is None or log_sums.shape[0] != batch.n_sequences:
+            raise ValueError(f"log_sums: expected {batch.n_sequences} numbers")
+        self.arrays = (start, transitions, end, scores, allowed)
+        self.n_sequences, self.n_labels = batch.n_sequences, field.n_labels
+        self.lengths.swap(lengths)
+        batch.length = self.lengths.data()
         cdef const Kernels *kernels = _kernels
         cdef float *to = _out_matrix(marginals)
         if batch.n_sequences:
             with nogil:
                 self.sums.run(kernels[0], field, batch, keep, &log_sums[0], to)
+        self.can_count = keep
 
     def count_transitions(self, const float[::1] weights, double[:, ::1] counts):
         """Find how often each label is expected right after each other one.
 
         weights (Floats1d): [B], what each sequence counts.
         counts (Floats2d): float64 [L, L], written.
-        RAISES (ValueError): If a shape does not fit.
+        RAISES (ValueError): If a shape does not fit, or if the sums were not kept.
         """
+        if not self.can_count:
+            raise ValueError("transitions can be counted after a sum over paths with `keep` only")
+        if weights is None or counts is None:
+            raise ValueError("weights or counts are missing")
         if weights.shape[0] != self.n_sequences or counts.shape[0] != self.n_labels or counts.shape[1] != self.n_labels:
             raise ValueError(f"expected {self.n_sequences} weights and counts of {self.n_labels} labels")
         if self.n_sequences:

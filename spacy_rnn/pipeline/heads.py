@@ -55,12 +55,7 @@ class SoftmaxHead:
         scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
         RETURNS (numpy.ndarray): float32 [N, labels], on the host.
         """
-        rows = model.ops.flatten(scores)
-        last = _last_layer(model)
-        # A softmax layer may leave out what does not matter for the highest score.
-        if last.name == "softmax" and not last.attrs["softmax_normalize"]:
-            rows = model.ops.softmax(rows, temperature=last.attrs["softmax_temperature"])
-        return to_numpy(rows)
+        return softmax_probabilities(model, scores)
 
     def loss(self, model: Model, scores: Rows, gold: Gold) -> Tuple[float, Rows]:
         """Find the loss of annotation and its gradient, those of Thinc's `SequenceCategoricalCrossentropy`.
@@ -215,7 +210,11 @@ def make_head(use_crf: bool, model: Model, name: str, constraints: Optional[str]
     RETURNS (Tuple[Head, Model]): The head, and the model.
     RAISES (ValueError): If the model or the constraints do not go with it.
     """
-    is_crf = model.name == "crf"
+    # Imported here because importing a factory must stay cheap.
+    from ..layers import build_crf
+    from ..layers.capabilities import IsCrf, find
+
+    is_crf = find(model, IsCrf) is not None
     if not use_crf:
         if is_crf:
             raise ValueError(f"the model of '{name}' is a CRF, but use_crf is false: set use_crf = true")
@@ -223,9 +222,6 @@ def make_head(use_crf: bool, model: Model, name: str, constraints: Optional[str]
             raise ValueError(f"'{name}' can only have constraints with use_crf = true, got constraints = {constraints!r}")
         return SoftmaxHead(), model
     if not is_crf:
-        # Imported here because importing a factory must stay cheap.
-        from ..layers import build_crf
-
         return CRFHead(), build_crf(model, constraints=constraints)
     if constraints not in (None, model.attrs["constraints"]):
         raise ValueError(
@@ -233,6 +229,35 @@ def make_head(use_crf: bool, model: Model, name: str, constraints: Optional[str]
             "same for both"
         )
     return CRFHead(), model
+
+
+def constraints_of(model: Model) -> Optional[str]:
+    """Give the constraints of a model.
+
+    model (Model): The model of a tagger.
+    RETURNS (Optional[str]): As in `spacy_rnn.CRF.v1`; None if it is none.
+    """
+    # Imported here because importing a factory must stay cheap.
+    from ..layers.capabilities import IsCrf, find
+
+    return model.attrs["constraints"] if find(model, IsCrf) else None
+
+
+def softmax_probabilities(model: Model, scores: Rows) -> numpy.ndarray:
+    """Find how probable each label is, from a model that ends in a softmax.
+
+    model (Model): The model.
+    scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
+    RETURNS (numpy.ndarray): float32 [N, labels], on the host.
+    """
+    from ..layers.capabilities import IsSoftmax, find
+
+    rows = model.ops.flatten(scores)
+    last = _last_layer(model)
+    # A softmax layer may leave out what does not matter for the highest score, as that of spacy.Tagger.v2 does at prediction.
+    if find(last, IsSoftmax) and not last.attrs["softmax_normalize"]:
+        rows = model.ops.softmax(rows, temperature=last.attrs["softmax_temperature"])
+    return to_numpy(rows)
 
 
 def _last_layer(model: Model) -> Model:

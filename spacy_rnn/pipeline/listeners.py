@@ -43,11 +43,11 @@ def require_whole_texts(nlp: Language, name: str, model: Model) -> None:
     RAISES (ValueError): If there is a `spacy_rnn.Truncate.v1` in the encoder.
     """
     # Imported here because importing a factory must stay cheap.
-    from ..layers import find_truncating
+    from ..layers.capabilities import Truncates, find_all
 
     names = _upstream_names(model)
     for each, component in takewhile(lambda named: named[0] != name, nlp.components):
-        if isinstance(component, Tok2Vec) and names & {"*", each} and find_truncating(component.model) is not None:
+        if isinstance(component, Tok2Vec) and names & {"*", each} and find_all(component.model, Truncates):
             raise ValueError(
                 f"'{name}' listens to '{each}', which leaves tokens out by spacy_rnn.Truncate.v1, but a shared encoder has to "
                 f"give a vector for each token: take the layer out of '{each}', or give a text categorizer an encoder of its own"

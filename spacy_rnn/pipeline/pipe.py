@@ -166,7 +166,10 @@ def _use_engine_products(model: Model) -> None:
 
 
 def _recurrent_cells(model: Model) -> List[str]:
-    return [node.attrs["cell"] for node in model.walk() if node.name == "rnn"]
+    # Imported here because importing a factory must stay cheap.
+    from ..layers.capabilities import IsRnn, find_all
+
+    return [node.attrs["cell"] for node in find_all(model, IsRnn)]
 
 
 def _require_cells(name: str, expected: List[str], model: Model) -> None:

@@ -13,7 +13,7 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from .heads import Gold, make_head
+from .heads import Gold, constraints_of, make_head
 from .listeners import require_whole_texts
 from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
 
@@ -32,9 +32,9 @@ class SequencePipe(RNNPipe):
         RAISES (ValueError): If the model leaves tokens out, or the model or the constraints do not go with it.
         """
         # Imported here because importing a factory must stay cheap.
-        from ..layers import find_truncating
+        from ..layers.capabilities import Truncates, find_all
 
-        if find_truncating(model) is not None:
+        if find_all(model, Truncates):
             raise ValueError(
                 f"'{self.name}' labels every token, but its model leaves tokens out by spacy_rnn.Truncate.v1: take that layer "
                 "out of the encoder"
@@ -200,7 +200,7 @@ class SequencePipe(RNNPipe):
         return self
 
     def _head_settings(self) -> _HeadSettings:
-        return self.cfg["use_crf"], self.model.attrs.get("constraints")
+        return self.cfg["use_crf"], constraints_of(self.model)
 
     def _require_head(self, expected: _HeadSettings, error: Optional[Exception]) -> None:
         found = self._head_settings()

@@ -17,7 +17,7 @@ from thinc.types import Floats2d, Ints1d
 
 from .defaults import tok2vec_config
 from .gold import gold_keys, gold_strings, label_keys, targets
-from .heads import Gold
+from .heads import Gold, constraints_of
 from .listeners import require_whole_texts
 from .pipe import require_initialized
 from .probabilities import register_extensions, store_probabilities
@@ -250,7 +250,7 @@ class RNNTagger(SequencePipe, Tagger):
         examples = list(examples)
         if not examples:
             return 0.0, []
-        of_spans = self.model.attrs.get("constraints") is not None
+        of_spans = constraints_of(self.model) is not None
         keys = [gold_keys(example, self.attr, of_spans) for example in examples]
         distinct, kinds = numpy.unique(numpy.concatenate(keys), return_inverse=True)
         gold = Gold(*self._targets(distinct.tolist(), examples), kinds)

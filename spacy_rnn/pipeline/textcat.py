@@ -173,9 +173,12 @@ class _Categorizer(RNNPipe, TextCategorizer):
         RETURNS (Floats2d): Probabilities [B, classes].
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..models.textcat import has_pool
+
         docs = list(docs)
         filled = [i for i, doc in enumerate(docs) if len(doc)]
-        if self.model.has_ref("pool") and docs:
+        if has_pool(self.model) and docs:
             # Not every embedding can run on no tokens at all, so texts that are all empty get company.
             company = [] if filled else [Doc(self.vocab, words=["x"])]
             return self.run_model(docs + company)[: len(docs)]
@@ -366,13 +369,16 @@ def _prepare(
 ) -> Optional[List[str]]:
     """Check the examples, learn the classes that were given, and tell the model what a shared encoder is like."""
     validate_get_examples(get_examples, f"{type(component).__name__}.initialize")
+    # Imported here because importing a factory must stay cheap.
+    from ..models.textcat import has_pool
+
     component.cfg["all_labels"] = labels is None
     labels = None if labels is None else list(labels)
     for label in labels or ():
         component.add_label(label)
     if nlp is not None:
         require_whole_texts(nlp, component.name, component.model)
-    if nlp is not None and component.name in nlp.component_names and component.model.has_ref("pool"):
+    if nlp is not None and component.name in nlp.component_names and has_pool(component.model):
         _follow_listener(component, nlp)
     return labels
 

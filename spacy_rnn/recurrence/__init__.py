@@ -1,24 +1,40 @@
 """The mathematics of one recurrent sweep over a ragged batch: arrays in, arrays out."""
 
-from .cells import CELLS, Cell, get_cell
+from .base import BaseEngine
+from .cells import CELLS, Cell, get_cell, register_cell
 from .checkpoint import Backpropagation
-from .engine import infer_outputs, run_sweeps, select_engine, sweep, use_engine, use_threads
-from .interface import Backprop, Result, Sweep
+from .engines import ENGINES, known_precisions, select_engine
+from .interface import Backprop, Engine, Result, Session, Settings, Sweep, Tape
 from .packing import Batch, as_lengths
+from .registry import Engines, use_engine
+from .sessions import reorder, session
+from .sweeps import infer_outputs, run_sweeps, sweep
+from .threads import use_threads
 
 __all__ = [
     "CELLS",
+    "ENGINES",
     "Backprop",
     "Backpropagation",
+    "BaseEngine",
     "Batch",
     "Cell",
+    "Engine",
+    "Engines",
     "Result",
+    "Session",
+    "Settings",
     "Sweep",
+    "Tape",
     "as_lengths",
     "get_cell",
     "infer_outputs",
+    "known_precisions",
+    "register_cell",
+    "reorder",
     "run_sweeps",
     "select_engine",
+    "session",
     "sweep",
     "use_engine",
     "use_threads",

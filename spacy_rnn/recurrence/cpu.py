@@ -1,42 +1,132 @@
 """The CPU engine: recurrent sweeps in compiled code, for NumPy and float32."""
 
+import warnings
 import weakref
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 import numpy
 
-from ..native import library
-from .cells import Array, Cell, Grads, Params, State
-from .checks import check_parameters
-from .interface import EngineBackprop, Result, Sweep, Tape
+from ..native import library, problem
+from .base import as_whole_numbers
+from .cells import CELLS, Array, Cell, Grads, Params, State
+from .checks import check_parameters, check_states, check_sweep
+from .interface import Engine, EngineBackprop, Result, Session, Settings, Sweep, Tape
 from .packing import Batch
+from .registry import ENGINE_VARIABLE
 
 # Multiply-adds of a direction from which on a thread of its own pays.
 MIN_WORK_OF_A_THREAD = 4_000_000
 # What training keeps at most: 256 MB of a batch, 16 MB of a piece, which a thread has at hand (src/buffer.cpp).
 MAX_TAPE = 2**26
 PIECE_TAPE = 2**22
+PRECISIONS = frozenset(("float32", "tf32", "bfloat16"))
 
 
-def supports(X: Array, params: Params) -> bool:
-    """Tell whether the engine, where it has been built, can execute a sweep.
+class CpuEngine(Engine):
+    """The engine of NumPy's float32 arrays, where it has been built."""
 
-    X (Array): The rows of the batch.
-    params (Mapping[str, Array]): The parameters.
-    RETURNS (bool): Whether all arrays are NumPy's and float32.
+    name = "cpu"
+
+    def supports(self, cell: Cell, X: Array, params: Params) -> bool:
+        is_like = is_float32(X) and all(map(is_float32, params.values()))
+        return is_like and is_available() and cell.name in library.CELLS and CELLS.get(cell.name) is cell
+
+    def precisions(self, is_train: bool) -> FrozenSet[str]:
+        # Training computes in float32, which is more exact than what was asked for.
+        return PRECISIONS
+
+    def run(self, sweeps: Sequence[Sweep], keeps: bool, settings: Settings) -> Tuple[List[Result], Optional[EngineBackprop]]:
+        return _run(sweeps, keeps, _rounds(settings), settings.threads)
+
+    def infer(self, cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray, settings: Settings) -> Array:
+        return _infer(cell, params, X, lengths, _rounds(settings), settings.threads)
+
+    def session(self, cell: Cell, params: Params, table: Optional[Array], settings: Settings) -> Session:
+        return CpuSession(cell, params, table, _rounds(settings))
+
+    def tape(self, sweeps: Sequence[Sweep]) -> Tape:
+        # Gates and one state; of a cell without gates nothing, since its gradient follows from the output.
+        n_gates, nH = len(sweeps[0].cell.gates), _state_shape(sweeps[0])[1]
+        return Tape(len(sweeps) * (n_gates + 1) * nH if n_gates > 1 else 0, MAX_TAPE, PIECE_TAPE)
+
+
+class CpuSession(Session):
+    """A session that holds the packed weights, and the projections of its table."""
+
+    def __init__(self, cell: Cell, params: Params, table: Optional[Array], bfloat16: bool) -> None:
+        """Begin.
+
+        cell, params, table: As `Engine.session` takes them.
+        bfloat16 (bool): Whether the factors of products are rounded to bfloat16.
+        """
+        self.cell, self.params, self._has_table = cell, params, table is not None
+        self._weights = _packed.get(cell, params, bfloat16)
+        self._native = library.Session(self._weights, None if table is None else _rows(table))
+        self.nH = params["R"].shape[1]
+
+    def start(self, n: int) -> Dict[str, Array]:
+        return {name: numpy.zeros((n, self.nH), "float32") for name in self.cell.states}
+
+    def step(self, inputs: Array, state: State) -> Dict[str, Array]:
+        if self._has_table:
+            inputs = as_whole_numbers(inputs)
+        elif inputs.ndim != 2 or not is_float32(inputs):
+            raise ValueError(f"the inputs of a time step are float32 [B, nI], got {inputs.dtype} {inputs.shape}")
+        shape = (inputs.shape[0], self.nH)
+        check_states(self.cell, state, shape)
+        after = {name: numpy.empty(shape, "float32") for name in self.cell.states}
+        c = _rows(state["c"]) if "c" in state else None
+        if self._has_table:
+            self._native.step_rows(inputs, _rows(state["h"]), c, after["h"], after.get("c"))
+        else:
+            self._native.step(_rows(inputs), _rows(state["h"]), c, after["h"], after.get("c"))
+        return after
+
+    def sweep(self, X: Array, batch: Batch, state: Optional[State], reverse: bool = False, out: Optional[Array] = None) -> Result:
+        sweep = Sweep(self.cell, self.params, X, batch, state, None, reverse, out)
+        check_sweep(sweep)
+        if not is_float32(X):
+            raise ValueError(f"a session of float32 weights reads float32 rows, got {X.dtype}")
+        forward, result = _forward(sweep, self._weights, False)
+        library.forward([forward], False)
+        return result
+
+
+_warned = False
+
+
+def is_available() -> bool:
+    """Tell whether the compiled code was built, and warn once if it was not.
+
+    RETURNS (bool): Whether it was.
     """
-    return _is_float32(X) and all(map(_is_float32, params.values()))
+    global _warned
+    if library is None and not _warned:
+        _warned = True
+        warnings.warn(
+            f"spacy-rnn runs without its compiled CPU engine, many times slower: {problem}. Install a wheel, or reinstall from "
+            f"source with a C++17 compiler; set {ENGINE_VARIABLE}=reference to use the slow engine without this warning",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return library is not None
 
 
-def run(sweeps: Sequence[Sweep], is_train: bool, bfloat16: bool, threads: int) -> Tuple[List[Result], Optional[EngineBackprop]]:
-    """Execute the sweeps of the directions of a layer.
+def is_float32(array: Any) -> bool:
+    """Tell whether compiled code takes an array.
 
-    sweeps (Sequence[Sweep]): The sweeps, over the same rows.
-    is_train (bool): Whether to keep what backpropagation needs.
-    bfloat16 (bool): Whether inference rounds the factors of products to bfloat16.
-    threads (int): The number of threads; with two or more the second direction may get one of its own.
-    RETURNS (Tuple[List[Result], Optional[Backprop]]): The results, and the way back, as `spacy_rnn.recurrence.run_sweeps` says.
+    array (Any): The array.
+    RETURNS (bool): Whether it is NumPy's, and float32.
     """
+    return type(array) is numpy.ndarray and array.dtype == numpy.float32
+
+
+def _rounds(settings: Settings) -> bool:
+    return settings.precision == "bfloat16" and not settings.is_train
+
+
+def _run(sweeps: Sequence[Sweep], is_train: bool, bfloat16: bool, threads: int) -> Tuple[List[Result], Optional[EngineBackprop]]:
+    """Execute the sweeps of the directions of a layer."""
     packed = [_packed.get(sweep.cell, sweep.params, bfloat16 and not is_train) for sweep in sweeps]
     forwards, results = [], []
     for sweep, weights in zip(sweeps, packed, strict=True):
@@ -67,29 +157,8 @@ def run(sweeps: Sequence[Sweep], is_train: bool, bfloat16: bool, threads: int) -
     return results, backprop
 
 
-def tape(sweeps: Sequence[Sweep]) -> Tape:
-    """Say how much training keeps.
-
-    sweeps (Sequence[Sweep]): The sweeps of the directions of a layer.
-    RETURNS (Tape): Gates and one state; of a cell without gates nothing, since its gradient follows from the output.
-    """
-    n_gates, nH = len(sweeps[0].cell.gates), _state_shape(sweeps[0])[1]
-    return Tape(len(sweeps) * (n_gates + 1) * nH if n_gates > 1 else 0, MAX_TAPE, PIECE_TAPE)
-
-
-def infer(cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray, bfloat16: bool, threads: int) -> Array:
-    """Execute the sweeps of the directions of a layer for their outputs alone, from a state of zeros: with little overhead, for
-    small batches.
-
-    cell (Cell): The cell.
-    params (Sequence[Mapping[str, Array]]): The parameters of each direction, forward first.
-    X (Array): [N, nI], the rows.
-    lengths (numpy.ndarray): int32 [B], the number of rows of each sequence.
-    bfloat16 (bool): Whether the factors of products are rounded to bfloat16.
-    threads (int): The number of threads.
-    RETURNS (Array): [N, directions · nH].
-    RAISES (ValueError): If the lengths do not add up to the rows, or if the rows are not as wide as W.
-    """
+def _infer(cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray, bfloat16: bool, threads: int) -> Array:
+    """Execute the sweeps of the directions of a layer for their outputs alone, with little overhead."""
     kept = tuple([_packed.peek(cell, each, bfloat16) for each in params])
     if None in kept:
         kept = tuple([_packed.get(cell, each, bfloat16) for each in params])
@@ -127,7 +196,7 @@ class _PackedWeights:
         found = self.peek(cell, in_order, bfloat16)
         if found is not None and found.unchanged():
             return found
-        arrays = [_whole(array) for array in in_order.values()]
+        arrays = [whole(array) for array in in_order.values()]
         are_originals = all(kept is array for kept, array in zip(arrays, in_order.values(), strict=True))
         weights = library.Weights(cell.name, arrays, bfloat16, are_originals)
         if are_originals:
@@ -143,15 +212,12 @@ _packed = _PackedWeights()
 
 def _forward(sweep: Sweep, weights: Any, is_train: bool) -> Tuple[Any, Result]:
     first = {} if sweep.initial is None else {name: _rows(sweep.initial[name]) for name in sweep.cell.states}
-    mask = None if sweep.mask is None else _whole(sweep.mask)
+    mask = None if sweep.mask is None else whole(sweep.mask)
     Y = numpy.empty((sweep.X.shape[0], _state_shape(sweep)[1]), "float32") if sweep.out is None else sweep.out
     final = {name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states}
-    # The engine counts the rows of the batch here; where sequences start is up to the plan. How far rows are apart cannot be seen
-    # of a single one.
-    X = _rows(sweep.X)[: max(2, sweep.batch.n_rows)]
     forward = library.ForwardSweep(
         weights,
-        X,
+        _rows(sweep.X),
         *_plan(sweep.batch),
         sweep.reverse,
         first.get("h"),
@@ -175,7 +241,7 @@ def _backward(
     grads: Grads,
     d_initial: Dict[str, Array],
 ) -> Any:
-    ends = {} if d_final is None else {name: _whole(d_final[name]) for name in sweep.cell.states}
+    ends = {} if d_final is None else {name: whole(d_final[name]) for name in sweep.cell.states}
     return library.BackwardSweep(
         forward,
         _rows(dY),
@@ -218,17 +284,17 @@ def _state_shape(sweep: Sweep) -> Tuple[int, int]:
     return len(sweep.batch), sweep.params["R"].shape[1]
 
 
-def _is_float32(array: Any) -> bool:
-    return type(array) is numpy.ndarray and array.dtype == numpy.float32
-
-
 def _rows(array: numpy.ndarray) -> numpy.ndarray:
     """Give rows whose numbers stand side by side; how far the rows are apart does not matter."""
     if array.dtype == numpy.float32 and array.strides[1] == 4 and array.strides[0] % 4 == 0 and array.flags.aligned:
         return array
-    return _whole(array)
+    return whole(array)
 
 
-def _whole(array: numpy.ndarray) -> numpy.ndarray:
-    """Give an array in one piece, where a processor may read its numbers."""
+def whole(array: numpy.ndarray) -> numpy.ndarray:
+    """Give an array as compiled code reads it: in one piece, where a processor may read its numbers.
+
+    array (numpy.ndarray): The array.
+    RETURNS (numpy.ndarray): float32, in row-major order; itself if it is that.
+    """
     return numpy.require(array, "float32", ["C", "A"])

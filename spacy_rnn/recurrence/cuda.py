@@ -4,14 +4,16 @@ All directions of a layer run in one launch, which waits for nothing on the host
 after it, are those of the device's BLAS, of both directions at once.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy
 
-from ..cuda import Device, explain_memory, find_device
-from .cells import Array, Grads, Params, State
+from ..cuda import CELLS as KERNELS
+from ..cuda import PRECISIONS, Device, explain_memory, find_device
+from .base import BaseEngine
+from .cells import CELLS, Array, Cell, Grads, Params, State
 from .cuda_layer import backward, forward, input_gradient, state_shape, weight_gradients
-from .interface import EngineBackprop, Result, Sweep, Tape
+from .interface import EngineBackprop, Result, Settings, Sweep, Tape
 from .packing import Batch
 
 # Numbers of the input projections that inference keeps at a time: 256 MB.
@@ -20,36 +22,60 @@ MAX_PROJECTIONS = 2**26
 # bits, would follow what else is there. And what it keeps of a piece, 512 MB.
 TAPE_SHARE = 8
 PIECE_TAPE = 2**27
+ALL_PRECISIONS = frozenset(PRECISIONS)
+EXACT_PRECISIONS = frozenset(("float32", "tf32"))
 
 
-def supports(X: Array, params: Params) -> bool:
-    """Tell whether the engine can execute a sweep.
+class CudaEngine(BaseEngine):
+    """The engine of CuPy's float32 arrays, where there is a device."""
 
-    X (Array): The rows of the batch.
-    params (Mapping[str, Array]): The parameters.
-    RETURNS (bool): Whether all arrays are CuPy's and float32.
-    """
-    if isinstance(X, numpy.ndarray) or X.dtype != numpy.float32:
-        return False
-    return find_device() is not None and all(param.dtype == numpy.float32 for param in params.values())
+    name = "cuda"
+
+    def __init__(self, device: Optional[Device] = None) -> None:
+        """Make the engine.
+
+        device (Optional[Device]): What executes sweeps; the device that CuPy uses at the time if None.
+        """
+        self._given = device
+
+    @property
+    def device(self) -> Device:
+        """What executes sweeps now."""
+        device = self._given or find_device()
+        assert device is not None
+        return device
+
+    def supports(self, cell: Cell, X: Array, params: Params) -> bool:
+        if isinstance(X, numpy.ndarray) or X.dtype != numpy.float32 or find_device() is None:
+            return False
+        is_ours = cell.name in KERNELS and CELLS.get(cell.name) is cell
+        return is_ours and all(param.dtype == numpy.float32 for param in params.values())
+
+    def precisions(self, is_train: bool) -> FrozenSet[str]:
+        device = self._given or find_device()
+        # "tf32" allows to round; a device that cannot is more exact.
+        return EXACT_PRECISIONS if device is not None and not device.rounds else ALL_PRECISIONS
+
+    def run(self, sweeps: Sequence[Sweep], keeps: bool, settings: Settings) -> Tuple[List[Result], Optional[EngineBackprop]]:
+        """Execute the sweeps of the directions of a layer.
+
+        sweeps, keeps, settings: As `Engine.run` takes them. Precision holds in training as well; the sums stay float32.
+        RETURNS (Tuple[List[Result], Optional[EngineBackprop]]): The results, and backpropagation if it is kept.
+        RAISES (MemoryError): If the device's memory is not enough.
+        """
+        device = self.device
+        return _run(device, sweeps, keeps, settings.precision if device.rounds else "float32")
+
+    def tape(self, sweeps: Sequence[Sweep]) -> Tape:
+        # Gates, states and, in backpropagation, the gradients of the gates.
+        n_gates, nH = len(sweeps[0].cell.gates), state_shape(sweeps[0])[1]
+        return Tape(len(sweeps) * (2 * n_gates + 3) * nH, self.device.total_memory // (4 * TAPE_SHARE), PIECE_TAPE)
 
 
-def run(
-    sweeps: Sequence[Sweep], is_train: bool, precision: str = "float32", device: Optional[Device] = None
+def _run(
+    device: Device, sweeps: Sequence[Sweep], is_train: bool, precision: str
 ) -> Tuple[List[Result], Optional[EngineBackprop]]:
-    """Execute the sweeps of the directions of a layer.
-
-    sweeps (Sequence[Sweep]): The sweeps, over the same rows.
-    is_train (bool): Whether to keep what backpropagation needs.
-    precision (str): "tf32" or "bfloat16" to round the factors of products, in training as well; the sums stay float32.
-    device (Optional[Device]): What executes them; the device that CuPy uses if None.
-    RETURNS (Tuple[List[Result], Optional[Backprop]]): The results, and the way back, as `spacy_rnn.recurrence.run_sweeps` says.
-    RAISES (ValueError): If the device cannot do the precision.
-    RAISES (MemoryError): If its memory is not enough.
-    """
-    device = device or find_device()
-    assert device is not None
-    precision = _possible(device, precision)
+    """Execute the sweeps of the directions of a layer."""
     batch, nH = sweeps[0].batch, state_shape(sweeps[0])[1]
     places = [_place(device.xp, sweep.batch) for sweep in sweeps]
     with explain_memory(batch.lengths, len(sweeps), nH):
@@ -68,18 +94,6 @@ def run(
             return dX, weight_gradients(device, kept, gradients, precision), gradients.d_initials
 
     return _put_back(sweeps, places, kept.results), backprop
-
-
-def tape(sweeps: Sequence[Sweep]) -> Tape:
-    """Say how much training keeps.
-
-    sweeps (Sequence[Sweep]): The sweeps of the directions of a layer.
-    RETURNS (Tape): Gates, states and, on the way back, the gradients of the gates.
-    """
-    device = find_device()
-    assert device is not None
-    n_gates, nH = len(sweeps[0].cell.gates), state_shape(sweeps[0])[1]
-    return Tape(len(sweeps) * (2 * n_gates + 3) * nH, device.total_memory // (4 * TAPE_SHARE), PIECE_TAPE)
 
 
 def _place(xp: Any, batch: Batch) -> Optional[Array]:
@@ -108,15 +122,6 @@ def _put_back(sweeps: Sequence[Sweep], places: Sequence[Optional[Array]], result
         assert sweep.out is not None
         sweep.out[place] = result.Y
     return [result._replace(Y=sweep.out) for sweep, result in zip(sweeps, results, strict=True)]
-
-
-def _possible(device: Device, precision: str) -> str:
-    """Give the precision that the device has: "tf32" only allows to round."""
-    if device.rounds or precision == "float32":
-        return precision
-    if precision == "tf32":
-        return "float32"
-    raise ValueError("precision 'bfloat16' needs a GPU of compute capability 8.0 or more; use 'float32', the default")
 
 
 def _infer(device: Device, sweeps: Sequence[Sweep], precision: str) -> List[Result]:

@@ -1,6 +1,8 @@
-"""What a sweep is given and what it gives back, whatever engine executes it."""
+"""What engines are given and what they give back."""
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+
+import numpy
 
 from .cells import Array, Cell, Grads, Params, State
 from .packing import Batch
@@ -77,5 +79,123 @@ class EngineBackprop(Protocol):
         into (Optional[Array]): Like X: the gradient of the rows is added to it. Required where sweeps read parts of sequences.
         RETURNS (Tuple[Array, List[Grads], List[Dict[str, Array]]]): The gradient of the rows, and for each sweep those of its
             parameters and of its initial state by name.
+        """
+        ...
+
+
+class Settings(NamedTuple):
+    """How sweeps are executed.
+
+    is_train (bool): Whether backpropagation follows, at once or when sweeps have been run again.
+    precision (str): The numbers whose products are summed, one of the engine's `precisions`.
+    threads (int): How many threads may be used.
+    """
+
+    is_train: bool = False
+    precision: str = "float32"
+    threads: int = 1
+
+
+class Session(Protocol):
+    """One direction of one recurrent layer at inference, for time steps that follow each other. It holds what stays the same
+    between them, such as packed weights: later changes of the parameters do not show.
+
+    A state is an array [B, nH] for each of the cell's states. It is never written to, so several states may go on from one.
+    """
+
+    def start(self, n: int) -> Dict[str, Array]:
+        """Give a state of zeros.
+
+        n (int): B, the number of sequences.
+        RETURNS (Dict[str, Array]): The state.
+        """
+        ...
+
+    def step(self, inputs: Array, state: State) -> Dict[str, Array]:
+        """Make one time step of each sequence.
+
+        inputs (Array): [B, nI]; or if the session has a table, integers [B], the rows of it that are read.
+        state (Mapping[str, Array]): The state before.
+        RETURNS (Dict[str, Array]): The state after; its "h" is the output.
+        RAISES (ValueError): If a shape or a type does not fit, or the table has no such row.
+        """
+        ...
+
+    def sweep(self, X: Array, batch: Batch, state: Optional[State], reverse: bool = False, out: Optional[Array] = None) -> Result:
+        """Make all time steps of some sequences.
+
+        X (Array): [N, nI], the rows of all sequences, also if the session has a table.
+        batch (Batch): The lengths of the sequences.
+        state (Optional[Mapping[str, Array]]): The state before the first step; zeros if None.
+        reverse (bool): Whether each sequence is read from its last row to its first.
+        out (Optional[Array]): [N, nH], where the output is written; a new array if None.
+        RETURNS (Result): The outputs and the state after the last step.
+        RAISES (ValueError): If a shape does not fit.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """What executes recurrences."""
+
+    name: str
+
+    def supports(self, cell: Cell, X: Array, params: Params) -> bool:
+        """Tell whether the engine can execute a cell on some arrays here and now.
+
+        cell (Cell): The cell.
+        X (Array): The rows of a batch.
+        params (Mapping[str, Array]): The parameters; those that are not given are taken to be like X.
+        RETURNS (bool): Whether it can.
+        """
+        ...
+
+    def precisions(self, is_train: bool) -> FrozenSet[str]:
+        """List the precisions that the engine takes. One that is taken may be exceeded.
+
+        is_train (bool): In training, or at inference.
+        RETURNS (FrozenSet[str]): Among them "float32".
+        """
+        ...
+
+    def run(self, sweeps: Sequence[Sweep], keeps: bool, settings: Settings) -> Tuple[List[Result], Optional[EngineBackprop]]:
+        """Execute the sweeps of the directions of a layer.
+
+        sweeps (Sequence[Sweep]): The sweeps, over the same rows; checked.
+        keeps (bool): Whether to keep what backpropagation needs.
+        settings (Settings): How.
+        RETURNS (Tuple[List[Result], Optional[EngineBackprop]]): The results, and backpropagation if it is kept.
+        """
+        ...
+
+    def infer(self, cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray, settings: Settings) -> Array:
+        """Execute the sweeps of the directions of a layer for their outputs alone, from a state of zeros.
+
+        cell (Cell): The cell.
+        params (Sequence[Mapping[str, Array]]): The parameters of each direction, forward first; not checked.
+        X (Array): [N, nI], the rows; not checked.
+        lengths (numpy.ndarray): int32 [B], the number of rows of each sequence, on the host; not checked.
+        settings (Settings): How.
+        RETURNS (Array): [N, directions · nH], the hidden states of the directions side by side.
+        RAISES (ValueError): If a shape does not fit.
+        """
+        ...
+
+    def session(self, cell: Cell, params: Params, table: Optional[Array], settings: Settings) -> Session:
+        """Begin a session.
+
+        cell (Cell): The cell.
+        params (Mapping[str, Array]): The parameters; checked.
+        table (Optional[Array]): [V, nI], the rows that its steps read; checked. None if steps are given rows.
+        settings (Settings): How.
+        RETURNS (Session): The session.
+        """
+        ...
+
+    def tape(self, sweeps: Sequence[Sweep]) -> Tape:
+        """Say how much training keeps.
+
+        sweeps (Sequence[Sweep]): The sweeps of the directions of a layer.
+        RETURNS (Tape): How much.
         """
         ...

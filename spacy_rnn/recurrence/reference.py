@@ -3,10 +3,13 @@
 It is the oracle of the other engines, so it is written to be read.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
-from .cells import Array, Grads, Params, Saved, State
-from .interface import EngineBackprop, Result, Sweep, Tape
+from thinc.util import get_array_module
+
+from .base import BaseEngine, SweepSession
+from .cells import Array, Cell, Grads, Params, Saved, State
+from .interface import EngineBackprop, Result, Session, Settings, Sweep, Tape
 from .packing import Batch, Packing, pack
 
 # Rows whose input projection is computed in one product: enough to keep a BLAS busy, few enough to bound the memory.
@@ -16,16 +19,44 @@ MAX_SEQUENCES = 2048
 # Numbers that training keeps at most, of a batch and of a piece.
 MAX_TAPE = 2**26
 PIECE_TAPE = 2**22
+PRECISIONS = frozenset(("float32", "tf32"))
+TRAINING_PRECISIONS = PRECISIONS | {"bfloat16"}
 
 
-def run(xp: Any, sweeps: Sequence[Sweep], is_train: bool) -> Tuple[List[Result], Optional[EngineBackprop]]:
-    """Execute sweeps over the same rows, one after the other.
+class ReferenceEngine(BaseEngine):
+    """The engine that executes every cell on every array."""
 
-    xp (Any): The array module.
-    sweeps (Sequence[Sweep]): The sweeps.
-    is_train (bool): Whether to keep what backpropagation needs.
-    RETURNS (Tuple[List[Result], Optional[Backprop]]): The results, and the way back, as `spacy_rnn.recurrence.run_sweeps` says.
-    """
+    name = "reference"
+
+    def supports(self, cell: Cell, X: Array, params: Params) -> bool:
+        return True
+
+    def precisions(self, is_train: bool) -> FrozenSet[str]:
+        # It computes with the numbers it is given, so "bfloat16" in inference would be a promise that it does not keep.
+        return TRAINING_PRECISIONS if is_train else PRECISIONS
+
+    def run(self, sweeps: Sequence[Sweep], keeps: bool, settings: Settings) -> Tuple[List[Result], Optional[EngineBackprop]]:
+        return _run(get_array_module(sweeps[0].X), sweeps, keeps)
+
+    def session(self, cell: Cell, params: Params, table: Optional[Array], settings: Settings) -> Session:
+        return ReferenceSession(self, cell, params, table, settings)
+
+    def tape(self, sweeps: Sequence[Sweep]) -> Tape:
+        # Gates, states and, in backpropagation, the gradients of the gates.
+        cell, nH = sweeps[0].cell, sweeps[0].params["R"].shape[1]
+        return Tape(len(sweeps) * (2 * len(cell.gates) + len(cell.states) + 2) * nH, MAX_TAPE, PIECE_TAPE)
+
+
+class ReferenceSession(SweepSession):
+    """A session that calls the cell's step."""
+
+    def step(self, inputs: Array, state: State) -> Dict[str, Array]:
+        z = self.read(inputs, state) @ self.params["W"].T + self.params["b"]
+        return self.cell.forward(self.xp, z, state, self.params, None)[0]
+
+
+def _run(xp: Any, sweeps: Sequence[Sweep], is_train: bool) -> Tuple[List[Result], Optional[EngineBackprop]]:
+    """Execute sweeps over the same rows, one after the other."""
     completed = [_completed(xp, sweep) for sweep in sweeps]
     if not is_train:
         return [_infer(xp, sweep) for sweep in completed], None
@@ -44,16 +75,6 @@ def run(xp: Any, sweeps: Sequence[Sweep], is_train: bool) -> Tuple[List[Result],
         return dX, list(grads), list(d_initials)
 
     return results, backprop
-
-
-def tape(sweeps: Sequence[Sweep]) -> Tape:
-    """Say how much training keeps.
-
-    sweeps (Sequence[Sweep]): The sweeps of the directions of a layer.
-    RETURNS (Tape): Gates, states and, on the way back, the gradients of the gates.
-    """
-    cell, nH = sweeps[0].cell, sweeps[0].params["R"].shape[1]
-    return Tape(len(sweeps) * (2 * len(cell.gates) + len(cell.states) + 2) * nH, MAX_TAPE, PIECE_TAPE)
 
 
 def _completed(xp: Any, sweep: Sweep) -> Sweep:

@@ -5,11 +5,10 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional, cast
 from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
 from thinc.api import Model
-from thinc.layers.chain import forward as forward_chain
 from thinc.types import Floats2d, Ints1d
 
 from ..layers import find_mixing, use_engine_products
-from ..models.tok2vec import forward as forward_tok2vec
+from ..layers.capabilities import Chains, IsCrf, find
 from .crf import crf_decode_stream
 from .encoder import check_encoder, check_sizes, encode_stream, reads_backward
 
@@ -43,12 +42,12 @@ class StreamingTagger(NamedTuple):
                 "the tagger listens to a shared component, and cannot read a stream by itself: give it a copy of that "
                 "component's model first, by nlp.replace_listeners"
             )
-        crf = model if model.name == "crf" else None
+        crf = model if find(model, IsCrf) else None
         if crf is not None:
             model = crf.layers[0]
         # Not by references: a copy of a model has none.
-        tok2vec = model.layers[0] if model._func is forward_chain else None
-        if tok2vec is None or tok2vec._func not in (forward_chain, forward_tok2vec) or len(tok2vec.layers) != 2:
+        tok2vec = model.layers[0] if find(model, Chains) else None
+        if tok2vec is None or not find(tok2vec, Chains) or len(tok2vec.layers) != 2:
             raise ValueError(
                 "a stream needs a tagger whose token vectors are an embedding and an encoder, as spacy_rnn.Tok2Vec.v1 and "
                 f"spacy.Tok2Vec.v2 make them; got the model {model.name!r}"
@@ -59,7 +58,7 @@ class StreamingTagger(NamedTuple):
             if mixing is not None:
                 raise ValueError(
                     f"the layer {mixing.name!r} is not known to be one that {does} by itself, so the tagger cannot read a "
-                    "stream; if it is one, say so with spacy_rnn.layers.declare_row_wise"
+                    "stream; if it is one, say so: spacy_rnn.layers.declare(forward, RowWise())"
                 )
         check_encoder(encode)
         use_engine_products(model)

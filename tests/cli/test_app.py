@@ -1,10 +1,16 @@
 """The commands are there without an import, and cost spaCy's other commands nothing."""
 
+import inspect
 import json
 import subprocess
 import sys
+from typing import Annotated, get_origin
 
 import pytest
+from typer import Context
+from typer.models import ParameterInfo
+
+from spacy_rnn.cli.app import rnn_cli
 
 COMMANDS = ["summary", "report", "compare", "gradients"]
 
@@ -67,3 +73,15 @@ rnn_cli(["report", "a", "b"])
     assert process.returncode == 1
     assert "sklearn" in process.stdout
     assert '"spacy-rnn[cli]"' in process.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_a_command_takes_is_read_by_every_typer(name):
+    # typer < 0.9 knows no Annotated: what is said of an argument is its default.
+    (command,) = [command for command in rnn_cli.registered_commands if command.name == name]
+    parameters = list(inspect.signature(command.callback).parameters.values())
+    assert any(parameter.annotation is not Context for parameter in parameters)
+    for parameter in parameters:
+        assert get_origin(parameter.annotation) is not Annotated, parameter
+        if parameter.annotation is not Context:
+            assert isinstance(parameter.default, ParameterInfo), parameter

@@ -132,7 +132,7 @@ def test_a_corpus_that_is_too_short(run, pipelines, tmp_path):
     DocBin(docs=[spacy.blank("en")("Only four words .")]).to_disk(tmp_path / "short.spacy")
     code, printed = run("gradients", pipelines("rnn_tagger"), tmp_path / "short.spacy", "--distance", 4)
     assert code == 1
-    assert "has only 4 words A distance of 4 takes 5 at least." in printed
+    assert "The texts have only 4 words: a distance of 4 takes 5 at least" in printed
     code, printed = run("gradients", pipelines("rnn_tagger"), tmp_path / "short.spacy", "--distance", 3)
     assert code == 0
     assert "pieces of text averaged: 1." in printed
@@ -144,4 +144,4 @@ def test_a_component_without_recurrent_layers(run, pipelines, corpora, tmp_path)
     nlp.to_disk(tmp_path)
     code, printed = run("gradients", tmp_path, corpora("tags"), "--component", "sentencizer")
     assert code == 1
-    assert "does not take the component 'sentencizer'" in printed
+    assert "The component 'sentencizer', a sentencizer, cannot be taken here: expected one of rnn_tagger" in printed

@@ -28,7 +28,7 @@ def broken(tmp_path_factory, pipelines):
         ("missing", "There is no pipeline"),
         ("text.txt", "is a file"),
         ("incomplete", "cannot be loaded 'rnn_tagger' could not be loaded"),
-        ("blank", "The pipeline has no component that this command takes It has none at all."),
+        ("blank", "The pipeline has no component that can be taken here: it has none at all"),
         ("untrained", "E109"),
     ],
 )
@@ -46,7 +46,10 @@ def test_a_pipeline_that_cannot_be_looked_at(run, corpora, broken, command, pipe
         ("text.txt", "is not in spaCy's binary format"),
         ("damaged.spacy", "cannot be read"),
         ("empty.spacy", "has no texts"),
-        ("unannotated.spacy", "The corpus has no gold annotation of token.tag That is what the component 'rnn_tagger' predicts."),
+        (
+            "unannotated.spacy",
+            "The texts have no gold annotation of token.tag, which is what the component 'rnn_tagger' predicts",
+        ),
     ],
 )
 def test_a_corpus_that_cannot_be_used(run, pipelines, broken, corpus, message):
@@ -59,14 +62,14 @@ def test_a_corpus_that_cannot_be_used(run, pipelines, broken, corpus, message):
 def test_a_corpus_of_another_task(run, pipelines, corpora, factory):
     code, printed = run("report", pipelines(factory), corpora("tags"))
     assert code == 1
-    assert "The corpus has no gold annotation of doc." in printed
+    assert "The texts have no gold annotation of doc." in printed
 
 
 @pytest.mark.parametrize("command", ["report", "gradients"])
 def test_a_component_that_does_not_exist(run, pipelines, corpora, command):
     code, printed = run(command, pipelines("rnn_tagger"), corpora("tags"), "--component", "tager")
     assert code == 1
-    assert "The pipeline has no component 'tager' It has rnn_tagger (rnn_tagger)." in printed
+    assert "The pipeline has no component 'tager': it has rnn_tagger (rnn_tagger)" in printed
 
 
 def test_a_component_that_the_command_cannot_look_at(run, pipelines, corpora, tmp_path):
@@ -75,12 +78,11 @@ def test_a_component_that_the_command_cannot_look_at(run, pipelines, corpora, tm
     nlp.to_disk(tmp_path / "two")
     code, printed = run("report", tmp_path / "two", corpora("tags"), "--component", "sentencizer")
     assert code == 1
-    assert "does not take the component 'sentencizer', a sentencizer" in printed
-    assert "it takes: rnn_tagger." in printed
+    assert "The component 'sentencizer', a sentencizer, cannot be taken here: expected one of rnn_tagger" in printed
 
 
 @pytest.mark.parametrize(
-    "option, name, message", [("--output", "page.html", "page.html cannot be"), ("--plots", "", "The plots")]
+    "option, name, message", [("--output", "page.html", "page.html cannot be written"), ("--plots", "", "no file for the plots")]
 )
 def test_what_cannot_be_written(run, broken, option, name, message):
     code, printed = run("gradients", "--samples", 1, "--width", 2, option, broken / "text.txt" / name)

@@ -61,8 +61,8 @@ def test_spacys_own_components_are_counted_too(run, tmp_path):
         (["missing"], "There is no pipeline 'missing'"),
         ([CONFIG, "--cell", "gru"], "No such option '--cell'. Settings of a config have dots"),
         ([ROOT / "README.md"], "README.md is a file"),
-        ([CONFIG, "--components.rnn_pos_tagger.model.tok2vec.encode.cell", "gnu"], "unknown cell 'gnu'"),
-        ([CONFIG, "--components.rnn_pos_tagger.model.tok2vec.encode.deep", "2"], "unexpected argument: 'deep'"),
+        ([CONFIG, "--components.tagger.model.tok2vec.encode.cell", "gnu"], "unknown cell 'gnu'"),
+        ([CONFIG, "--components.tagger.model.tok2vec.encode.deep", "2"], "unexpected argument: 'deep'"),
     ],
 )
 def test_what_cannot_be_summed_up(run, arguments, message):

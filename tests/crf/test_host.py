@@ -74,7 +74,7 @@ def test_annotation_and_gradients_may_be_on_the_device():
 @pytest.mark.parametrize("why", ["float64", "the reference is asked for", "there is no compiled engine"])
 def test_what_the_compiled_engine_does_not_take_stays_on_the_device(why, monkeypatch):
     p = fields.draw(4, LENGTHS, dtype="float64" if why == "float64" else "float32")
-    monkeypatch.setattr("spacy_rnn.recurrence.engine._warned", True)
+    monkeypatch.setattr("spacy_rnn.recurrence.cpu._warned", True)
     if why == "there is no compiled engine":
         monkeypatch.setattr(cpu, "library", None)
     with use_engine("reference" if why == "the reference is asked for" else "auto"):

@@ -255,7 +255,7 @@ def test_without_the_compiled_engine_the_reference_takes_over(engine, monkeypatc
     with use_engine("reference"):
         expected = run(p)
     monkeypatch.setattr(cpu, "library", None)
-    monkeypatch.setattr("spacy_rnn.recurrence.engine._warned", True)
+    monkeypatch.setattr("spacy_rnn.recurrence.cpu._warned", True)
     for key, array in run(p).items():
         assert_array_equal(array, expected[key])
 

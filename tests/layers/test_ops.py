@@ -1,5 +1,6 @@
 """Matrix products of the compiled engine inside Thinc's operations."""
 
+import itertools
 import pickle
 
 import numpy
@@ -102,3 +103,63 @@ def test_a_sum_over_a_million_rows_is_as_exact_as_one_over_few():
     x, y = rng.uniform(0, 1, (1_000_000, 2)).astype("float32"), rng.uniform(0, 1, (1_000_000, 3)).astype("float32")
     expected = x.T.astype("float64") @ y
     numpy.testing.assert_allclose(EngineOps().gemm(x, y, trans1=True), expected, rtol=2e-5)
+
+
+# Over 4,096 rows a sum is done in parts.
+@pytest.mark.parametrize("rows", [7, 4096, 4097, 8192, 9000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_operands_of_different_lengths_are_refused_however_long(rows, dtype):
+    for trans1, trans2, other in itertools.product([False, True], [False, True], [rows - 1, rows + 1, rows + 808, 0]):
+        x = numpy.ones((rows, 2) if trans1 else (2, rows), dtype)
+        y = numpy.ones((3, other) if trans2 else (other, 3), dtype)
+        with pytest.raises(ValueError, match="multiply"):
+            EngineOps().gemm(x, y, trans1=trans1, trans2=trans2)
+
+
+@pytest.mark.parametrize("rows", [5, 8192])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(2, 4), (1, 3), (3,), (2, 1), (3, 2), (1, 2, 3), (6,)])
+def test_an_output_of_another_shape_is_refused_and_left_alone(rows, dtype, shape):
+    wide = numpy.full((*shape[:-1], 2 * shape[-1]), 7, dtype)
+    for out, trans1 in itertools.product([numpy.full(shape, 7, dtype), wide[..., ::2]], [False, True]):
+        x = numpy.ones((rows, 2) if trans1 else (2, rows), dtype)
+        with pytest.raises(ValueError, match="out"):
+            EngineOps().gemm(x, numpy.ones((rows, 3), dtype), out=out, trans1=trans1)
+        assert (out == 7).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(), (4,), (2, 2, 4), (1, 4, 4)])
+def test_only_matrices_are_multiplied(dtype, shape):
+    matrix, other = numpy.ones((4, 4), dtype), numpy.ones(shape, dtype)
+    for (x, y), trans1, trans2 in itertools.product(
+        [(matrix, other), (other, matrix), (other, other)], [False, True], [False, True]
+    ):
+        with pytest.raises(ValueError, match="multiply"):
+            EngineOps().gemm(x, y, trans1=trans1, trans2=trans2)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool", "complex64", "object"])
+def test_only_floats_are_multiplied(dtype):
+    floats, others = numpy.ones((4, 4), "float32"), numpy.ones((4, 4), dtype)
+    for x, y, out in ((floats, others, None), (others, floats, None), (others, others, None), (floats, floats, others)):
+        with pytest.raises(ValueError, match=dtype):
+            EngineOps().gemm(x, y, out=out)
+
+
+def test_an_output_may_be_a_factor():
+    expected = None
+    for factor in (0, 1):
+        factors = numpy.random.default_rng(0).normal(size=(2, 300, 300)).astype("float32")
+        expected = factors[0] @ factors[1] if expected is None else expected
+        numpy.testing.assert_allclose(EngineOps().gemm(factors[0], factors[1], out=factors[factor]), expected, atol=1e-4)
+
+
+def test_an_affine_map_adds_one_number_to_each_output():
+    X, W, b = numpy.ones((5, 3), "float32"), numpy.ones((4, 3), "float32"), numpy.arange(4, dtype="float32")
+    numpy.testing.assert_allclose(EngineOps().affine(X, W, b), 3 + numpy.arange(4) + numpy.zeros((5, 1)))
+    for shape in ((1,), (3,), (5, 4), (5, 1), (1, 4), ()):
+        with pytest.raises(ValueError, match="bias b"):
+            EngineOps().affine(X, W, numpy.ones(shape, "float32"))
+    with pytest.raises(ValueError, match="multiply"):
+        EngineOps().affine(X, W.T.copy(), b)

@@ -9,13 +9,14 @@ from thinc.api import Linear, Model, chain, expand_window, residual, with_array
 from thinc.layers.array_getitem import floats_getitem
 
 from spacy_rnn.layers import (
+    RowWise,
     build_dropout,
     build_highway,
     build_list2ragged,
     build_pool,
     build_rnn,
     build_sequence_dropout,
-    declare_row_wise,
+    declare,
     find_mixing,
 )
 
@@ -105,6 +106,5 @@ def test_a_layer_of_ones_own_is_once_it_is_declared():
 
     model = Model("double", double)
     assert find_mixing(chain(Linear(WIDTH, WIDTH), model)) is model
-    assert find_mixing(chain(Linear(WIDTH, WIDTH), model), [double]) is None
-    declare_row_wise(double)
+    declare(double, RowWise())
     assert find_mixing(chain(Linear(WIDTH, WIDTH), model)) is None

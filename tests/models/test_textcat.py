@@ -3,7 +3,10 @@
 import numpy
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from thinc.api import set_dropout_rate
+from thinc.api import Model, chain, set_dropout_rate
+
+from spacy_rnn.layers import Recurrent, build_rnn, declare
+from spacy_rnn.models.textcat import ends_bidirectional
 
 HASH_EMBED = {
     "@architectures": "spacy.MultiHashEmbed.v2",
@@ -440,3 +443,15 @@ def test_texts_shorter_than_the_filters_are_classified(build, resolve, docs):
 def test_arguments_of_a_cnn_out_of_range_are_refused(resolve, arguments, message):
     with pytest.raises(ValueError, match=message):
         resolve(textcat_cnn(**arguments))
+
+
+def test_the_directions_of_a_recurrent_layer_of_ones_own_are_those_it_declares():
+    def forward(model, X, is_train):
+        return X, None
+
+    declare(forward, Recurrent(lambda *arguments: None, lambda *arguments: None, lambda model: model.attrs["two"]))
+    for two in (False, True):
+        own = Model("own", forward, attrs={"two": two})
+        assert ends_bidirectional(chain(build_rnn(bidirectional=not two), own)) is two
+        assert ends_bidirectional(chain(own, build_rnn(bidirectional=not two))) is not two
+    assert ends_bidirectional(Model("rnn", lambda model, X, is_train: (X, None), attrs={"bidirectional": True})) is False

@@ -55,7 +55,9 @@ def test_every_factory_is_found_without_an_import(fresh):
     assert fresh["pipes"] == FACTORIES
 
 
-@pytest.mark.parametrize("room", ["recurrence", "crf", "text", "layers", "models", "streaming", "interop", "rendering", "cli"])
+@pytest.mark.parametrize(
+    "room", ["recurrence", "crf", "text", "layers", "models", "streaming", "interop", "evaluation", "pages", "cli"]
+)
 def test_a_blank_pipeline_imports_no_lower_room(fresh, room):
     assert "spacy_rnn.pipeline.tagger" in fresh["loaded"]
     assert not [name for name in fresh["loaded"] if name.startswith(f"spacy_rnn.{room}")]

@@ -1,5 +1,7 @@
 """All components: saved, loaded, configured, repeated, in any batch, in several processes, with any text."""
 
+import multiprocessing
+
 import numpy
 import pytest
 import spacy
@@ -129,6 +131,19 @@ def test_two_processes_give_what_one_gives(trained, output):
     one = [output(doc) for doc in nlp.pipe(texts, batch_size=4)]
     two = [output(doc) for doc in nlp.pipe(texts, batch_size=4, n_process=2)]
     for (tags, cats), (other_tags, other_cats) in zip(one, two, strict=True):
+        assert tags == other_tags
+        assert cats == pytest.approx(other_cats, abs=1e-5)
+
+
+@pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="needs forkserver")
+@pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_textcat"])
+def test_processes_that_are_not_forked_give_what_one_gives(factory, make_nlp, output, monkeypatch):
+    # The default on Linux from Python 3.14 on: the components are pickled.
+    monkeypatch.setattr("spacy.language.mp", multiprocessing.get_context("forkserver"))
+    nlp, _ = make_nlp(factory, n_updates=1)
+    texts = [" ".join(words) for words in TEXTS]
+    two = [output(doc) for doc in nlp.pipe(texts, batch_size=2, n_process=2)]
+    for (tags, cats), (other_tags, other_cats) in zip(map(output, nlp.pipe(texts)), two, strict=True):
         assert tags == other_tags
         assert cats == pytest.approx(other_cats, abs=1e-5)
 

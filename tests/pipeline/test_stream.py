@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_rnn.layers import declare_row_wise
+from spacy_rnn.layers import RowWise, declare
 
 FACTORIES = ["rnn_tagger", "rnn_pos_tagger"]
 CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
@@ -337,5 +337,5 @@ def test_a_layer_that_is_declared_to_score_rows_alone_is_streamed(make_tagger):
     output._func = sharpened
     with pytest.raises(ValueError, match="scores each row by itself"):
         tagger.stream(WORDS)
-    declare_row_wise(sharpened)
+    declare(sharpened, RowWise())
     assert list(tagger.stream(WORDS, piece=7)) == whole(nlp)

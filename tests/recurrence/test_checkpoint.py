@@ -8,9 +8,21 @@ from numpy.testing import assert_allclose, assert_array_equal
 from problems import assert_close, assert_equal, draw, run, run_reference, slices
 
 from spacy_rnn.native import library
-from spacy_rnn.recurrence import CELLS, Backpropagation, Batch, Sweep, reference, run_sweeps, sweep, use_engine, use_threads
-from spacy_rnn.recurrence import cpu as compiled
+from spacy_rnn.recurrence import (
+    CELLS,
+    ENGINES,
+    Backpropagation,
+    Batch,
+    Sweep,
+    reference,
+    run_sweeps,
+    sweep,
+    use_engine,
+    use_threads,
+)
 from spacy_rnn.recurrence.checkpoint import cut
+from spacy_rnn.recurrence.cpu import CpuEngine
+from spacy_rnn.recurrence.reference import ReferenceEngine
 
 LENGTHS = [3, 0, 41, 1, 12, 0, 12, 30]
 
@@ -215,20 +227,21 @@ def test_precision_of_inference_does_not_enter_training():
 
 
 class Counted:
-    """An engine's `run` that counts the rows for which the way back is kept at the same time."""
+    """The reference engine, which counts the rows for which backpropagation keeps something at the same time."""
 
     def __init__(self, run):
         self.run, self.kept = run, []
 
-    def __call__(self, xp, sweeps, is_train):
-        self.kept.append(sweeps[0].batch.n_rows if is_train else 0)
-        return self.run(xp, sweeps, is_train)
+    def __call__(self, sweeps, keeps, settings):
+        self.kept.append(sweeps[0].batch.n_rows if keeps else 0)
+        return self.run(sweeps, keeps, settings)
 
 
 @pytest.fixture
 def counted(monkeypatch):
-    counted = Counted(reference.run)
-    monkeypatch.setattr(reference, "run", counted)
+    (engine,) = (engine for engine in ENGINES if engine.name == "reference")
+    counted = Counted(engine.run)
+    monkeypatch.setattr(engine, "run", counted)
     with use_engine("reference"):
         yield counted
 
@@ -250,7 +263,7 @@ def test_pieces_of_a_larger_one_are_kept_one_at_a_time(counted):
 
 def test_what_is_kept_is_bounded_where_nothing_is_asked_for(counted, monkeypatch):
     p = draw("lstm", [700, 2000, 0, 1500], 5, 6)
-    numbers = reference.tape([Sweep(p.cell, p.params, p.X, Batch(p.lengths, len(p.X)))]).row
+    numbers = ReferenceEngine().tape([Sweep(p.cell, p.params, p.X, Batch(p.lengths, len(p.X)))]).row
     monkeypatch.setattr(reference, "MAX_TAPE", 4199 * numbers)
     run(p)
     assert max(counted.kept) < 4199
@@ -263,7 +276,7 @@ def test_what_is_kept_is_bounded_where_nothing_is_asked_for(counted, monkeypatch
 @pytest.mark.parametrize("name, again", [("elman_tanh", False), ("elman_relu", False), ("gru", True), ("lstm", True)])
 def test_a_cell_of_which_the_compiled_engine_keeps_nothing_is_not_computed_again(name, again):
     p = draw(name, [1], 5, 200)
-    rows = Backpropagation().piece_rows(10**7, compiled.tape([Sweep(p.cell, p.params, p.X, Batch([1], 1))]))
+    rows = Backpropagation().piece_rows(10**7, CpuEngine().tape([Sweep(p.cell, p.params, p.X, Batch([1], 1))]))
     assert (rows is not None) == again
 
 

@@ -12,7 +12,8 @@ from thinc.api import Ragged, fix_random_seed
 from spacy_rnn.cuda import CELLS as CUDA_CELLS
 from spacy_rnn.cuda import CLUSTER, GRID, ClusterError
 from spacy_rnn.layers import begin_scan, build_rnn
-from spacy_rnn.recurrence import CELLS, Backpropagation, Batch, Sweep, cuda, run_sweeps
+from spacy_rnn.recurrence import CELLS, Backpropagation, Batch, Settings, Sweep, cuda, run_sweeps
+from spacy_rnn.recurrence.cuda import CudaEngine
 from spacy_rnn.recurrence.cuda_layer import as_rows
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
@@ -198,7 +199,7 @@ def test_a_sequence_does_not_depend_on_those_beside_it(name):
 def test_backpropagation_can_be_repeated(name):
     p = draw(name, [5, 0, 3, 1], 6, 9)
     batch = Batch(p.lengths, len(p.X))
-    _, backprop = cuda.run([Sweep(p.cell, p.params, p.X, batch, p.initial, p.mask, False)], True, device=EmulatedDevice())
+    _, backprop = CudaEngine(EmulatedDevice()).run([Sweep(p.cell, p.params, p.X, batch, p.initial, p.mask)], True, Settings(True))
     (dX_one, (grads_one,), (d_one,)), (dX_two, (grads_two,), (d_two,)) = (backprop([p.dY], [p.d_final]) for _ in range(2))
     assert_array_equal(dX_one, dX_two)
     assert_equal(grads_one, grads_two)
@@ -209,7 +210,8 @@ def test_the_output_goes_where_it_is_asked_for():
     p = draw("lstm", [3, 2], 4, 5)
     wide = numpy.zeros((5, 12), "float32")
     batch = Batch(p.lengths, len(p.X))
-    cuda.run([Sweep(p.cell, p.params, p.X, batch, p.initial, p.mask, False, wide[:, 3:8])], False, device=EmulatedDevice())
+    one = Sweep(p.cell, p.params, p.X, batch, p.initial, p.mask, out=wide[:, 3:8])
+    CudaEngine(EmulatedDevice()).run([one], False, Settings())
     assert_close({"Y": wide[:, 3:8]}, run_reference(p))
     assert not wide[:, :3].any() and not wide[:, 8:].any()
 
@@ -261,7 +263,7 @@ def cuda_for_numpy(monkeypatch):
     """Let the emulated device execute what is float32, instead of the CPU engine."""
     device = EmulatedDevice()
     monkeypatch.setattr(cuda, "find_device", lambda: device)
-    monkeypatch.setattr(cuda, "supports", lambda X, params: X.dtype == "float32")
+    monkeypatch.setattr(CudaEngine, "supports", lambda self, cell, X, params: X.dtype == "float32")
     return device
 
 
@@ -343,7 +345,7 @@ def test_a_batch_runs_on_one_device_after_the_other():
     p = draw("lstm", [3, 2], 4, 5)
     batch = Batch(p.lengths, len(p.X))
     for device in (EmulatedDevice(), EmulatedDevice()):
-        cuda.run([Sweep(p.cell, p.params, p.X, batch, p.initial, p.mask, False)], False, device=device)
+        CudaEngine(device).run([Sweep(p.cell, p.params, p.X, batch, p.initial, p.mask)], False, Settings())
     one, other = batch.plans.values()
     assert one.starts is not other.starts
     assert_array_equal(one.starts, other.starts)

@@ -6,20 +6,36 @@ import numpy
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.ml.models.tok2vec import MaxoutWindowEncoder
-from thinc.api import LayerNorm, Linear, Ragged, chain, expand_window, noop, ragged2list, residual, with_array
+from thinc.api import (
+    LayerNorm,
+    Linear,
+    Model,
+    Ragged,
+    chain,
+    expand_window,
+    noop,
+    ragged2list,
+    residual,
+    with_array,
+    with_debug,
+    with_nvtx_range,
+)
 
 from spacy_rnn.layers import (
+    Recurrent,
+    RowWise,
     build_dropout,
     build_highway,
     build_list2ragged,
     build_rnn,
     build_sequence_dropout,
+    declare,
     initial_state,
     scan,
     with_rows,
 )
 from spacy_rnn.native import library
-from spacy_rnn.streaming import encode_stream, scan_encoder
+from spacy_rnn.streaming import encode_stream, reads_backward, scan_encoder
 
 CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
 N = 40
@@ -226,7 +242,7 @@ def test_the_initial_state_is_what_the_layer_starts_in(make_batch, randomize):
 def test_layers_that_cannot_be_cut_are_refused_before_anything_is_read(build, rows):
     model = build()
     for run in (lambda: encode_stream(model, iter([rows]), piece=1, lookahead=0), lambda: scan_encoder(model, [rows])):
-        with pytest.raises(ValueError, match="expand_window.*declare_row_wise"):
+        with pytest.raises(ValueError, match="expand_window.*declare.forward, RowWise"):
             run()
 
 
@@ -266,3 +282,73 @@ def test_states_of_other_encoders_and_batches_are_refused(rows):
     with pytest.raises(ValueError, match="c.*h.*got"):
         scan_encoder(model, [rows, rows], [{"h": states[0]["h"]}])
     assert_array_equal(model.predict([rows])[0], before)
+
+
+def test_a_container_of_ones_own_passes_on_what_its_layers_carry(rows, randomize):
+    def forward(model, X, is_train):
+        Y, backprop = model.get_ref("inside")(X, is_train)
+        return Ragged(Y.dataXd + X.dataXd @ model.get_param("W"), X.lengths), backprop
+
+    inside = rnn(depth=2).initialize()
+    own = Model("own", forward, layers=[inside], params={"W": numpy.ones((WIDTH, WIDTH))}, refs={"inside": inside})
+    model = randomize(encoder(build_sequence_dropout(0.5), own, rnn()))
+    with pytest.raises(ValueError, match="'own'"):
+        joined(model, rows, 7, 0)
+    declare(forward, RowWise())
+    assert_allclose(joined(model, rows, 7, 0), model.predict([rows])[0], rtol=1e-12, atol=1e-12)
+
+
+def test_a_recurrent_layer_of_ones_own_carries_its_state(rows):
+    """Running sums, which begin with 1."""
+
+    def run(model, X, state, n_ahead, session):
+        start = [numpy.ones(WIDTH)] * len(X.lengths) if state is None else state["sum"]
+        ends = numpy.cumsum(X.lengths)
+        sums = [start[i] + X.data[end - n : end].cumsum(axis=0) for i, (n, end) in enumerate(zip(X.lengths, ends, strict=True))]
+        kept = [Y[: len(Y) - n] for Y, n in zip(sums, n_ahead or [0] * len(sums), strict=True)]
+        return Ragged(numpy.concatenate(sums), X.lengths), {"sum": [Y[-1] if len(Y) else start[i] for i, Y in enumerate(kept)]}
+
+    def forward(model, X, is_train):
+        return run(model, X, None, None, None)[0], None
+
+    declare(forward, Recurrent(run, lambda model, state, n: state, lambda model: False))
+    model = encoder(Model("sums", forward), with_array(LayerNorm(WIDTH)))
+    assert not reads_backward(model)
+    (whole,) = model.predict([rows])
+    for piece in (1, 7, 1000):
+        assert_allclose(joined(model, rows, piece, 0), whole, rtol=1e-5, atol=1e-5)
+    Ys, states = scan_encoder(model, [rows[:9]], None, [4])
+    assert_allclose(states[0]["sum"][0], 1 + rows[:5].sum(axis=0))
+
+
+def test_a_layer_named_as_ours_is_not_taken_for_one(rows):
+    model = encoder(Model("rnn", lambda model, X, is_train: (X, None)))
+    assert not reads_backward(model)
+    with pytest.raises(ValueError, match="'rnn' cannot read a stream"):
+        joined(model, rows, 7, 0)
+
+
+@pytest.mark.parametrize("observe", [with_debug, with_nvtx_range])
+def test_observed_encoders_carry_state(observe, rows, randomize):
+    model = randomize(encoder(rnn(), build_highway(rnn())))
+    (whole,) = model.predict([rows])
+    for node in model.walk():
+        observe(node)
+    assert_allclose(joined(model, rows, 7, 0), whole, rtol=1e-12, atol=1e-12)
+
+
+def test_reading_a_stream_changes_nothing_for_others(rows, randomize):
+    """A layer that is run by another one, too, while a stream is read."""
+    layer, found = rnn(), []
+
+    def forward(model, X, is_train):
+        found.append((X, layer.predict(X)))
+        return X, None
+
+    declare(forward, RowWise())
+    model = randomize(encoder(layer, Model("own", forward)))
+    found.clear()
+    _, states = scan_encoder(model, [rows])
+    assert len(states) == 1
+    ((X, Y),) = found
+    assert_array_equal(Y.data, layer.predict(X).data)

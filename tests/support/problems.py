@@ -5,7 +5,9 @@ from typing import Any, Dict, List, NamedTuple, Optional
 import numpy
 from numpy.testing import assert_array_equal
 
-from spacy_rnn.recurrence import CELLS, Batch, Cell, Sweep, cuda, sweep
+from spacy_rnn.recurrence import CELLS, Batch, Cell, Settings, Sweep, sweep
+from spacy_rnn.recurrence.cuda import CudaEngine
+from spacy_rnn.recurrence.engines import require_precision
 
 # How far numbers may be off in each precision, of a thousand rows and fewer.
 TOLERANCES = {"float32": 1e-5, "tf32": 3e-3, "bfloat16": 3e-2}
@@ -92,7 +94,9 @@ def run_directions(problems, device, is_train=True, precision="float32"):
     """Execute the directions of a layer by the CUDA engine and go back; give the results of each by name, and dX of both."""
     X, batch = problems[0].X, Batch(problems[0].lengths, len(problems[0].X))
     sweeps = [Sweep(p.cell, p.params, X, batch, p.initial, p.mask, p.reverse) for p in problems]
-    results, backprop = cuda.run(sweeps, is_train, precision, device)
+    engine = CudaEngine(device)
+    require_precision(engine, precision, is_train)
+    results, backprop = engine.run(sweeps, is_train, Settings(is_train, precision))
     found = [{"Y": Y, **{f"final {s}": array for s, array in final.items()}} for Y, final in results]
     if not is_train:
         return found, None

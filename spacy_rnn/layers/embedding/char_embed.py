@@ -10,6 +10,7 @@ from spacy.vocab import Vocab
 from thinc.api import Dropout, HashEmbed, Model, Ops
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from ..capabilities import GivesRows, ReadsCharacters, RowWise, declare
 from ..ops import use_engine_products
 from ..plain.pool import build_pool
 from ..ragged.split import split_rows
@@ -18,7 +19,7 @@ from ..recurrent.rnn import build_rnn
 from .distinct_embedding import Embedded, embed_tokens
 from .distinct_rows import distinct_rows
 from .parts import embed_ids, project_static, require_vectors, side_by_side, static_attr
-from .rows import embed_rows, gives_rows
+from .rows import embed_rows
 from .vector_cache import VectorCache
 
 # The seed of the characters' hashes is a part of the parameters: it must not depend on what else was built before.
@@ -227,4 +228,5 @@ def code_points(words: List[str]) -> numpy.ndarray:
     return numpy.frombuffer(encoded, dtype="<u4").astype("uint64")
 
 
-gives_rows(forward, forward_rows)
+# The recurrent layer mixes the characters of one word.
+declare(forward, RowWise(layers=beside), GivesRows(forward_rows), ReadsCharacters())

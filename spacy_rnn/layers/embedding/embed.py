@@ -9,12 +9,10 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ...text.vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, count_words
+from ..capabilities import GivesRows, LearnsVocabulary, RowWise, declare, find_all
 from ..plain.dropout import check_rate
 from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
-from .rows import gives_rows
-
-NAME = "rnn_embed"
 
 
 def build_embed(
@@ -44,7 +42,7 @@ def build_embed(
     if size <= N_SPECIAL:
         raise ValueError(f"size counts {N_SPECIAL} special entries, so it must be at least {N_SPECIAL + 1}, got {size}")
     return Model(
-        NAME,
+        "rnn_embed",
         forward,
         init=init,
         dims={"nO": width, "nV": size},
@@ -60,7 +58,7 @@ def learn_vocabulary(model: Model, docs: Iterable[Doc]) -> None:
     model (Model): The model.
     docs (Iterable[Doc]): The training texts.
     """
-    nodes = [node for node in model.walk() if node.name == NAME]
+    nodes = find_all(model, LearnsVocabulary)
     if nodes:
         counts = count_words(docs, {node.attrs["attr"] for node in nodes})
         for node in nodes:
@@ -106,4 +104,4 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
     return Ragged(E[ops.xp.asarray(ids)], cast(Ints1d, lengths)), backprop
 
 
-gives_rows(forward, forward_rows)
+declare(forward, RowWise(), GivesRows(forward_rows), LearnsVocabulary())

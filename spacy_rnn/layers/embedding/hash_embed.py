@@ -9,12 +9,12 @@ from thinc.api import Model
 from thinc.layers.chain import init as init_chain
 from thinc.types import Floats2d, Ragged
 
+from ..capabilities import GivesRows, RowWise, declare
 from ..ops import use_engine_products
 from ..ragged.split import split_rows
 from .distinct_embedding import embed_tokens
 from .hash_network import EmbeddingNetwork
 from .parts import require_vectors
-from .rows import gives_rows
 from .vector_cache import VectorCache
 
 
@@ -99,4 +99,4 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
     return embed_tokens(EmbeddingNetwork.of(model), model.attrs["cache"], docs, is_train)
 
 
-gives_rows(forward, forward_rows)
+declare(forward, RowWise(), GivesRows(forward_rows))

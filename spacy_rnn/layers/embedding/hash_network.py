@@ -8,6 +8,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Ops
 from thinc.types import Floats2d
 
+from ..capabilities import ExtractsFeatures, HashesRows, ProjectsVectors, find
 from .distinct_embedding import Embedded
 from .parts import embed_ids, project_static, side_by_side, static_attr
 
@@ -38,9 +39,9 @@ class EmbeddingNetwork(NamedTuple):
         nodes = list(model.walk())
         mixer, dropout = model.layers[-2].layers[0].layers
         return cls(
-            features=next(node for node in nodes if node.name == "extract_features"),
-            tables=[node for node in nodes if node.name == "hashembed"],
-            static=next((node for node in nodes if node.name == "static_vectors"), None),
+            features=next(node for node in nodes if find(node, ExtractsFeatures)),
+            tables=[node for node in nodes if find(node, HashesRows)],
+            static=next((node for node in nodes if find(node, ProjectsVectors)), None),
             mixer=mixer,
             dropout=dropout,
         )

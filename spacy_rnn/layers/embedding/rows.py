@@ -1,25 +1,13 @@
 """Embeddings as one array of rows."""
 
-from typing import Callable, Dict, List, Tuple, cast
+from typing import Callable, List, Tuple, cast
 
 import numpy
 from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d, Ragged
 
-RowsForward = Callable[[Model, List[Doc], bool], Tuple[Ragged, Callable]]
-
-# What gives rows, for each forward that gives lists.
-_ROWS_FORWARDS: Dict[Callable, RowsForward] = {}
-
-
-def gives_rows(forward: Callable, rows_forward: RowsForward) -> None:
-    """Declare that an embedding can give the rows of a batch together.
-
-    forward (Callable): The layer's forward, from texts of n tokens to lists of rows [n, width].
-    rows_forward (Callable): What `embed_rows` calls in its place.
-    """
-    _ROWS_FORWARDS[forward] = rows_forward
+from ..capabilities import GivesRows, find
 
 
 def embed_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:
@@ -31,9 +19,9 @@ def embed_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_trai
     RETURNS (Tuple[Ragged, Callable]): The rows [N, width], their lengths on the host; and a function from their gradient to what
         the layer's way back returns, which increments the gradients of the parameters.
     """
-    rows_forward = _ROWS_FORWARDS.get(model._func)
-    if rows_forward is not None:
-        return rows_forward(model, docs, is_train)
+    gives_rows = find(model, GivesRows)
+    if gives_rows is not None:
+        return gives_rows.forward(model, docs, is_train)
     Xs, list_backprop = model(docs, is_train)
     lengths = cast(Ints1d, numpy.asarray([len(X) for X in Xs], dtype="int32"))
 

@@ -9,6 +9,7 @@ from thinc.types import Floats2d, Ints1d
 from thinc.util import get_array_module, get_width
 
 from ...crf import AllowedTransitions, Crf, allowed_transitions, check_scheme, log_likelihood, marginals, viterbi
+from ..capabilities import IsCrf, IsSoftmax, declare, find
 from ..ragged.split import split_array
 
 # The references that spaCy's tagger sets.
@@ -153,7 +154,7 @@ def _without_softmax(scores: Model) -> None:
     last = scores
     while last.layers:
         last = last.layers[-1]
-    if last.name == "softmax":
+    if find(last, IsSoftmax):
         # A field is normalized over whole sequences, so scores must not be so row by row. Thinc's softmax layer always is in
         # training, whatever it does in prediction; its parameters are those of a linear layer.
         last.replace_callbacks(forward_linear, init=last.init)
@@ -194,7 +195,7 @@ def get_field(model: Model) -> Crf:
 
 
 def _require_crf(model: Model) -> None:
-    if model.name != "crf":
+    if not find(model, IsCrf):
         raise ValueError(f"only a layer made by build_crf is a CRF, got the model {model.name!r}")
 
 
@@ -214,3 +215,6 @@ def _joined(allowed: Any, rows: Floats2d) -> Any:
         return allowed
     filled = [each for each in allowed if len(each)]
     return get_array_module(filled[0]).concatenate(filled) if filled else numpy.zeros(rows.shape, dtype=bool)
+
+
+declare(forward, IsCrf())

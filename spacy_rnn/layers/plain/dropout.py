@@ -5,6 +5,8 @@ from typing import Callable, Tuple
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from ..capabilities import RowWise, declare
+
 
 def check_rate(name: str, rate: float) -> None:
     """Check a dropout rate.
@@ -39,3 +41,6 @@ def forward(model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool) -> Tu
         return dY * mask
 
     return X * mask, backprop
+
+
+declare(forward, RowWise())

@@ -6,6 +6,8 @@ from thinc.api import Model, glorot_uniform_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged
 from thinc.util import get_width
 
+from ..capabilities import RowWise, declare
+
 # At first a layer's input is mostly carried on, as Srivastava et al. (2015), section 2.2, propose.
 _CARRY = -1.0
 
@@ -59,3 +61,6 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
         return Ragged(dX, dY.lengths)
 
     return Ragged(rows + gate * (H - rows), Y.lengths), backprop
+
+
+declare(forward, RowWise())

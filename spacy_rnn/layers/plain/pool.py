@@ -7,6 +7,7 @@ from thinc.api import Model, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged
 from thinc.util import get_width
 
+from ..capabilities import Pools, declare, find
 from ..ragged.list2ragged import host_lengths
 from .segments import Reduced, Segments, make_segments
 
@@ -124,8 +125,9 @@ def attention_weights(model: Model[Ragged, Floats2d], X: Ragged) -> Floats1d:
     RETURNS (Floats1d): [N], the weights; those of a sequence sum to 1.
     RAISES (ValueError): If "attention" is not among the layer's poolings.
     """
-    if "attention" not in model.attrs.get("pooling", ()):
-        raise ValueError(f"only a layer with attention pooling has attention weights; it pools by {model.attrs.get('pooling')}")
+    pooling = model.attrs["pooling"] if find(model, Pools) else None
+    if pooling is None or "attention" not in pooling:
+        raise ValueError(f"only a layer with attention pooling has attention weights; it pools by {pooling}")
     lengths = host_lengths(X)
     lengths = lengths[lengths > 0]
     if not len(lengths):
@@ -193,3 +195,6 @@ _POOLS = {
     "max": _pool_max,
     "attention": _pool_attention,
 }
+
+
+declare(forward, Pools())

@@ -6,6 +6,7 @@ import numpy
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
+from ..capabilities import RowWise, declare
 from ..ragged.list2ragged import host_lengths
 from .dropout import check_rate
 
@@ -34,3 +35,6 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
         return Ragged(dY.dataXd * mask, dY.lengths)
 
     return Ragged(rows * mask, X.lengths), backprop
+
+
+declare(forward, RowWise())

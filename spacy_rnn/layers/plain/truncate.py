@@ -5,6 +5,8 @@ from typing import Callable, List, Optional, Tuple
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from ..capabilities import Truncates, declare
+
 
 def build_truncate(encode: Model[List[Floats2d], List[Floats2d]], max_length: int) -> Model[List[Floats2d], List[Floats2d]]:
     """Let an encoder see only the first rows of every sequence. For a text categorizer; the output has a row less for each row
@@ -53,10 +55,4 @@ def forward(model: Model[List[Floats2d], List[Floats2d]], Xs: List[Floats2d], is
     return Ys, backprop
 
 
-def find_truncating(model: Model) -> Optional[Model]:
-    """Find a layer that gives fewer rows than it is given.
-
-    model (Model): Any model.
-    RETURNS (Optional[Model]): The first such layer in it; None if there is none.
-    """
-    return next((node for node in model.walk() if node._func is forward), None)
+declare(forward, Truncates())

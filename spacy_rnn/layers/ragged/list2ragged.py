@@ -7,6 +7,7 @@ from thinc.api import Model, Ops
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ...recurrence.packing import whole_lengths
+from ..capabilities import JoinsRows, RowWise, declare
 
 # Numbers from which on a copy takes more than finding out that none is needed.
 MIN_SHARED = 2**20
@@ -74,3 +75,6 @@ def forward(model: Model[List[Floats2d], Ragged], Xs: List[Floats2d], is_train: 
         return model.ops.unflatten(cast(Floats2d, dY.dataXd), cast(Ints1d, lengths))
 
     return Ragged(join_rows(model.ops, Xs), cast(Ints1d, lengths)), backprop
+
+
+declare(forward, RowWise(), JoinsRows())

@@ -5,6 +5,8 @@ from typing import Callable, Optional, Tuple, cast
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
+from ..capabilities import RowWise, declare
+
 
 def with_rows(layer: Model[Floats2d, Floats2d]) -> Model[Ragged, Ragged]:
     """Run a layer on all rows of a batch, as Thinc's `with_array` does, but not on a batch without rows: that has lost its width.
@@ -32,3 +34,6 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
 
 def _pass(dY: Ragged) -> Ragged:
     return dY
+
+
+declare(forward, RowWise())

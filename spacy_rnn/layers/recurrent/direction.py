@@ -3,10 +3,12 @@
 from functools import partial
 from typing import Callable, Dict, Optional, Tuple, cast
 
-from thinc.api import Model, Ops, zero_init
+from thinc.api import Model, Ops, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged, Shape
 
 from ...recurrence import Batch, Cell, Sweep, get_cell, run_sweeps
+from ..initializers import orthogonal_init
+from ..plain.dropout import check_rate
 from ..ragged.list2ragged import host_lengths
 
 Init = Callable[[Ops, Shape], FloatsXd]
@@ -20,8 +22,8 @@ def build_direction(
     recurrent_dropout: float,
     train_initial_state: bool,
     forget_bias: float,
-    init_W: Init,
-    init_R: Init,
+    init_W: Optional[Init],
+    init_R: Optional[Init],
 ) -> Model[Ragged, Ragged]:
     """Build one direction of one recurrent layer.
 
@@ -30,18 +32,19 @@ def build_direction(
     recurrent_dropout (float): The rate of the variational dropout of the hidden state.
     train_initial_state (bool): Whether the state before the first row is learned (parameters h0 [nH], c0 [nH]).
     forget_bias (float): What the forget gate's bias starts with.
-    init_W (Callable): Initializer of each gate's input matrix [nH, nI].
-    init_R (Callable): Initializer of each gate's recurrent matrix [nH, nH].
+    init_W (Optional[Callable]): Initializer of each gate's input matrix [nH, nI]; Glorot uniform if None.
+    init_R (Optional[Callable]): Initializer of each gate's recurrent matrix [nH, nH]; orthogonal if None.
     RETURNS (Model[Ragged, Ragged]): The layer, from rows [N, nI] to rows [N, nH].
+    RAISES (ValueError): If the rate is not in [0, 1).
     """
-
+    check_rate("recurrent_dropout", recurrent_dropout)
     params: Dict[str, Optional[FloatsXd]] = dict.fromkeys(cell.parameters)
     if train_initial_state:
         params.update(dict.fromkeys(f"{name}0" for name in cell.states))
     return Model(
         f"{cell.name}_{'backward' if reverse else 'forward'}",
         forward,
-        init=partial(init, init_W, init_R, forget_bias),
+        init=partial(init, init_W or glorot_uniform_init, init_R or orthogonal_init, forget_bias),
         dims={"nO": None, "nI": None},
         params=params,
         attrs={

@@ -1,11 +1,15 @@
 """Sweeps that look further than the state they hand on."""
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy
 from thinc.util import get_array_module
 
-from ...recurrence import Batch, Result, Sweep, run_sweeps
+from ...recurrence import Backprop, Batch, Result, Sweep
+
+# From the number of a direction, counted through a stack of layers, and the sweeps of this one and of those after it to their
+# results, and their backpropagation in training.
+SweepRunner = Callable[[int, Sequence[Sweep]], Tuple[List[Result], Optional[Backprop]]]
 
 
 def check_ahead(n_ahead: Sequence[int], batch: Batch) -> numpy.ndarray:
@@ -24,37 +28,39 @@ def check_ahead(n_ahead: Sequence[int], batch: Batch) -> numpy.ndarray:
     return ahead.astype("int32")
 
 
-def run_sweeps_ahead(ahead: numpy.ndarray, sweeps: Sequence[Sweep], is_train: bool, **settings: Any) -> Tuple[List[Result], None]:
+def run_sweeps_ahead(
+    run: SweepRunner, n_ahead: Sequence[int], first: int, sweeps: Sequence[Sweep]
+) -> Tuple[List[Result], Optional[Backprop]]:
     """Run the directions of one recurrent layer for inference. The final state of a forward direction is the one before the rows
     that are a look ahead.
 
-    ahead (numpy.ndarray): int32 [B], how many rows at the end of each sequence these are.
+    run (SweepRunner): What runs sweeps.
+    n_ahead (Sequence[int]): [B], how many rows at the end of each sequence are a look ahead.
+    first (int): The number of the first sweep's direction.
     sweeps (Sequence[Sweep]): At least one, over the same rows and batch.
-    is_train (bool): False.
-    **settings (Any): As in `spacy_rnn.recurrence.run_sweeps`.
-    RETURNS (Tuple[List[Result], None]): The result of each sweep, and no way back.
-    RAISES (ValueError): If a shape does not fit, or if the engine cannot do the precision.
+    RETURNS (Tuple[List[Result], None]): The result of each sweep, and no backpropagation.
+    RAISES (ValueError): If the numbers do not fit the batch, or as `run` does.
     """
+    ahead = check_ahead(n_ahead, sweeps[0].batch)
     if not ahead.any():
-        return run_sweeps(sweeps, False, **settings)[0], None
-    return [_run(sweep, settings) if sweep.reverse else _run_in_two(sweep, ahead, settings) for sweep in sweeps], None
+        return run(first, sweeps)[0], None
+    results = []
+    for number, sweep in enumerate(sweeps, first):
+        results.append(run(number, [sweep])[0][0] if sweep.reverse else _run_in_two(run, number, sweep, ahead))
+    return results, None
 
 
-def _run(sweep: Sweep, settings: Dict[str, Any]) -> Result:
-    return run_sweeps([sweep], False, **settings)[0][0]
-
-
-def _run_in_two(sweep: Sweep, ahead: numpy.ndarray, settings: Dict[str, Any]) -> Result:
+def _run_in_two(run: SweepRunner, number: int, sweep: Sweep, ahead: numpy.ndarray) -> Result:
     """Run a forward sweep to the look ahead, and from there on."""
     xp: Any = get_array_module(sweep.X)
     lengths = sweep.batch.lengths
     is_ahead = xp.asarray(numpy.arange(sweep.batch.n_rows) >= numpy.repeat(numpy.cumsum(lengths) - ahead, lengths))
     before, after = xp.nonzero(~is_ahead)[0], xp.nonzero(is_ahead)[0]
-    first = _run(_part(sweep, before, lengths - ahead, sweep.initial), settings)
-    second = _run(_part(sweep, after, ahead, first.final), settings)
-    Y = xp.empty((sweep.batch.n_rows, first.Y.shape[1]), dtype=first.Y.dtype) if sweep.out is None else sweep.out
-    Y[before], Y[after] = first.Y, second.Y
-    return Result(Y, first.final)
+    start = run(number, [_part(sweep, before, lengths - ahead, sweep.initial)])[0][0]
+    rest = run(number, [_part(sweep, after, ahead, start.final)])[0][0]
+    Y = xp.empty((sweep.batch.n_rows, start.Y.shape[1]), dtype=start.Y.dtype) if sweep.out is None else sweep.out
+    Y[before], Y[after] = start.Y, rest.Y
+    return Result(Y, start.final)
 
 
 def _part(sweep: Sweep, rows: Any, lengths: numpy.ndarray, state: Any) -> Sweep:

@@ -79,7 +79,7 @@ class BackwardSweep {
     }
 
   private:
-    static void clear(Buffer &buffer, int64_t n) { std::memset(buffer.data(), 0, static_cast<size_t>(n) * sizeof(float)); }
+    static void clear(Buffer &buffer, int64_t n) { clear_floats(buffer.data(), n); }
 
     void run_group(const Group &group) {
         take_units(group, b_.h0, b_.h0_stride, nH_, first_h_.data());
@@ -138,6 +138,7 @@ class BackwardSweep {
 
     // `at` is the place of the step's rows in the piece, `on_tape` that on the tape.
     void run_step_at(const Group &group, int64_t t, int64_t n, int64_t at, int64_t on_tape) {
+        work_.add(n * nH_ * z_width_);
         for (int64_t i = 0; i < n; i++) {
             const int64_t row = group.row(i, t);
             y_[i] = b_.Y + row * b_.y_stride;
@@ -159,12 +160,12 @@ class BackwardSweep {
         s.p = p_.data();
         s.dp = sum_p_.data();
         s.dz = dz_.data() + at * z_width_;
-        s.du = du_.data() + at * u_width_;
-        s.d_n = d_n_.data() + at * width_;
+        s.du = at_or_null(du_.data(), at * u_width_);
+        s.d_n = at_or_null(d_n_.data(), at * width_);
         s.d_h = d_h_.data();
         s.d_c = d_c_.data();
         s.h_in = h_piece_.data() + at * width_;
-        s.reset_h = reset_h_.data() + at * width_;
+        s.reset_h = at_or_null(reset_h_.data(), at * width_);
         s.d_reset_h = d_reset_h_.data();
         s.mask = b_.mask == nullptr ? nullptr : mask_.data();
         run_rows(s, n);
@@ -217,13 +218,16 @@ class BackwardSweep {
         const bool has_du = cell_ == GRU || cell_ == GRU_RESET_BEFORE;
         const float *dz = dz_.data(), *du = has_du ? du_.data() : dz;
         copy_rows_padded(x_.data(), rows, nI_, x_width_, x_piece_.data());
+        work_.add(rows * nI_ * z_width_);
         outer_product({dz, z_width_, x_piece_.data(), x_width_, rows, sum_W_.data(), x_width_ / V, 0}, z_width_);
+        work_.add(rows * nH_ * z_width_);
         outer_product({du, u_width_, h_piece_.data(), width_, rows, sum_R_.data(), nHv_, 0}, u_width_);
         add_rows(dz, rows, z_width_, sum_b_.data());
         if (cell_ == GRU) add_rows(du, rows, u_width_, sum_bR_.data());
         if (cell_ == GRU_RESET_BEFORE) {
             outer_product({d_n_.data(), width_, reset_h_.data(), width_, rows, sum_R_n_.data(), nHv_, 0}, width_);
         }
+        work_.add(rows * nI_ * z_width_);
         dz_rows_.fill(dz, z_width_, rows);
         rows_product<Float32>({dz_rows_.data(), z_width_, W_.data(), nullptr, nullptr, dx_.data(), nI_, b_.add_to_dX, 0}, rows);
     }
@@ -263,4 +267,5 @@ class BackwardSweep {
     Buffer dz_, x_piece_, h_piece_, sum_W_, sum_R_, sum_b_;
     Buffer W_, R_, R_n_, p_, mask_, du_, sum_bR_, sum_R_n_, d_n_, reset_h_, d_reset_h_, sum_p_;
     int64_t visited_ = 0;
+    Work work_;
 };

@@ -82,7 +82,7 @@ inline void fill(float *x, int64_t from, int64_t to, float value) {
 
 // Copies the scores of a row, padded, what is not allowed as forbidden; gives the highest.
 inline float read_row(const PackedField &f, const LabelScores &s, int64_t t, float *to) {
-    std::memcpy(to, s.scores + t * s.stride, static_cast<size_t>(f.n_labels) * sizeof(float));
+    copy_floats(s.scores + t * s.stride, f.n_labels, to);
     fill(to, f.n_labels, f.width, FORBIDDEN);
     if (s.allowed != nullptr) {
         const uint8_t *allowed = s.allowed + t * f.n_labels;
@@ -107,8 +107,8 @@ inline void pack_scores(const Field &from, PackedField &to) {
     }
     to.start.resize(to.width);
     to.end.resize(to.width);
-    std::memcpy(to.start.data(), from.start, static_cast<size_t>(L) * sizeof(float));
-    std::memcpy(to.end.data(), from.end, static_cast<size_t>(L) * sizeof(float));
+    copy_floats(from.start, L, to.start.data());
+    copy_floats(from.end, L, to.end.data());
     fill(to.start.data(), L, to.width, FORBIDDEN);
     fill(to.end.data(), L, to.width, FORBIDDEN);
 }
@@ -144,11 +144,13 @@ inline double find_best(const PackedField &f, const LabelScores &s, float *work,
     const int64_t L = f.n_labels, columns = f.n_columns;
     float *row = work + s.n * f.width;
     double score = 0;
+    Work done;
     for (int64_t t = 0; t < s.n; t++) {
+        done.add(L * f.width);
         float *best = work + t * f.width;
         const float most = read_row(f, s, t, row);
         if (t == 0) {
-            std::memcpy(best, f.start.data(), static_cast<size_t>(f.width) * sizeof(float));
+            copy_floats(f.start.data(), f.width, best);
         } else {
             combine<MaximumOfSums>(best - f.width, f.into.data(), L, columns, best);
         }
@@ -162,6 +164,7 @@ inline double find_best(const PackedField &f, const LabelScores &s, float *work,
     float last;
     labels[s.n - 1] = best_label(f, work + (s.n - 1) * f.width, f.end.data(), V, row, last);
     for (int64_t t = s.n - 1; t > 0; t--) {
+        done.add(f.width);
         float unused;
         labels[t - 1] = best_label(f, work + (t - 1) * f.width, f.out_of.data() + labels[t] * V, L * V, row, unused);
     }
@@ -202,12 +205,14 @@ inline void put_marginals(const PackedField &f, const float *before, const float
 // The forward recursion: into `before` the sums over paths up to each row, into `after` the exponentials of the row's scores.
 inline bool sum_forward(const PackedField &f, const LabelScores &s, float *before, float *after, ScaledSum &sum) {
     sum = {static_cast<double>(f.most_start) + f.most_end + static_cast<double>(f.most_transition) * static_cast<double>(s.n - 1), 0, 0};
+    Work done;
     for (int64_t t = 0; t < s.n; t++, before += f.width, after += f.width) {
+        done.add(f.n_labels * f.width);
         const float most = read_row(f, s, t, after);
         if (most == FORBIDDEN) return false;
         sum.scores += most;
         if (t == 0) {
-            std::memcpy(before, f.start.data(), static_cast<size_t>(f.width) * sizeof(float));
+            copy_floats(f.start.data(), f.width, before);
         } else {
             combine<SumOfProducts>(before - f.width, f.into.data(), f.n_labels, f.n_columns, before);
         }
@@ -231,9 +236,11 @@ inline bool sum_forward(const PackedField &f, const LabelScores &s, float *befor
 inline bool sum_backward(const PackedField &f, const LabelScores &s, const float *before, float *after, float *marginals, float *on,
                          float last) {
     const int64_t width = f.width;
-    std::memcpy(on, f.end.data(), static_cast<size_t>(width) * sizeof(float));
+    Work done;
+    copy_floats(f.end.data(), width, on);
     put_marginals(f, before + (s.n - 1) * width, on, 1.0f / last, marginals + (s.n - 1) * f.n_labels);
     for (int64_t t = s.n - 1;; t--) {
+        done.add(f.n_labels * width);
         float *here = after + t * width;
         for (int64_t i = 0; i < width; i += V) store(here + i, load(here + i) * load(on + i));
         if (t == 0) return dot_product(here, f.start.data(), f.n_columns) >= SMALLEST_SUM;

@@ -1,10 +1,14 @@
 #include "engine.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <exception>
+#include <mutex>
 #include <numeric>
 #include <thread>
 #include <vector>
+
+#include "call.h"
 
 namespace spacy_rnn {
 
@@ -34,27 +38,65 @@ const Kernels *const *all_kernels() {
 
 namespace {
 
+// Counts threads down to none.
+class Countdown {
+  public:
+    explicit Countdown(int n) : n_(n) {}
+
+    void down() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        n_--;
+        none_.notify_one();
+    }
+
+    // Waits for the last one, as a part of the call.
+    void wait(Call &call) {
+        std::unique_lock<std::mutex> lock(mutex_);
+        while (n_ > 0) {
+            if (none_.wait_for(lock, Call::INTERVAL) == std::cv_status::no_timeout) continue;
+            lock.unlock();
+            call.pause();
+            lock.lock();
+        }
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable none_;
+    int n_;
+};
+
 template <class F>
 void run(int n, bool threads, const F &f) {
+    Call call;
     if (!threads) {
         for (int i = 0; i < n; i++) f(i);
         return;
     }
-    std::vector<std::exception_ptr> errors(static_cast<size_t>(n));
-    const auto guarded = [&](int i) {
+    std::exception_ptr error;  // the first: others follow from it
+    std::mutex mutex;
+    const auto guarded = [&](const auto &part) {
         try {
-            f(i);
+            part();
         } catch (...) {
-            errors[static_cast<size_t>(i)] = std::current_exception();
+            const std::lock_guard<std::mutex> lock(mutex);
+            if (!error) error = std::current_exception();
+            call.end();
         }
     };
+    Countdown others_left(n - 1);
     std::vector<std::thread> others;
-    for (int i = 1; i < n; i++) others.emplace_back(guarded, i);
-    if (n > 0) guarded(0);
-    for (std::thread &other : others) other.join();
-    for (const std::exception_ptr &error : errors) {
-        if (error) std::rethrow_exception(error);
+    for (int i = 1; i < n; i++) {
+        others.emplace_back([&, i] {
+            const Call::Helper helper(call);
+            guarded([&] { f(i); });
+            others_left.down();
+        });
     }
+    guarded([&] { f(0); });
+    guarded([&] { others_left.wait(call); });
+    for (std::thread &other : others) other.join();
+    if (error) std::rethrow_exception(error);
 }
 
 }  // namespace
@@ -65,6 +107,11 @@ void run_forward(const Kernels &kernels, const Forward *const *sweeps, int n, bo
 
 void run_backward(const Kernels &kernels, const Backward *const *sweeps, int n, bool threads) {
     run(n, threads, [&](int i) { kernels.backward(*sweeps[i]); });
+}
+
+void run_multiply(const Kernels &kernels, const MatrixProduct &product) {
+    const Call call;
+    kernels.multiply(product);
 }
 
 void order_by_length(const int32_t *length, int64_t n, int32_t *order) {

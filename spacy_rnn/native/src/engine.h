@@ -59,7 +59,7 @@ struct Tape {
 struct Forward {
     const Packed *weights;
     Batch batch;
-    const float *X;       // [n_rows, nI]
+    const float *X;       // [n_rows, nI], or the table that x_rows names rows of
     int64_t x_stride;     // floats from row to row
     float *Y;             // [n_rows, nH]
     int64_t y_stride;
@@ -68,6 +68,9 @@ struct Forward {
     float *hN, *cN;       // [B, nH] or null: not wanted
     const float *mask;    // [B, nH] or null
     Tape *tape;           // null in inference
+    const int64_t *x_rows = nullptr;  // [n_rows], the row of X that each row of the batch reads, or null: its own
+    bool projected = false;           // whether X has projections, made by Kernels::project, in place of inputs
+    int64_t first_step = 0;           // time steps before this sweep with the same weights
 };
 
 struct Backward {
@@ -139,6 +142,8 @@ struct Kernels {
     bool (*supported)();
     void (*pack)(const Parameters &, int precision, Packed &);
     void (*forward)(const Forward &);
+    // Projects n rows of X, and gives how many floats a projection has.
+    int64_t (*project)(const Packed &, const float *X, int64_t x_stride, int64_t n, Buffer &to);
     void (*backward)(const Backward &);
     void (*multiply)(const MatrixProduct &);
     void (*pack_scores)(const Field &, PackedField &);
@@ -158,9 +163,13 @@ struct Kernels {
 // The instruction sets this was built with, best first, ended by null; `supported` says whether the processor has one.
 const Kernels *const *all_kernels();
 
+// What follows can be ended early where the caller has asked for it (call.h); it then throws Ended, and what was written is undefined.
+
 // Executes sweeps that do not depend on each other, one after the other, or all but the first on threads of their own.
 void run_forward(const Kernels &kernels, const Forward *const *sweeps, int n, bool threads);
 void run_backward(const Kernels &kernels, const Backward *const *sweeps, int n, bool threads);
+
+void run_multiply(const Kernels &kernels, const MatrixProduct &product);
 
 // Orders sequences by decreasing length; equal lengths keep their order.
 void order_by_length(const int32_t *length, int64_t n, int32_t *order);

@@ -12,6 +12,7 @@
 #endif
 
 #include "engine.h"
+#include "pause.h"
 
 #if defined(__clang__)
 #define SPACY_RNN_INLINE inline __attribute__((always_inline))
@@ -76,6 +77,11 @@ void forward(const Forward &f) {
     ForwardSweep<Bfloat16Pairs>(f).run();
 }
 
+int64_t project(const Packed &w, const float *X, int64_t x_stride, int64_t n, Buffer &to) {
+    if (w.precision != BFLOAT16) return ISA_BFLOAT16::kernels.project(w, X, x_stride, n, to);
+    return project_rows<Bfloat16Pairs>(w, X, x_stride, n, to);
+}
+
 void backward(const Backward &b) { ISA_BFLOAT16::kernels.backward(b); }
 
 void multiply(const MatrixProduct &p) { ISA_BFLOAT16::kernels.multiply(p); }
@@ -105,6 +111,10 @@ double multiply_adds(int64_t rounds) { return ISA_BFLOAT16::kernels.multiply_add
 #include "crf.h"
 
 void forward(const Forward &f) { ForwardSweep<Float32>(f).run(); }
+
+int64_t project(const Packed &w, const float *X, int64_t x_stride, int64_t n, Buffer &to) {
+    return project_rows<Float32>(w, X, x_stride, n, to);
+}
 
 void backward(const Backward &b) { BackwardSweep(b).run(); }
 
@@ -140,8 +150,8 @@ bool supported() { return ISA_SUPPORTED; }
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {ISA_NAME,    supported,         pack,      forward,   backward,  multiply,
-                         pack_scores, pack_exponentials, find_best, sum_paths, add_pairs, multiply_adds};
+const Kernels kernels = {ISA_NAME, supported,   pack,              forward,   project,   backward,
+                         multiply, pack_scores, pack_exponentials, find_best, sum_paths, add_pairs, multiply_adds};
 
 }  // namespace ISA
 }  // namespace spacy_rnn

@@ -22,8 +22,10 @@ inline void multiply_rows(const MatrixProduct &p) {
     const int64_t piece = p.n < PIECE_ROWS ? p.n : PIECE_ROWS;
     Rows<const float> a(piece);
     Rows<float> c(piece);
+    Work work;
     for (int64_t first = 0; first < p.n; first += piece) {
         const int64_t rows = p.n - first < piece ? p.n - first : piece;
+        work.add(rows * p.K * p.m);
         a.fill(p.A + first * p.K, p.K, rows);
         c.fill(p.C + first * p.m, p.m, rows);
         rows_product<Float32>({a.data(), p.K, packed.data(), nullptr, nullptr, c.data(), p.m, false, 0}, rows);
@@ -34,9 +36,11 @@ inline void multiply_transposed(const MatrixProduct &p) {
     const int64_t width = vectors(p.m) * V, piece = p.K < BACK_PIECE_ROWS ? p.K : BACK_PIECE_ROWS;
     Buffer sum(p.n * width), padded(piece * width);
     Rows<const float> b(piece);
-    std::memset(sum.data(), 0, static_cast<size_t>(p.n * width) * sizeof(float));
+    Work work;
+    clear_floats(sum.data(), p.n * width);
     for (int64_t first = 0; first < p.K; first += piece) {
         const int64_t rows = p.K - first < piece ? p.K - first : piece;
+        work.add(rows * p.n * p.m);
         b.fill(p.B + first * p.m, p.m, rows);
         copy_rows_padded(b.data(), rows, p.m, width, padded.data());
         outer_product({p.A + first * p.n, p.n, padded.data(), width, rows, sum.data(), width / V, 0}, p.n);

@@ -84,7 +84,7 @@ inline void unpack_gradient(const float *packed, int nG, int64_t nH, int64_t wid
     for (int gate = 0; gate < nG; gate++) {
         for (int64_t unit = 0; unit < nH; unit++) {
             const float *from = packed + (((unit / V) * nG + gate) * V + unit % V) * packed_width;
-            std::memcpy(rows + (gate * nH + unit) * width, from, static_cast<size_t>(width) * sizeof(float));
+            copy_floats(from, width, rows + (gate * nH + unit) * width);
         }
     }
 }

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "call.h"
+#include "pause.h"
+
 namespace spacy_rnn {
 
 namespace {
@@ -20,7 +23,9 @@ LabelScores rows_of(const ScoreBatch &batch, int64_t n_labels, int64_t row, int6
 // Calls f(sequence, its first row, its rows) for all sequences.
 template <class F>
 void for_each_sequence(const ScoreBatch &batch, int64_t n_labels, const F &f) {
+    Work work;
     for (int64_t i = 0, row = 0; i < batch.n_sequences; row += batch.length[i], i++) {
+        work.add(batch.length[i] * n_labels * n_labels);
         f(i, row, rows_of(batch, n_labels, row, batch.length[i]));
     }
 }
@@ -30,10 +35,10 @@ int64_t longest(const ScoreBatch &batch) {
 }
 
 // Tells whether a row allows one label only, and which.
-bool is_known(const uint8_t *allowed, int64_t n_labels, int32_t &label) {
-    int32_t n = 0, sum = 0;
-    for (int32_t i = 0; i < n_labels; i++) {
-        const int32_t one = allowed[i] != 0;
+bool is_known(const uint8_t *allowed, int64_t n_labels, int64_t &label) {
+    int64_t n = 0, sum = 0;
+    for (int64_t i = 0; i < n_labels; i++) {
+        const int64_t one = allowed[i] != 0;
         n += one;
         sum += one * i;
     }
@@ -41,7 +46,7 @@ bool is_known(const uint8_t *allowed, int64_t n_labels, int32_t &label) {
     return n == 1;
 }
 
-double score_path(const Field &field, const LabelScores &rows, const int32_t *labels) {
+double score_path(const Field &field, const LabelScores &rows, const int64_t *labels) {
     double score = static_cast<double>(field.start[labels[0]]) + field.end[labels[rows.n - 1]];
     for (int64_t t = 0; t < rows.n; t++) score += rows.scores[t * rows.stride + labels[t]];
     for (int64_t t = 1; t < rows.n; t++) score += field.transitions[labels[t - 1] * field.n_labels + labels[t]];
@@ -58,6 +63,7 @@ class PairSum {
             if (rows_ == PIECE_ROWS || weight != weight_) flush();
             if (rows_ == 0) clear();
             const int64_t piece = std::min(n, PIECE_ROWS - rows_);
+            work_.add(piece * packed_.n_labels * packed_.width);
             kernels_.add_pairs(packed_, before, after, piece, sums_.data());
             weight_ = weight;
             rows_ += piece;
@@ -89,11 +95,13 @@ class PairSum {
     Buffer sums_;
     double weight_ = 0;
     int64_t rows_ = 0;
+    Work work_;
 };
 
 }  // namespace
 
 void find_best_paths(const Kernels &kernels, const Field &field, const ScoreBatch &batch, int64_t *labels, double *scores) {
+    const Call call;
     PackedField packed;
     kernels.pack_scores(field, packed);
     Buffer work((longest(batch) + 1) * packed.width);
@@ -103,6 +111,7 @@ void find_best_paths(const Kernels &kernels, const Field &field, const ScoreBatc
 }
 
 void PathSums::run(const Kernels &kernels, const Field &field, const ScoreBatch &batch, bool keep, double *log_sums, float *marginals) {
+    const Call call;
     kernels_ = &kernels;
     field_ = field;
     batch_ = batch;
@@ -120,7 +129,7 @@ void PathSums::run(const Kernels &kernels, const Field &field, const ScoreBatch 
 PathSums::Kind PathSums::run_sequence(const LabelScores &rows, int64_t row, double &log_sum, float *marginals) {
     const int64_t L = field_.n_labels;
     if (rows.allowed != nullptr) {
-        int32_t *labels = labels_.data() + row;
+        int64_t *labels = labels_.data() + row;
         int64_t t = 0;
         while (t < rows.n && is_known(rows.allowed + t * L, L, labels[t])) t++;
         if (t == rows.n) {
@@ -155,6 +164,7 @@ void PathSums::make_room() {
 }
 
 void PathSums::count_transitions(const float *weights, double *counts) const {
+    const Call call;
     const int64_t L = field_.n_labels;
     std::fill(counts, counts + L * L, 0.0);
     PairSum pairs(*kernels_, packed_, counts);

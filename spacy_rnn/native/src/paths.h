@@ -46,7 +46,7 @@ class PathSums {
     PackedField packed_;
     Buffer before_, after_, work_;  // of all rows, or without `keep` of one sequence
     std::vector<Kind> kinds_;       // [B]
-    std::vector<int32_t> labels_;   // [n_rows], where all labels of a sequence are known
+    std::vector<int64_t> labels_;   // [n_rows], where all labels of a sequence are known
 };
 
 // One sequence in logarithms and float64. Adds to counts [L, L], unless it is null, its expected transitions times weight; writes

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "paths.h"
+#include "pause.h"
 
 namespace spacy_rnn {
 
@@ -12,6 +13,9 @@ using Doubles = std::vector<double>;
 
 // Beside 1 the exponentials of these are nothing in float64.
 constexpr double NEGLIGIBLE = -45.0;
+
+// What an exponential and a logarithm take, in multiply-adds.
+constexpr int64_t EXPONENTIAL = 32;
 
 // out[j] = the logarithm of Σ_i exp(before[i] + transitions[i, j]). transitions: [L, L].
 void log_sums(const double *before, const float *transitions, int64_t L, Doubles &most, double *out) {
@@ -55,7 +59,9 @@ double score(const LabelScores &rows, int64_t L, int64_t t, int64_t label) {
 Doubles sum_forward(const Field &field, const LabelScores &rows, Doubles &work) {
     const int64_t L = field.n_labels;
     Doubles before(static_cast<size_t>(rows.n * L));
+    Work done;
     for (int64_t t = 0; t < rows.n; t++) {
+        done.add(EXPONENTIAL * L * L);
         double *here = before.data() + t * L;
         if (t == 0) {
             std::copy(field.start, field.start + L, here);
@@ -90,7 +96,9 @@ double sum_paths_exactly(const Field &field, const LabelScores &rows, float *mar
         return FORBIDDEN;
     }
     const std::vector<float> out_of = transposed(field.transitions, L);
+    Work done;
     for (int64_t t = rows.n - 1;; t--) {
+        done.add(EXPONENTIAL * L * L);
         const double *here = before.data() + t * L;
         for (int64_t j = 0; j < L; j++) {
             if (marginals != nullptr) marginals[t * L + j] = static_cast<float>(std::exp(here[j] + on[j] - log_total));

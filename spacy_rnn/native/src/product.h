@@ -5,6 +5,15 @@
 
 inline int64_t vectors(int64_t n) { return (n + V - 1) / V; }
 
+// Of no floats the address may be null, which the functions of the standard library do not allow.
+inline void copy_floats(const float *from, int64_t n, float *to) {
+    if (n > 0) std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
+}
+
+inline void clear_floats(float *x, int64_t n) {
+    if (n > 0) std::memset(x, 0, static_cast<size_t>(n) * sizeof(float));
+}
+
 // How two factors enter a sum. Bfloat16Pairs, where there are instructions for it, is the other way.
 struct Float32 {
     static SPACY_RNN_INLINE Vec multiply_add(Vec x, Vec w, Vec sum) { return fma(x, w, sum); }
@@ -39,6 +48,9 @@ SPACY_RNN_INLINE void outer(const float *a, int64_t a_stride, const float *b, in
 }
 
 constexpr int MAX_TILE_ROWS = 8;
+
+// Vector columns of one row at a time: so many sums run side by side that none waits for another.
+constexpr int ROW_COLS = 8;
 
 // Calls f.template run<rows>(first) for tiles of nearly equal height that cover n rows, at most MAX each.
 template <int MAX, class F>
@@ -111,7 +123,10 @@ void rows_product(RowsProduct s, int64_t n) {
     const int64_t columns = vectors(s.width);
     for (s.column = 0; s.column < columns;) {
         const int64_t left = columns - s.column;
-        if (TILE_COLS >= 4 && left >= 4) {
+        if (n == 1 && left >= ROW_COLS) {
+            RowsTile<Factors, ROW_COLS>{s}.template run<1>(0);
+            s.column += ROW_COLS;
+        } else if (TILE_COLS >= 4 && left >= 4) {
             for_row_tiles<TILE_ROWS>(n, RowsTile<Factors, (TILE_COLS >= 4 ? 4 : 1)>{s});
             s.column += 4;
         } else if (TILE_COLS >= 3 && left == 3) {

@@ -47,6 +47,15 @@ class Rows {
     Buffer buffer_;
 };
 
+// Makes rows ready to enter a product, and lets the pointers point there.
+inline void prepare_rows(const Preparation &how, Rows<const float> &rows, int64_t n, int64_t width, float *to) {
+    if (how.prepare == nullptr) return;
+    for (int64_t i = 0; i < n; i++, to += how.width(width)) {
+        how.prepare(rows[i], width, to);
+        rows[i] = to;
+    }
+}
+
 constexpr int64_t CACHE_LINE = 16;  // floats
 
 SPACY_RNN_INLINE void prefetch(const float *from, int64_t n) {
@@ -65,16 +74,14 @@ inline void take_units(const Group &group, const float *from, int64_t stride, in
     const int64_t width = vectors(nH) * V;
     for (int64_t i = 0; i < group.size; i++, to += width) {
         if (from == nullptr) {
-            std::memset(to, 0, static_cast<size_t>(width) * sizeof(float));
+            clear_floats(to, width);
         } else {
             copy_padded(from + group.sequence(i) * stride, nH, to);
         }
     }
 }
 
-inline void put_units(const float *from, int64_t nH, float *to) {
-    std::memcpy(to, from, static_cast<size_t>(nH) * sizeof(float));
-}
+inline void put_units(const float *from, int64_t nH, float *to) { copy_floats(from, nH, to); }
 
 inline void multiply(const float *a, const float *b, int64_t n, float *to) {
     for (int64_t i = 0; i < n; i += V) store(to + i, load(a + i) * load(b + i));
@@ -138,9 +145,6 @@ template <class Cell, class Factors, int BLOCKS>
 SPACY_RNN_INLINE void step_blocks(const Step &s, int64_t n, int64_t block) {
     for_row_tiles<tile_rows(BLOCKS * Cell::COLS)>(n, StepTile<Cell, Factors, BLOCKS>{s, block});
 }
-
-// Vector columns of one row at a time: so many sums run side by side that none waits for another.
-constexpr int ROW_COLS = 8;
 
 template <class Cell, class Factors, int COLS>
 SPACY_RNN_INLINE void multiply_columns(const Step &s, int64_t first) {
@@ -244,7 +248,7 @@ class ForwardSweep {
         for (int64_t t = 0; t < group.steps();) {
             int64_t end = t, rows = 0, running = n;
             while (end < group.steps() && (end == t || rows + running <= rows_)) {
-                for (int64_t i = 0; i < running; i++) x_[rows + i] = f_.X + group.row(i, end) * f_.x_stride;
+                for (int64_t i = 0; i < running; i++) x_[rows + i] = input(group, i, end);
                 rows += running;
                 running = group.running(++end, running);
             }
@@ -261,10 +265,21 @@ class ForwardSweep {
         }
     }
 
+    // What sequence i reads at time step t.
+    const float *input(const Group &group, int64_t i, int64_t t) const {
+        const int64_t row = group.row(i, t);
+        return f_.X + (f_.x_rows == nullptr ? row : f_.x_rows[row]) * f_.x_stride;
+    }
+
     // Projects the rows at x_, and gives the place of the result.
     float *project(int64_t rows) {
-        prepare(x_, rows, w_.nI, prepared_x_.data());
         float *z = keeps_gates() ? f_.tape->gates.data() + visited_ * z_width_ : z_.data();
+        if (f_.projected) {
+            for (int64_t i = 0; i < rows; i++) std::memcpy(z + i * z_width_, x_[i], static_cast<size_t>(z_width_) * sizeof(float));
+            return z;
+        }
+        work_.add(rows * w_.nI * z_width_);
+        prepare(x_, rows, w_.nI, prepared_x_.data());
         z_rows_.fill(z, z_width_, rows);
         rows_product<Factors>({x_.data(), x_width_, w_.W.data(), w_.b.data(), nullptr, z_rows_.data(), z_width_, false, 0}, rows);
         return z;
@@ -273,10 +288,11 @@ class ForwardSweep {
     // Asks for the rows of a time step of the next piece: they stand far from each other, where no processor expects them.
     void prefetch_inputs(const Group &group, int64_t t, int64_t n) const {
         if (f_.batch.n_sequences == 1) return;
-        for (int64_t i = 0; i < n && group.length(i) > t; i++) prefetch(f_.X + group.row(i, t) * f_.x_stride, w_.nI);
+        for (int64_t i = 0; i < n && group.length(i) > t; i++) prefetch(input(group, i, t), w_.nI);
     }
 
     void run_step_at(const Group &group, int64_t t, float *z, int64_t n) {
+        work_.add(n * w_.nH * z_width_);
         const float *h_in = h_now_;
         if (f_.mask != nullptr) {
             multiply(h_now_, mask_.data(), n * width_, masked_.data());
@@ -290,7 +306,7 @@ class ForwardSweep {
         }
         float *extra = f_.tape == nullptr ? nullptr : at_or_null(f_.tape->extra.data(), visited_ * width_);
         const Step s{w_.nH, nHv_, w_.R.data(), h_width_, in_.data(), z, h_in, h_now_, h_next_, c_.data(), extra, reset_h_.data(),
-                     w_.bR.data(), w_.p.data(), y_.data(), sums_.data(), t % 2 == 1};
+                     w_.bR.data(), w_.p.data(), y_.data(), sums_.data(), (f_.first_step + t) % 2 == 1};
         if (w_.cell == GRU_RESET_BEFORE) {
             step<GruGates, Factors>(s, n);
             in_.fill(reset_h_.data(), width_, n);
@@ -305,14 +321,7 @@ class ForwardSweep {
         h_next_ = swap;
     }
 
-    // Makes rows ready to enter a product, and lets the pointers point there.
-    void prepare(Rows<const float> &rows, int64_t n, int64_t width, float *to) const {
-        if (how_.prepare == nullptr) return;
-        for (int64_t i = 0; i < n; i++, to += how_.width(width)) {
-            how_.prepare(rows[i], width, to);
-            rows[i] = to;
-        }
-    }
+    void prepare(Rows<const float> &rows, int64_t n, int64_t width, float *to) const { prepare_rows(how_, rows, n, width, to); }
 
     // Sequences first .. last - 1 of the group have ended.
     void put_final(const Group &group, int64_t first, int64_t last) {
@@ -341,4 +350,24 @@ class ForwardSweep {
     Buffer h_, c_, sums_, z_, mask_, masked_, reset_h_, prepared_x_, prepared_h_;
     float *h_now_ = nullptr, *h_next_ = nullptr;
     int64_t visited_ = 0;
+    Work work_;
 };
+
+// The projections of rows [n, nI], as a sweep reads them where its `projected` says so.
+template <class Factors>
+int64_t project_rows(const Packed &w, const float *X, int64_t x_stride, int64_t n, Buffer &to) {
+    const Preparation how = preparation(w.precision);
+    const int64_t width = vectors(w.nH) * n_gates(w.cell) * V, piece = n < PIECE_ROWS ? n : PIECE_ROWS, K = how.width(w.nI);
+    to.resize(n * width);
+    Rows<const float> x(piece);
+    Rows<float> z(piece);
+    Buffer prepared(how.prepare == nullptr ? 0 : piece * K);
+    for (int64_t first = 0; first < n; first += piece) {
+        const int64_t rows = n - first < piece ? n - first : piece;
+        x.fill(X + first * x_stride, x_stride, rows);
+        prepare_rows(how, x, rows, w.nI, prepared.data());
+        z.fill(to.data() + first * width, width, rows);
+        rows_product<Factors>({x.data(), K, w.W.data(), w.b.data(), nullptr, z.data(), width, false, 0}, rows);
+    }
+    return width;
+}

@@ -9,6 +9,7 @@ from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.util import registry
 
+from .patterns import compile_patterns
 from .unescape import unescape as unescaped
 from .words import Settings, find_units, normalize
 
@@ -21,11 +22,13 @@ def build_tweet_tokenizer(
     repeated_letters: bool = True,
     emoji_as_emoticons: bool = False,
 ) -> Callable[[Language], "TweetTokenizer"]:
-    """Make tokens of tweets: the language's own tokenizer, but URLs, @names, emoji (with skin tones, and joined ones) and
-    emoticons are one token each; and what is alike gets the same `token.norm`. The text stays as it is.
+    """Make a tokenizer of tweets.
 
-    unescape (bool): Whether tokens and norms are those of the unescaped text, where HTML (&amp;, &amp;lt;3) or JSON (\\u2019)
-        was left escaped. `doc.text` and `token.text` have what was given.
+    It is the language's own, but URLs, @names, emoji (with skin tones, and joined ones) and emoticons are one token each, and
+    what is alike gets the same `token.norm`. The text stays as it is.
+
+    unescape (bool): Whether tokens and norms are those of the unescaped text, where HTML (&amp;, &amp;lt;3), JSON (\\u2019) or
+        both (\\u0026lt;3) were left escaped. `doc.text` and `token.text` have what was given.
     split_hashtags (bool): Whether #MakeItSo is # Make It So, rather than one token.
     names (bool): Whether the norm of every @name is "@user", and that of every URL "http", as in TweetEval.
     digits (bool): Whether every digit's norm is 0, so that 9:30 is 0:00.
@@ -33,7 +36,9 @@ def build_tweet_tokenizer(
     emoji_as_emoticons (bool): Whether the norm of an emoji is the emoticon which means the same, if there is one; for training
         data without emoji.
     RETURNS (Callable[[Language], TweetTokenizer]): What `[nlp.tokenizer]` in a config takes.
+    RAISES (ImportError): If the package regex is missing.
     """
+    compile_patterns()
     settings = Settings(unescape, split_hashtags, names, digits, repeated_letters, emoji_as_emoticons)
 
     def make(nlp: Language) -> "TweetTokenizer":
@@ -76,7 +81,7 @@ class TweetTokenizer(Tokenizer):
         words = [string[origins[token.begin] : origins[token.end]] for token in tokens]
         doc = Doc(self.vocab, words=words, spaces=[token.space for token in tokens])
         if tokens:
-            norms = [self._norm(plain[token.begin : token.end], token.norm) for token in tokens]
+            norms = [self._norm(plain[token.begin : token.end], token) for token in tokens]
             column: Any = numpy.asarray(norms, dtype="uint64").reshape(-1, 1)
             doc.from_array([NORM], column)
         return doc
@@ -85,10 +90,10 @@ class TweetTokenizer(Tokenizer):
         """Find the units, and between them the tokens of the language's rules."""
         tokens: List[_Token] = []
         position = 0
-        for begin, end in find_units(text, self.settings.split_hashtags):
+        for begin, end, kind in find_units(text, self.settings.split_hashtags):
             tokens += self._find_others(text[position:begin], position)
             space = text[end : end + 1] == " "
-            tokens.append(_Token(begin, end, space, 0))
+            tokens.append(_Token(begin, end, space, 0, kind))
             position = end + space
         return tokens + self._find_others(text[position:], position)
 
@@ -96,14 +101,14 @@ class TweetTokenizer(Tokenizer):
         tokens = []
         if text:
             for length, space, norm in super().__call__(text).to_array([LENGTH, SPACY, NORM]).tolist():
-                tokens.append(_Token(begin, begin + length, bool(space), norm))
+                tokens.append(_Token(begin, begin + length, bool(space), norm, "word"))
                 begin += length + space
         return tokens
 
-    def _norm(self, word: str, norm: int) -> int:
-        """Give the norm of a token, as a Doc stores it, from that by the rules of the language; 0 for that of its lexeme."""
-        by_rules = self.vocab.strings[norm] if norm else self.vocab[word].norm_
-        return self.vocab.strings.add(normalize(word, by_rules, self.settings))
+    def _norm(self, word: str, token: "_Token") -> int:
+        """Give the norm of a token, as a Doc stores it."""
+        by_rules = self.vocab.strings[token.norm] if token.norm else self.vocab[word].norm_
+        return self.vocab.strings.add(normalize(word, token.kind, by_rules, self.settings))
 
 
 class _Token(NamedTuple):
@@ -111,10 +116,12 @@ class _Token(NamedTuple):
 
     begin, end (int): Its place in the unescaped text.
     space (bool): Whether a space follows.
-    norm (int): Its norm by the rules of the language, as a Doc stores it; 0 if that is to be found out.
+    norm (int): Its norm by the rules of the language, as a Doc stores it; 0 for that of its lexeme.
+    kind (str): The kind of a unit, or "word".
     """
 
     begin: int
     end: int
     space: bool
     norm: int
+    kind: str

@@ -3,27 +3,12 @@
 import re
 import unicodedata
 from functools import lru_cache
-from typing import Iterator, List, NamedTuple, Tuple
+from typing import Iterator, List, NamedTuple
 
-_SKIN_TONE = "[\U0001f3fb-\U0001f3ff]"
-_PICTURE = (
-    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u25fe\u2600-\u27bf\u2934\u2935\u2b05-\u2b55"
-    "\u3030\u303d\u3297\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff]"
-)
-_ELEMENT = f"{_PICTURE}[\ufe0e\ufe0f]?{_SKIN_TONE}?\ufe0f?"
-_TAGS = "[\U000e0020-\U000e007f]*"
-# Sequences of Unicode Technical Standard 51: a flag, the key of a telephone, or pictures joined to one; or a lone skin tone.
-_EMOJI = f"[\U0001f1e6-\U0001f1ff]{{2}}|[0-9#*]\ufe0f?\u20e3|{_ELEMENT}(?:\u200d{_ELEMENT})*{_TAGS}|{_SKIN_TONE}"
-# Eyes, perhaps a nose, and a mouth; or a heart. After ":p" in ":place" comes a letter, so that is none.
-_EMOTICON = r"(?:[:;=][-'^]?[)(\]\[/\\|*DPp]+|</?3+)(?!\w)"
-_URL = r"(?i:https?://|\bwww\.)[^\s<>\"“”]*[^\s<>\"“”.,:;!?'’…)\]}]"
-_NAME = r"(?<![\w@])@\w+"
-# With a letter in it: "#1" is a number.
-_HASHTAG = r"(?<![\w&#])[#＃](?=\w*[^\W\d_])\w+"
-_KINDS = {"url": _URL, "emoji": _EMOJI, "emoticon": _EMOTICON, "name": _NAME, "hashtag": _HASHTAG}
-_UNIT = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()))
+from .patterns import compile_patterns
+
 _LONG = re.compile(r"([^\W\d])\1{2,}")
-_INVISIBLE = re.compile(f"{_SKIN_TONE}|[\ufe0e\ufe0f]")
+_HALF_WIDTH = str.maketrans("＠＃", "@#")
 # Words in the Unicode names of emoji, and the emoticons that mean the same; the first that is found counts.
 _MEANINGS = [
     ("BROKEN HEART", "</3"),
@@ -55,41 +40,78 @@ class Settings(NamedTuple):
     emoji_as_emoticons: bool = False
 
 
-def find_units(text: str, split_hashtags: bool) -> Iterator[Tuple[int, int]]:
-    """Find what is a token whatever a language's rules say: URLs, emoji, emoticons, @names, and hashtags or their parts.
+class Unit(NamedTuple):
+    """What is a token whatever a language's rules say.
+
+    begin, end (int): Its place in the text.
+    kind (str): "url", "address" (a URL without scheme, such as bit.ly/abc), "emoji", "emoticon", "name", "hashtag" (one as a
+        whole, or its #) or "word" (of a hashtag).
+    """
+
+    begin: int
+    end: int
+    kind: str
+
+
+def find_units(text: str, split_hashtags: bool) -> Iterator[Unit]:
+    """Find URLs, emoji, emoticons, @names, and hashtags or their parts.
 
     text (str): The text.
     split_hashtags (bool): Whether a hashtag is taken apart: #, and the words that `split_words` finds.
-    YIELDS (Tuple[int, int]): Where the tokens begin and end, in their order.
+    YIELDS (Unit): The units, in their order.
     """
-    for match in _UNIT.finditer(text):
+    position = 0
+    for link in _find_links(text):
+        yield from _find_others(text[position : link.begin], position, split_hashtags)
+        yield link
+        position = link.end
+    yield from _find_others(text[position:], position, split_hashtags)
+
+
+def _find_links(text: str) -> List[Unit]:
+    links = [
+        Unit(match.start(), match.end(), kind) for kind, pattern in compile_patterns().links for match in pattern.finditer(text)
+    ]
+    links.sort(key=lambda link: link.begin)
+    kept: List[Unit] = []
+    for link in links:
+        if not kept or link.begin >= kept[-1].end:
+            kept.append(link)
+    return kept
+
+
+def _find_others(text: str, offset: int, split_hashtags: bool) -> Iterator[Unit]:
+    for match in compile_patterns().others.finditer(text):
+        begin, end = match.start() + offset, match.end() + offset
         if match.lastgroup != "hashtag" or not split_hashtags:
-            yield match.span()
+            yield Unit(begin, end, match.lastgroup)
             continue
-        begin = match.start() + 1
-        yield match.start(), begin
-        for word in split_words(text[begin : match.end()]):
-            yield begin, begin + len(word)
+        yield Unit(begin, begin + 1, "hashtag")
+        for word in split_words(match.group()[1:]):
+            yield Unit(begin + 1, begin + 1 + len(word), "word")
             begin += len(word)
 
 
 def split_words(hashtag: str) -> List[str]:
-    """Take words apart that were written without spaces: before a capital letter after a small one (MakeItSo), before the last of
-    several capital letters if a small one follows (NBAFinals), between letters and digits, and at underscores. What has none of
-    these stays together.
+    """Take words apart that were written without spaces.
+
+    Words begin at a capital letter after a small one (MakeItSo), at the last of several capital letters if a small one follows
+    (NBAFinals), between letters and digits, and at underscores. What has none of these stays together, and marks and joiners
+    stay with their letters.
 
     hashtag (str): The hashtag without its #.
     RETURNS (List[str]): The words, which are the hashtag if they are joined.
     """
     words = [""]
-    for i, character in enumerate(hashtag):
-        before, after = hashtag[i - 1 : i], hashtag[i + 1 : i + 2]
-        starts = (character.isupper() and (before.islower() or (before.isupper() and after.islower()))) or _character_class(
-            character
+    clusters = compile_patterns().cluster.findall(hashtag)
+    letters = ["", *(cluster[0] for cluster in clusters), ""]
+    for cluster, before, letter, after in zip(clusters, letters, letters[1:], letters[2:], strict=False):
+        starts = (letter.isupper() and (before.islower() or (before.isupper() and after.islower()))) or _character_class(
+            letter
         ) != _character_class(before)
         if starts and words[-1]:
             words.append("")
-        words[-1] += character
+        words[-1] += cluster
     return words
 
 
@@ -97,32 +119,44 @@ def _character_class(character: str) -> str:
     return "digit" if character.isdigit() else "underscore" if character == "_" else "letter"
 
 
+def _find_kind(word: str) -> str:
+    """Find the kind of a token by the rules of the language, which take apart what is glued: the name in "#tag@name"."""
+    match = compile_patterns().others.fullmatch(word)
+    return match.lastgroup if match else "word"
+
+
 @lru_cache(maxsize=100_000)
-def normalize(word: str, norm: str, settings: Settings) -> str:
+def normalize(word: str, kind: str, norm: str, settings: Settings) -> str:
     """Give the norm of a token.
 
     word (str): The token's text, unescaped.
-    norm (str): Its norm by the rules of the language.
+    kind (str): The kind of a unit, or "word".
+    norm (str): Its norm by the rules of the language; "" if these have none, which counts as the word in small letters.
     settings (Settings): What is alike.
     RETURNS (str): The norm.
     """
-    match = _UNIT.fullmatch(word)
-    kind = match.lastgroup if match else None
-    if kind == "url":
-        return "http" if settings.names else norm
-    if kind == "name":
-        return "@user" if settings.names else norm
+    norm = norm or word.lower()
+    if kind == "word":
+        kind = _find_kind(word)
+    if kind in ("name", "hashtag"):
+        norm = norm.translate(_HALF_WIDTH)
+    if kind == "url" and settings.names:
+        return "http"
+    if kind == "name" and settings.names:
+        return "@user"
+    if kind in ("url", "name"):
+        return norm
     if kind == "emoji":
         return _normalize_emoji(word, settings.emoji_as_emoticons)
     if kind == "emoticon":
-        return norm.rstrip("3") + "3" if norm[0] == "<" else norm[0] + norm[-1]
+        return word.rstrip("3") + "3" if word[0] == "<" else word[0] + word[-1].lower()
     if settings.repeated_letters:
         norm = _LONG.sub(r"\1\1", norm)
     return re.sub(r"\d", "0", norm) if settings.digits else norm
 
 
 def _normalize_emoji(emoji: str, as_emoticon: bool) -> str:
-    plain = _INVISIBLE.sub("", emoji) or emoji
+    plain = compile_patterns().invisible.sub("", emoji) or emoji
     if as_emoticon:
         name = unicodedata.name(plain[0], "")
         return next((emoticon for words, emoticon in _MEANINGS if words in name), plain)

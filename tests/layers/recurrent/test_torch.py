@@ -10,7 +10,7 @@ from thinc.api import Ragged
 
 from spacy_rnn.layers import begin_scan, build_rnn
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 CELLS = ["elman_tanh", "elman_relu", "gru", "lstm"]
 
 

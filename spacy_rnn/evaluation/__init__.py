@@ -1,0 +1,61 @@
+"""What a pipeline does, in numbers: decisions, scores, calibration, comparisons, speed, the reach of gradients."""
+
+from .bootstrap import Difference, compare, compare_decisions
+from .components import Evaluation, evaluate_component, find_task
+from .decisions import Decision, Decisions, Task, find_tasks
+from .findings import Findings, summarize
+from .gradients import cut_pieces, measure_cells, measure_pipeline
+from .jacobians import Reach, clipped_norm, jacobian_norms, mean_reach, measure_cell, measure_layer, parameter_gradient
+from .scores import (
+    Calibration,
+    LabelScores,
+    calibrate,
+    confuse,
+    count_binary,
+    frequent_confusions,
+    score_all,
+    score_labels,
+    worst_errors,
+)
+from .speed import Speed, measure_speed, processor
+from .training_log import TrainingLog, find_log, read_log
+
+__all__ = [
+    "Calibration",
+    "Decision",
+    "Decisions",
+    "Difference",
+    "Evaluation",
+    "Findings",
+    "LabelScores",
+    "Reach",
+    "Speed",
+    "Task",
+    "TrainingLog",
+    "calibrate",
+    "clipped_norm",
+    "compare",
+    "compare_decisions",
+    "confuse",
+    "count_binary",
+    "cut_pieces",
+    "evaluate_component",
+    "find_log",
+    "find_task",
+    "find_tasks",
+    "frequent_confusions",
+    "jacobian_norms",
+    "mean_reach",
+    "measure_cell",
+    "measure_cells",
+    "measure_layer",
+    "measure_pipeline",
+    "measure_speed",
+    "parameter_gradient",
+    "processor",
+    "read_log",
+    "score_all",
+    "score_labels",
+    "summarize",
+    "worst_errors",
+]

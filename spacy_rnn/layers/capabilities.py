@@ -1,0 +1,231 @@
+"""What layers can do, declared by the layers themselves.
+
+What a layer does is what its forward function does, so that is what a capability is declared for, where the function is
+defined. Thinc has no better place: names are the user's to choose, attributes are saved with the weights and may be anybody's.
+It keeps the function under a private name, `Model._func`, and this is the only file that reads it.
+"""
+
+import copy
+import sys
+from dataclasses import dataclass
+from inspect import getclosurevars
+from types import FunctionType
+from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar
+
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats3d, Ragged
+
+Capability = TypeVar("Capability")
+State = Dict[str, Floats3d]
+
+_declared: Dict[Callable, Dict[type, Any]] = {}
+_declared_by_name: Dict[str, Dict[type, Any]] = {}
+# These put a function of theirs around that of a layer, and call it with the same arguments.
+_OBSERVERS = ("thinc.layers.with_debug", "thinc.layers.with_nvtx_range", "thinc.layers.with_signpost_interval")
+
+
+@dataclass(frozen=True)
+class RowWise:
+    """Treat every row, or every token of a text, by itself in prediction; or, if there are layers inside, do so apart from what
+    these do.
+
+    layers (Callable[[Model], Sequence[Model]]): Gives the layers inside that have to be of this kind as well; all if left out.
+    holds (Callable[[Model], bool]): Tells whether it is true of a layer, if that depends on its settings.
+    """
+
+    layers: Callable[[Model], Sequence[Model]] = lambda model: model.layers
+    holds: Callable[[Model], bool] = lambda model: True
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """Carry a state from row to row of each sequence.
+
+    scan (Callable): (layer, X, state, n_ahead, session) -> (Y, state), as `spacy_rnn.layers.scan`: from rows [N, nI] and the
+        state before the first rows, or None, to rows [N, nO] and the state before the n_ahead [B] last rows.
+    restart_backward (Callable): (layer, state, B) -> state: what forward directions go on with, while backward ones start anew.
+    is_bidirectional (Callable): (layer) -> bool: whether there is a backward direction.
+    begin (Callable): (layer) -> what `scan` takes as its last argument, `session`: what the calls for many pieces have in common,
+        e.g. packed weights; None if there is nothing.
+    """
+
+    scan: Callable[[Model, Ragged, Optional[State], Optional[Sequence[int]], Any], Tuple[Ragged, State]]
+    restart_backward: Callable[[Model, State, int], State]
+    is_bidirectional: Callable[[Model], bool]
+    begin: Callable[[Model], Any] = lambda layer: None
+
+
+@dataclass(frozen=True)
+class IsRnn:
+    """Be a stack of directions as `build_rnn` makes them, with its attributes: `cell`, `bidirectional`, `depth`, …"""
+
+
+@dataclass(frozen=True)
+class GivesRows:
+    """Embed texts, and be able to give the rows of a batch together.
+
+    forward (Callable): (layer, texts, is_train) -> (rows [N, nO], backprop), in place of the layer's forward function, which
+        gives a list.
+    """
+
+    forward: Callable[[Model, List[Doc], bool], Tuple[Ragged, Callable]]
+
+
+@dataclass(frozen=True)
+class ReadsCharacters:
+    """Embed words by recurrent layers over their characters."""
+
+
+@dataclass(frozen=True)
+class LearnsVocabulary:
+    """Have a row of a table for each of the most frequent words, in the attributes `attr`, `min_count` and `vocabulary`."""
+
+
+@dataclass(frozen=True)
+class JoinsRows:
+    """Join a list of sequences to one array of rows, with lengths on the host."""
+
+
+@dataclass(frozen=True)
+class SplitsRows:
+    """Take one array of rows apart to a list of sequences."""
+
+
+@dataclass(frozen=True)
+class Chains:
+    """Run the layers inside one after the other."""
+
+
+@dataclass(frozen=True)
+class Pads:
+    """Run the layer inside on a padded batch."""
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Make one vector of each sequence, in the ways that the attribute `pooling` names."""
+
+
+@dataclass(frozen=True)
+class Truncates:
+    """Give fewer rows than there are."""
+
+
+@dataclass(frozen=True)
+class IsCrf:
+    """Be a conditional random field over the scores that the layer gives."""
+
+
+@dataclass(frozen=True)
+class IsSoftmax:
+    """Be a dense layer with a softmax over its output, by Thinc's attributes `softmax_normalize` and `softmax_temperature`."""
+
+
+@dataclass(frozen=True)
+class GivesProbabilities:
+    """Turn scores into probabilities."""
+
+
+@dataclass(frozen=True)
+class ExtractsFeatures:
+    """Give the attributes of tokens, as spaCy's `FeatureExtractor`."""
+
+
+@dataclass(frozen=True)
+class HashesRows:
+    """Embed numbers by their hashes, as Thinc's `HashEmbed`."""
+
+
+@dataclass(frozen=True)
+class ProjectsVectors:
+    """Project the static vectors of tokens, as spaCy's `StaticVectors`."""
+
+
+def declare(forward: Callable, *capabilities: Any) -> None:
+    """Declare what a layer can do, e.g. `declare(forward, RowWise())` for a layer of your own that treats every row by itself.
+
+    forward (Callable): The layer's forward function, as given to Thinc's `Model`.
+    capabilities (Any): What it can do, e.g. `RowWise`, `Recurrent`, `GivesRows`.
+    """
+    _declared[forward] = {**_capabilities_of(forward), **{type(capability): capability for capability in capabilities}}
+
+
+def declare_by_name(forward: str, *capabilities: Any) -> None:
+    """Declare what a layer of another package can do, without importing it.
+
+    forward (str): The dotted name of the layer's forward function.
+    capabilities (Any): What it can do.
+    """
+    declared = _declared_by_name.setdefault(forward, {})
+    declared.update({type(capability): capability for capability in capabilities})
+
+
+def find(model: Model, kind: Type[Capability]) -> Optional[Capability]:
+    """Find what a layer can do.
+
+    model (Model): Any layer, whatever its name.
+    kind (Type): The kind of capability.
+    RETURNS (Optional[Any]): What was declared; None if nothing was.
+    """
+    return _capabilities_of(_forward_of(model)).get(kind)
+
+
+def find_all(model: Model, kind: type) -> List[Model]:
+    """List the layers of a model that can do something.
+
+    model (Model): Any model.
+    kind (type): The kind of capability.
+    RETURNS (List[Model]): The layers, each before those inside it and these in their order.
+    """
+    return [node for node in model.walk(order="dfs_pre") if find(node, kind)]
+
+
+def with_forwards(model: Model, choose: Callable[[Model], Optional[Callable]]) -> Model:
+    """Give a model that computes as another one does, but with other forward functions in some of its layers. The two share
+    parameters, gradients and attributes; the model itself stays as it is.
+
+    model (Model): Any model.
+    choose (Callable[[Model], Optional[Callable]]): Gives another forward function for a layer, or None to look at the layers
+        inside.
+    RETURNS (Model): The model.
+    """
+    return _with_forwards(model, choose, {})
+
+
+def _with_forwards(model: Model, choose: Callable[[Model], Optional[Callable]], made: Dict[int, Model]) -> Model:
+    if id(model) not in made:
+        forward = choose(model)
+        layers = model.layers if forward else [_with_forwards(layer, choose, made) for layer in model.layers]
+        made[id(model)] = model
+        if forward or any(one is not other for one, other in zip(layers, model.layers, strict=True)):
+            # Thinc's own copies have copies of the parameters.
+            changed = copy.copy(model)
+            changed._layers = list(layers)
+            changed._refs = {name: ref and made.get(id(ref), ref) for name, ref in model._refs.items()}
+            changed.replace_callbacks(forward or _forward_of(model), init=model.init)
+            made[id(model)] = changed
+    return made[id(model)]
+
+
+def _forward_of(model: Model) -> Callable:
+    forward = model._func
+    while isinstance(forward, FunctionType) and forward.__module__ in _OBSERVERS:
+        observed = getclosurevars(forward).nonlocals.get("orig_forward")
+        if observed is None:
+            break
+        forward = observed
+    return forward
+
+
+def _capabilities_of(forward: Callable) -> Mapping[type, Any]:
+    if not isinstance(forward, Hashable):
+        return {}
+    declared = _declared.get(forward)
+    if declared is None:
+        module, name = getattr(forward, "__module__", None), getattr(forward, "__qualname__", None)
+        declared = _declared_by_name.get(f"{module}.{name}", {})
+        # A function that wraps another one (`functools.wraps`) has its name.
+        if declared and getattr(sys.modules.get(str(module)), str(name), None) is not forward:
+            return {}
+    return declared

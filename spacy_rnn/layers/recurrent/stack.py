@@ -1,0 +1,198 @@
+"""A stack of recurrent layers, run forward and back: from one layer to the next, with dropout and residual connections."""
+
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple, cast
+
+import numpy
+from thinc.api import Model
+from thinc.types import Floats2d, FloatsXd, Ragged
+
+from ...recurrence import Backprop, Batch, get_cell, infer_outputs, run_sweeps
+from ..capabilities import IsRnn, State, find
+from ..ragged.list2ragged import host_lengths
+from ..ragged.width import input_rows
+from .direction import DirectionState, add_gradients, get_params, prepare
+from .look_ahead import SweepRunner
+
+
+class _Layer(NamedTuple):
+    """How to go back through one layer of the stack."""
+
+    backprop: Optional[Backprop]
+    mask: Optional[FloatsXd]
+    residual: bool
+
+
+def sweep_runner(model: Model[Ragged, Ragged], is_train: bool) -> SweepRunner:
+    """Give what runs the sweeps of one layer of a stack.
+
+    model (Model[Ragged, Ragged]): The stack.
+    is_train (bool): Whether backpropagation follows.
+    RETURNS (SweepRunner): What runs them.
+    """
+    settings = {"precision": model.attrs["precision"].value, "backpropagation": model.attrs["backpropagation"]}
+    return lambda first, sweeps: run_sweeps(sweeps, is_train, **settings)
+
+
+def run_stack(
+    model: Model[Ragged, Ragged],
+    X: Ragged,
+    state: Optional[State],
+    is_train: bool,
+    run: SweepRunner,
+) -> Tuple[Ragged, List[DirectionState], Callable]:
+    """Run a stack from a given state.
+
+    model (Model[Ragged, Ragged]): The stack.
+    X (Ragged): The batch, rows [N, nI].
+    state (Optional[Dict[str, Floats3d]]): The state before the first row, [depth · directions, B, nH] by name; the stack's own if
+        None.
+    is_train (bool): Whether dropout is drawn, and backpropagation follows.
+    run (SweepRunner): What runs the sweeps of a layer.
+    RETURNS (Tuple[Ragged, List[Dict[str, Floats2d]], Callable]): The output, rows [N, nO]; the final state of each direction,
+        [B, nH] by name; and, in training, a function (dY, gradient of the final state or None) -> (dX, gradients of the initial
+        states of the directions) that increments the gradients of the parameters.
+    RAISES (ValueError): If the stack has no weights, or a width or the shape of the state is wrong.
+    """
+    rows, lengths = _checked(model, X)
+    batch = Batch(lengths, rows.shape[0])
+    if state is not None:
+        check_state(model, state, len(batch))
+    n_dirs = n_directions(model)
+    layers: List[_Layer] = []
+    finals: List[DirectionState] = []
+    for i in range(0, len(model.layers), n_dirs):
+        mask = None
+        if i > 0 and is_train and model.attrs["dropout"] > 0:
+            mask = model.ops.get_dropout_mask(rows.shape, model.attrs["dropout"])
+        dropped = rows if mask is None else rows * mask
+        Y = model.ops.xp.empty((rows.shape[0], model.get_dim("nO")), dtype=rows.dtype)
+        sweeps = []
+        for k, columns in enumerate(_columns(Y, n_dirs), i):
+            initial = None if state is None else {s: a[k] for s, a in state.items()}
+            sweeps.append(prepare(model.layers[k], dropped, batch, initial, columns, is_train))
+        results, backprop = run(i, sweeps)
+        finals.extend(result.final for result in results)
+        residual = is_residual(model, rows)
+        rows = rows + Y if residual else Y
+        layers.append(_Layer(backprop, mask, residual))
+
+    def run_backprop(dY: Ragged, d_final: Optional[State]) -> Tuple[Ragged, List[DirectionState]]:
+        return _backprop(model, layers, dY, d_final, learned=state is None)
+
+    return Ragged(rows, X.lengths), finals, run_backprop
+
+
+def _backprop(
+    model: Model[Ragged, Ragged], layers: List[_Layer], dY: Ragged, d_final: Optional[State], learned: bool
+) -> Tuple[Ragged, List[DirectionState]]:
+    n_dirs = n_directions(model)
+    # The gradient of a batch without rows may have lost its width.
+    d_rows = cast(Floats2d, dY.dataXd) if dY.data.size else model.ops.alloc2f(0, model.get_dim("nO"))
+    d_initials: List[DirectionState] = []
+    for i, layer in reversed(list(enumerate(layers))):
+        assert layer.backprop is not None
+        own = range(i * n_dirs, (i + 1) * n_dirs)
+        d_states = [None if d_final is None else {s: a[k] for s, a in d_final.items()} for k in own]
+        d_sweep, grads, d_states_before = layer.backprop(_columns(d_rows, n_dirs), d_states)
+        for k, direction_grads, d_initial in zip(own, grads, d_states_before, strict=True):
+            add_gradients(model.layers[k], direction_grads, d_initial, learned)
+        d_initials[:0] = d_states_before
+        if layer.mask is not None:
+            d_sweep = d_sweep * layer.mask
+        d_rows = d_rows + d_sweep if layer.residual else d_sweep
+    return Ragged(d_rows, dY.lengths), d_initials
+
+
+def infer_stack(model: Model[Ragged, Ragged], X: Ragged) -> Ragged:
+    """Run a stack without states, for which the engines have a quicker way.
+
+    model (Model[Ragged, Ragged]): The stack.
+    X (Ragged): The batch, rows [N, nI].
+    RETURNS (Ragged): The output, rows [N, nO].
+    RAISES (ValueError): If the stack has no weights, or a width is wrong.
+    """
+    rows, lengths = _checked(model, X)
+    n_dirs = n_directions(model)
+    cell, precision = get_cell(model.attrs["cell"]), model.attrs["precision"].value
+    for i in range(0, len(model.layers), n_dirs):
+        params = [get_params(direction, cell) for direction in model.layers[i : i + n_dirs]]
+        Y = cast(Floats2d, infer_outputs(cell, params, rows, lengths, precision=precision))
+        rows = rows + Y if is_residual(model, rows) else Y
+    return Ragged(rows, X.lengths)
+
+
+def stack_states(model: Model[Ragged, Ragged], states: Sequence[DirectionState]) -> State:
+    """Give the states of all directions as one array for each name.
+
+    model (Model[Ragged, Ragged]): The layer.
+    states (Sequence[Dict[str, Floats2d]]): The state of each direction, [B, nH] by name, in the order of the directions.
+    RETURNS (Dict[str, Floats3d]): [depth · directions, B, nH] by name.
+    """
+    return {name: model.ops.xp.stack([state[name] for state in states]) for name in states[0]}
+
+
+def _checked(model: Model[Ragged, Ragged], X: Ragged) -> Tuple[Floats2d, numpy.ndarray]:
+    """Give rows and lengths of a batch, if the layer can read them."""
+    _require_initialized(model)
+    return input_rows(model, X, "recurrent layer"), host_lengths(X)
+
+
+def require_weights(model: Model) -> None:
+    """Refuse what is no recurrent layer, or one without weights.
+
+    model (Model): Any model.
+    RAISES (ValueError): If it was not made by `build_rnn`, or has not been initialized.
+    """
+    if not find(model, IsRnn):
+        raise ValueError(f"a recurrent layer is one made by build_rnn, got the model {model.name!r}")
+    _require_initialized(model)
+
+
+def _require_initialized(model: Model) -> None:
+    if model.layers[-1].has_param("W") is None:
+        raise ValueError("the recurrent layer has no weights yet: initialize it first, with data or with nO and nI")
+
+
+def is_residual(model: Model[Ragged, Ragged], rows: Floats2d) -> bool:
+    """Tell whether a layer of the stack adds its input to its output.
+
+    model (Model[Ragged, Ragged]): The stack.
+    rows (Floats2d): [N, width], what the layer reads.
+    RETURNS (bool): Whether it does.
+    """
+    return model.attrs["residual"] and rows.shape[1] == model.get_dim("nO")
+
+
+def n_directions(model: Model[Ragged, Ragged]) -> int:
+    """Count the directions of each layer.
+
+    model (Model[Ragged, Ragged]): The stack.
+    RETURNS (int): 1 or 2.
+    """
+    return 2 if model.attrs["bidirectional"] else 1
+
+
+def _columns(rows: Floats2d, n_dirs: int) -> List[Floats2d]:
+    """Give the columns of each direction."""
+    nH = rows.shape[1] // n_dirs
+    return [rows[:, d * nH : (d + 1) * nH] for d in range(n_dirs)]
+
+
+def check_state(model: Model[Ragged, Ragged], state: State, n_sequences: int) -> None:
+    """Refuse a state that is none of a layer's.
+
+    model (Model[Ragged, Ragged]): The layer.
+    state (Dict[str, Floats3d]): The arrays by name.
+    n_sequences (int): B, the number of sequences.
+    RAISES (ValueError): If an array is missing, unknown or of another shape than [depth · directions, B, nH].
+    """
+    nH = model.get_dim("nO") // n_directions(model)
+    names = get_cell(model.attrs["cell"]).states
+    if set(state) != set(names):
+        raise ValueError(f"the state of {model.attrs['cell']} has the arrays {sorted(names)}, got {sorted(state)}")
+    expected = (len(model.layers), n_sequences, nH)
+    for name, array in state.items():
+        if tuple(array.shape) != expected:
+            raise ValueError(
+                f"state {name!r}: expected shape {expected} (depth x directions, sequences, units), got {tuple(array.shape)}"
+            )

@@ -1,0 +1,104 @@
+"""Which engine executes what: engines of one kind, best first, and how a user chooses among them."""
+
+import os
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Generic, Iterator, List, Optional, Set, Tuple, TypeVar
+
+# The best engine that supports something; each engine can also be asked for by its own name.
+AUTO = "auto"
+ENGINE_VARIABLE = "SPACY_RNN_ENGINE"
+
+E = TypeVar("E", bound=Any)
+
+_engine: ContextVar[Optional[str]] = ContextVar("spacy_rnn_engine", default=None)
+_default = os.environ.get(ENGINE_VARIABLE) or AUTO
+# Of all registries: a name that one of them does not have means the best engine there.
+_names: Set[str] = {AUTO}
+
+
+class Engines(Generic[E]):
+    """Engines of one kind in the order in which they are asked whether they support something."""
+
+    def __init__(self, *engines: E) -> None:
+        """Register engines.
+
+        *engines (E): The engines, best first, each with a `name` and a method `supports`. The last one supports everything.
+        """
+        self._engines: List[E] = list(engines)
+        _names.update(self.names)
+
+    @property
+    def names(self) -> Tuple[str, ...]:
+        """The names of the engines, best first."""
+        return tuple(engine.name for engine in self._engines)
+
+    def __iter__(self) -> Iterator[E]:
+        return iter(self._engines)
+
+    def register(self, engine: E) -> None:
+        """Register an engine as the best one.
+
+        engine (E): The engine.
+        RAISES (ValueError): If its name is taken.
+        """
+        if engine.name in (AUTO, *self.names):
+            raise ValueError(f"the name {engine.name!r} is taken: expected one besides {', '.join((AUTO, *self.names))}")
+        self._engines.insert(0, engine)
+        _names.add(engine.name)
+
+    def unregister(self, name: str) -> None:
+        """Remove an engine.
+
+        name (str): Its name.
+        RAISES (ValueError): If there is no such engine.
+        """
+        if name not in self.names:
+            raise ValueError(f"unknown engine {name!r}: expected one of {', '.join(self.names)}")
+        self._engines = [engine for engine in self._engines if engine.name != name]
+
+    def select(self, *problem: Any) -> E:
+        """Pick the engine that executes something.
+
+        *problem (Any): What `supports` of these engines takes.
+        RETURNS (E): The one that `use_engine` or the environment variable SPACY_RNN_ENGINE names, if it is one of these; else the
+            best one that supports it.
+        RAISES (ValueError): If that engine does not support it, or the environment names no engine.
+        """
+        name = _engine.get() or _default
+        if name != AUTO:
+            for engine in self._engines:
+                if engine.name == name:
+                    return _require(engine, problem)
+            _check_name(name, f"{ENGINE_VARIABLE}: ")
+        return next(engine for engine in self._engines if engine.supports(*problem))
+
+
+@contextmanager
+def use_engine(name: str) -> Iterator[None]:
+    """Execute recurrences and conditional random fields on an engine inside a `with` block, whatever the environment variable
+    SPACY_RNN_ENGINE says. It holds for the thread that enters it, not for those that this one starts.
+
+    name (str): "auto" for the best engine that supports what is executed, or the name of one: "reference", "cpu", "cuda" or that
+        of one that has been registered.
+    RAISES (ValueError): If there is no such engine.
+    """
+    _check_name(name)
+    token = _engine.set(name)
+    try:
+        yield
+    finally:
+        _engine.reset(token)
+
+
+def _require(engine: E, problem: Tuple[Any, ...]) -> E:
+    if not engine.supports(*problem):
+        raise ValueError(
+            f"the engine {engine.name!r} cannot execute this cell, or not on these arrays: use {AUTO!r} for the best one that can"
+        )
+    return engine
+
+
+def _check_name(name: str, where: str = "") -> None:
+    if name not in _names:
+        raise ValueError(f"{where}unknown engine {name!r}: expected one of {', '.join(sorted(_names))}")

@@ -1,0 +1,90 @@
+"""Whatever texts, labels and names hold, the page shows it and nothing else."""
+
+from pathlib import Path
+
+import numpy
+import pytest
+from trained_pipelines import Page
+
+from spacy_rnn.evaluation import Decision, Decisions, Evaluation, Speed, TrainingLog, compare, summarize
+from spacy_rnn.evaluation.decisions import CLASS, CLASSES, ENTITIES
+from spacy_rnn.evaluation.jacobians import Reach
+from spacy_rnn.pages.files import write_file
+from spacy_rnn.pages.gradients import draw_plot, render_gradients
+from spacy_rnn.pages.report import Comparison, Side, draw_plots, render_report
+
+# What is written, and what is read from the page.
+HOSTILE = {
+    "<script>alert('x')</script>": "<script>alert('x')</script>",
+    "</td></table><img src=x onerror=alert(1)>": "</td></table><img src=x onerror=alert(1)>",
+    "\"quotes\" 'and' &amp; entities": "\"quotes\" 'and' &amp; entities",
+    "{{ 7 * 7 }} {% raw %}": "{{ 7 * 7 }} {% raw %}",
+    "control\x00\x07\x1b\x85": "control����",
+    "surrogate\udcff": "surrogate�",
+    "\u202eoverride": "\u202eoverride",
+    "סרט <b>טוב</b>": "סרט <b>טוב</b>",
+}
+
+
+def make_side(name, hostile, task=CLASS, flipped=False):
+    """A side of a page on which every text comes from outside."""
+    labels = [hostile, "good"]
+    pairs = [(labels[i % 2], labels[(i // 2 + flipped) % 2]) for i in range(8)]
+    place = (2, 4) if task is ENTITIES else (0, 0)
+    decisions = [
+        Decision(i, *place, gold, predicted, None if task is ENTITIES else 0.9) for i, (gold, predicted) in enumerate(pairs)
+    ]
+    probabilities = None if task is ENTITIES else numpy.full(8, 0.9)
+    counts = dict.fromkeys(labels, 8) if task is CLASSES else {}
+    found = Decisions(decisions, probabilities, numpy.asarray([gold == predicted for gold, predicted in pairs]), counts)
+    texts = [f"a {hostile} text"] * 8
+    evaluation = Evaluation(hostile, hostile, task, texts, found, {hostile: 0.5})
+    speed = Speed(1000.0, 1200.0, 10, 3, hostile, hostile, "2026-01-01")
+    log = TrainingLog(Path(hostile.replace("\x00", "")), [1, 2], {hostile: [2.0, 1.0]}, {}, [0.5, 0.6], False)
+    return Side(name, hostile, evaluation, summarize(evaluation), speed, log)
+
+
+def check(html, hostile, tmp_path):
+    write_file(tmp_path / "page.html", html)
+    page = Page(tmp_path / "page.html")
+    assert page.faults == []
+    assert not {"script", "b"} & page.tags
+    assert all(image["src"].startswith("data:image/svg+xml;base64,") and "onerror" not in image for image in page.images)
+    assert " ".join(HOSTILE[hostile].split()) in page.text
+    return page
+
+
+@pytest.mark.parametrize("task", [CLASS, CLASSES, ENTITIES], ids=lambda task: task.name)
+@pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
+def test_a_report(hostile, task, tmp_path):
+    sides = [make_side("", hostile, task)]
+    check(render_report(sides, hostile, draw_plots(sides)), hostile, tmp_path)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
+def test_a_comparison(hostile, tmp_path):
+    sides = [make_side("A", hostile), make_side("B", hostile, flipped=True)]
+    differences = compare(sides[0].evaluation, sides[1].evaluation, n_samples=100)
+    page = check(render_report(sides, hostile, draw_plots(sides), Comparison(differences, 100, 0)), hostile, tmp_path)
+    assert page.tables["difference"]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
+def test_gradients(hostile, tmp_path):
+    reaches = {hostile: Reach(numpy.asarray([1.0, 0.5]), 2.0, 1.0)}
+    html = render_gradients(reaches, hostile, draw_plot(reaches, 1), distance=1, threshold=1.0, seed=0)
+    check(html, hostile, tmp_path)
+
+
+def test_names_do_not_change_the_direction_of_what_follows(tmp_path):
+    """Each stands in an element of its own direction, which ends what it begins."""
+    name = "\u202ename"
+    sides = [make_side("A", name), make_side("B", name)]
+    differences = compare(sides[0].evaluation, sides[1].evaluation, n_samples=100)
+    html = render_report(sides, name, draw_plots(sides), Comparison(differences, 100, 0))
+    body = html[html.index("</title>") :]
+    assert "unicode-bidi: isolate" in html
+    for before in body.split(name)[:-1]:
+        tag = before[before.rindex("<") :]
+        # Isolated, or in a cell of its own; a cell with the text around an error begins with "a".
+        assert tag in ("<bdi>", "<code>", "<mark>") or tag.startswith(("<td", "<th")), before[-80:]
