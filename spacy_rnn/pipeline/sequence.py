@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from spacy.errors import Errors
+from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
@@ -13,6 +14,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from .heads import Gold, constraints_of, make_head
+from .listeners import require_whole_texts
 from .pipe import RNNPipe, learn_vocabularies
 
 _HeadSettings = Tuple[bool, Optional[str]]
@@ -27,8 +29,16 @@ class SequencePipe(RNNPipe):
         use_crf (bool): Whether that is a conditional random field.
         model (Model[List[Doc], List[Floats2d]]): The model.
         constraints (Optional[str]): As in `spacy_rnn.CRF.v1`.
-        RAISES (ValueError): If the model or the constraints do not go with it.
+        RAISES (ValueError): If the model leaves tokens out, or the model or the constraints do not go with it.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers.capabilities import Truncates, find_all
+
+        if find_all(model, Truncates):
+            raise ValueError(
+                f"'{self.name}' labels every token, but its model leaves tokens out by spacy_rnn.Truncate.v1: take that layer "
+                "out of the encoder"
+            )
         self.head, self.model = make_head(use_crf, model, self.name, constraints)
         self.cfg["use_crf"] = use_crf
 
@@ -138,18 +148,18 @@ class SequencePipe(RNNPipe):
         losses[self.name] += loss
         return losses
 
-    def initialize_model(self, get_examples: Callable[[], Iterable[Example]], labels: Sequence[str]) -> None:
+    def initialize_model(
+        self, get_examples: Callable[[], Iterable[Example]], nlp: Optional[Language], labels: Sequence[str]
+    ) -> None:
         """Allocate the model.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
+        nlp (Optional[Language]): The pipeline.
         labels (Sequence[str]): What the scores are those of.
-        RAISES (ValueError): If there are no examples, the model leaves tokens out, or constraints do not know a label.
+        RAISES (ValueError): If there are no examples, a shared encoder leaves tokens out, or constraints do not know a label.
         """
-        # Imported here because importing a factory must stay cheap.
-        from ..layers.capabilities import Truncates, find_all
-
-        if find_all(self.model, Truncates):
-            raise ValueError(f"'{self.name}' labels every token, so spacy_rnn.Truncate.v1 cannot be part of its model")
+        if nlp is not None:
+            require_whole_texts(nlp, self.name, self.model)
         docs = [example.x for example in islice(get_examples(), 10)]
         if not docs:
             raise ValueError(Errors.E923.format(name=self.name))
