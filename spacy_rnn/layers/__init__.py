@@ -30,6 +30,7 @@ from .recurrent.scanning import begin_scan, initial_state, scan
 from .recurrent.session import RnnSession
 from .recurrent.stack import require_weights
 from .row_wise import find_mixing
+from .saved import Saved
 
 declare_foreign()
 
@@ -40,6 +41,7 @@ __all__ = [
     "Recurrent",
     "RnnSession",
     "RowWise",
+    "Saved",
     "Truncates",
     "attention_weights",
     "begin_scan",

@@ -192,6 +192,15 @@ def find_all(model: Model, kind: type) -> List[Model]:
     return [node for node in model.walk(order="dfs_pre") if find(node, kind)]
 
 
+def package_of(model: Model) -> str:
+    """Say whose a layer is.
+
+    model (Model): Any layer.
+    RETURNS (str): The package that its forward function is defined in, e.g. "thinc"; "" if that is not known.
+    """
+    return (getattr(_forward_of(model), "__module__", None) or "").partition(".")[0]
+
+
 def with_forwards(model: Model, choose: Callable[[Model], Optional[Callable]]) -> Model:
     """Give a model that computes as another one does, but with other forward functions in some of its layers. The two share
     parameters, gradients and attributes; the model itself stays as it is.

@@ -12,6 +12,7 @@ from thinc.types import Floats2d, Ragged
 
 from ..layers import embed_rows, join_rows, split_rows
 from ..layers.capabilities import Chains, JoinsRows, SplitsRows, Truncates, declare, find, find_all
+from ..layers.saved import Saved, check_chain, no_parameters
 
 
 class Reader(Enum):
@@ -105,4 +106,4 @@ def _takes_rows(encode: Model) -> bool:
     return bool(find(encode.layers[0], JoinsRows) and find(encode.layers[-1], SplitsRows))
 
 
-declare(forward, Chains())
+declare(forward, Chains(), Saved(no_parameters, check_chain))

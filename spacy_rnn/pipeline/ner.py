@@ -89,6 +89,11 @@ class RNNEntityRecognizer(SequencePipe):
         return tuple(sorted(self.cfg["labels"]))
 
     @property
+    def score_names(self) -> Sequence[str]:
+        """RETURNS (Sequence[str]): What the scores of the model are those of: "O", "B-X", "I-X", and so on."""
+        return entity_labels(self.labels).names
+
+    @property
     def label_data(self) -> Tuple[str, ...]:
         """What `spacy init labels` writes, and `initialize` reads.
 

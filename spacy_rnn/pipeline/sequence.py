@@ -2,8 +2,7 @@
 
 import math
 from itertools import islice
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from spacy.errors import Errors
 from spacy.language import Language
@@ -17,7 +16,7 @@ from .heads import Gold, constraints_of, make_head
 from .listeners import require_whole_texts
 from .pipe import RNNPipe, learn_vocabularies
 
-_HeadSettings = Tuple[bool, Optional[str]]
+_ALLOWED = ("allowed_start", "allowed_transitions", "allowed_end")
 
 
 class SequencePipe(RNNPipe):
@@ -163,53 +162,47 @@ class SequencePipe(RNNPipe):
         docs = [example.x for example in islice(get_examples(), 10)]
         if not docs:
             raise ValueError(Errors.E923.format(name=self.name))
+        if not any(len(doc) for doc in docs):
+            # Not every embedding tells its width when there are no tokens at all.
+            docs += [example.x for example in islice((example for example in get_examples() if len(example.x)), 1)]
         self.head.set_labels(self.model, labels)
         self.model.initialize(X=docs, Y=[self.model.ops.alloc2f(len(doc), len(labels)) for doc in docs])
         learn_vocabularies(self.model, get_examples)
 
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "SequencePipe":
-        """Load the component from a directory.
+    def check_settings(self, settings: Any) -> None:
+        """Refuse settings that do not go with the component.
 
-        path (Union[str, Path]): The directory.
-        exclude (Iterable[str]): Names of what is left out.
-        RETURNS (SequencePipe): The component.
-        RAISES (FileNotFoundError): If a file is missing.
-        RAISES (ValueError): If a file is damaged, or was saved under another config, e.g. another use_crf.
+        settings (Any): What its file holds.
+        RAISES (ValueError): If they are not those of the component, e.g. another use_crf, or one of them has a value that it
+            cannot have.
         """
-        expected = self._head_settings()
-        try:
-            super().from_disk(path, exclude=exclude)
-        except ValueError as error:
-            self._require_head(expected, error)
-            raise
-        self._require_head(expected, None)
-        return self
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "SequencePipe":
-        """Load the component from bytes.
-
-        bytes_data (bytes): What `to_bytes` has made.
-        exclude (Iterable[str]): Names of what is left out.
-        RETURNS (SequencePipe): The component.
-        RAISES (ValueError): If the bytes were made under another config, e.g. another use_crf.
-        """
-        expected = self._head_settings()
-        try:
-            super().from_bytes(bytes_data, exclude=exclude)
-        except ValueError as error:
-            self._require_head(expected, error)
-            raise
-        self._require_head(expected, None)
-        return self
-
-    def _head_settings(self) -> _HeadSettings:
-        return self.cfg["use_crf"], constraints_of(self.model)
-
-    def _require_head(self, expected: _HeadSettings, error: Optional[Exception]) -> None:
-        found = self._head_settings()
-        if found != expected:
-            asked, saved = (f"use_crf = {str(crf).lower()} and constraints = {rules!r}" for crf, rules in (expected, found))
+        super().check_settings(settings)
+        found = settings.get("use_crf", self.cfg["use_crf"])
+        if found != self.cfg["use_crf"]:
+            asked, saved = (f"use_crf = {str(use_crf).lower()}" for use_crf in (self.cfg["use_crf"], found))
             raise ValueError(
-                f"'{self.name}' could not be loaded: the config has {asked}, but the weights were saved with {saved}. Load them "
-                "with the config that they were saved with, or train anew"
-            ) from error
+                f"the config has {asked}, but the weights were saved with {saved}. Load them with the config that they were "
+                "saved with, or train anew"
+            )
+
+    def check_labels(self) -> None:
+        """Refuse labels that do not go with the model.
+
+        RAISES (ValueError): If there are not as many as the model gives scores, or constraints are not those of the labels.
+        """
+        super().check_labels()
+        if constraints_of(self.model) is None or self.model.attrs["allowed_start"] is None:
+            return
+        saved = {name: self.model.attrs[name] for name in _ALLOWED}
+        self.head.set_labels(self.model, self.score_names)
+        if any((saved[name] != self.model.attrs[name]).any() for name in _ALLOWED):
+            raise ValueError("the labels that constraints allow after each other are not those of its labels")
+
+    @property
+    def score_names(self) -> Sequence[str]:
+        """RETURNS (Sequence[str]): What the scores of the model are those of."""
+        return self.labels
+
+    def count_scores(self) -> int:
+        """RETURNS (int): How many scores the model gives for the labels that there are."""
+        return len(self.score_names)

@@ -1,6 +1,7 @@
 """Text classification: `rnn_textcat` for exclusive classes, `rnn_textcat_multilabel` for any number of them."""
 
-from typing import Callable, Dict, Iterable, List, Optional, Tuple
+import math
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
 from spacy.errors import Errors
@@ -149,6 +150,7 @@ class _Categorizer(RNNPipe, TextCategorizer):
 
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
         allow_truncation(model)
+        self.cfg["all_labels"] = False
         self.store_attention = store_attention
 
     @property
@@ -165,6 +167,22 @@ class _Categorizer(RNNPipe, TextCategorizer):
             _require_attention(self)
             register_attention()
         self._store_attention = value
+
+    def check_settings(self, settings: Any) -> None:
+        """Refuse settings that do not go with the component.
+
+        settings (Any): What its file holds.
+        RAISES (ValueError): If they are not those of the component, or one of them has a value that it cannot have.
+        """
+        super().check_settings(settings)
+        labels, positive = settings.get("labels", ()), settings.get("positive_label")
+        if positive is not None and positive not in labels:
+            raise ValueError(f"its positive_label {positive!r} is none of its labels {', '.join(labels)}")
+        if settings.get("class_weight") not in (None, "balanced"):
+            raise ValueError(f"class_weight must be null or 'balanced', got {settings['class_weight']!r}")
+        for label, weight in settings.get("weights", {}).items():
+            if label not in labels or not isinstance(weight, (int, float)) or not 0 < weight < math.inf:
+                raise ValueError(f"its weights are positive numbers of its labels, got {weight!r} for {label!r}")
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
         """Predict the class probabilities of a batch. A text's are the same alone and in any batch, also an empty text's.

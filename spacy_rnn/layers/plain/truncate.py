@@ -6,6 +6,7 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..capabilities import Truncates, declare
+from ..saved import Saved, no_parameters, require_same
 
 
 def build_truncate(encode: Model[List[Floats2d], List[Floats2d]], max_length: int) -> Model[List[Floats2d], List[Floats2d]]:
@@ -55,4 +56,8 @@ def forward(model: Model[List[Floats2d], List[Floats2d]], Xs: List[Floats2d], is
     return Ys, backprop
 
 
-declare(forward, Truncates())
+def _check(model: Model) -> None:
+    require_same(model, "nO", model.layers[0], "nO")
+
+
+declare(forward, Truncates(), Saved(no_parameters, _check))
