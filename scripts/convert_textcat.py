@@ -30,11 +30,11 @@ def find_classes(splits: Dict[str, List[LabelledText]], names: Dict[str, str]) -
     """Find the classes of a corpus.
 
     splits (Dict[str, List[LabelledText]]): The texts of each split.
-    names (Dict[str, str]): What labels are called; if there are any, no other labels are expected.
+    names (Dict[str, str]): What labels are called; if there are any, labels are these or are called so already.
     RETURNS (List[str]): The names of the classes.
     RAISES (ValueError): With file and line, if a label has no name, or without names if the training part does not have it.
     """
-    known: Set[str] = set(names) or {row.label for row in splits["train"]}
+    known: Set[str] = {*names, *names.values()} or {row.label for row in splits["train"]}
     for row in (row for rows in splits.values() for row in rows):
         if row.label not in known:
             expected = (

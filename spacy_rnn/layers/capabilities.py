@@ -7,10 +7,11 @@ It keeps the function under a private name, `Model._func`, and this is the only 
 
 import copy
 import sys
+from collections.abc import Hashable
 from dataclasses import dataclass
 from inspect import getclosurevars
 from types import FunctionType
-from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -110,6 +111,16 @@ class Pools:
 @dataclass(frozen=True)
 class Truncates:
     """Give fewer rows than there are."""
+
+
+@dataclass(frozen=True)
+class Drops:
+    """Drop values in training, at rates that belong to the architecture.
+
+    rates (Tuple[str, ...]): The attributes that they are in.
+    """
+
+    rates: Tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -230,11 +241,11 @@ def _forward_of(model: Model) -> Callable:
 def _capabilities_of(forward: Callable) -> Mapping[type, Any]:
     if not isinstance(forward, Hashable):
         return {}
-    declared = _declared.get(forward)
-    if declared is None:
+    if forward not in _declared:
         module, name = getattr(forward, "__module__", None), getattr(forward, "__qualname__", None)
-        declared = _declared_by_name.get(f"{module}.{name}", {})
+        declared = _declared_by_name.get(f"{module}.{name}")
         # A function that wraps another one (`functools.wraps`) has its name.
-        if declared and getattr(sys.modules.get(str(module)), str(name), None) is not forward:
+        if declared is None or getattr(sys.modules.get(str(module)), str(name), None) is not forward:
             return {}
-    return declared
+        _declared[forward] = declared
+    return _declared[forward]

@@ -34,7 +34,7 @@ from ..layers import (
 )
 from ..layers.capabilities import GivesProbabilities, Pools, Recurrent, find, find_all
 from .encoder import build_cnn
-from .tok2vec import build_tok2vec
+from .tok2vec import allow_truncation, build_tok2vec
 
 # The most that the probability of a class can be that was just added to a trained exclusive model.
 NEW_CLASS_PROBABILITY = 1e-6
@@ -82,6 +82,7 @@ def build_textcat(
         layers.append(Logistic())
     model: Model[List[Doc], Floats2d] = chain(*layers)
     model.init = init
+    allow_truncation(tok2vec)
     if nO is not None:
         model.set_dim("nO", nO)
     model.set_ref("tok2vec", tok2vec)

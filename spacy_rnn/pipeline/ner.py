@@ -15,6 +15,7 @@ from thinc.types import Floats2d, Ints1d
 from .defaults import tok2vec_config
 from .entities import OUTSIDE, entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
 from .heads import Gold
+from .listeners import require_whole_texts
 from .pipe import require_initialized
 from .sequence import SequencePipe
 
@@ -50,6 +51,7 @@ def make_rnn_ner(
     scorer (Optional[Callable]): The scoring method.
     RETURNS (RNNEntityRecognizer): The component.
     """
+    require_whole_texts(nlp, name, model)
     return RNNEntityRecognizer(nlp.vocab, model, name, scorer=scorer)
 
 
@@ -145,7 +147,7 @@ class RNNEntityRecognizer(SequencePipe):
         for label in found:
             self.add_label(label)
         self._require_labels()
-        self.initialize_model(get_examples, entity_labels(self.labels).names)
+        self.initialize_model(get_examples, nlp, entity_labels(self.labels).names)
 
     def predict(self, docs: Iterable[Doc]) -> List[Ints1d]:
         """Predict the labels of a batch. Entities that have been set in a text, and tokens that have been blocked, are kept.

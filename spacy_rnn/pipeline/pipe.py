@@ -9,15 +9,13 @@ from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.api import Model, Optimizer
 
 from .settings import check_settings
 from .weights import load_weights
 
 # What a component saves besides the vocabulary that it shares.
 PARTS = ("cfg", "model")
-# The attributes in which layers keep the dropout rates that belong to the architecture.
-OWN_RATES = ["dropout", "recurrent_dropout", "rate", "word_dropout"]
 
 
 class RNNPipe(TrainablePipe):
@@ -88,8 +86,11 @@ class RNNPipe(TrainablePipe):
         **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
         RETURNS (Dict[str, float]): The losses.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers import drop_nothing
+
         if self._rehearsal_model is not None:
-            set_dropout_rate(self._rehearsal_model, 0.0, attrs=OWN_RATES)
+            drop_nothing(self._rehearsal_model)
         return super().rehearse(examples, **settings)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "RNNPipe":

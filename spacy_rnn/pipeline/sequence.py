@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from spacy.errors import Errors
+from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
@@ -12,7 +13,8 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from .heads import Gold, constraints_of, make_head
-from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
+from .listeners import require_whole_texts
+from .pipe import RNNPipe, learn_vocabularies
 
 _ALLOWED = ("allowed_start", "allowed_transitions", "allowed_end")
 
@@ -26,8 +28,16 @@ class SequencePipe(RNNPipe):
         use_crf (bool): Whether that is a conditional random field.
         model (Model[List[Doc], List[Floats2d]]): The model.
         constraints (Optional[str]): As in `spacy_rnn.CRF.v1`.
-        RAISES (ValueError): If the model or the constraints do not go with it.
+        RAISES (ValueError): If the model leaves tokens out, or the model or the constraints do not go with it.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers.capabilities import Truncates, find_all
+
+        if find_all(model, Truncates):
+            raise ValueError(
+                f"'{self.name}' labels every token, but its model leaves tokens out by spacy_rnn.Truncate.v1: take that layer "
+                "out of the encoder"
+            )
         self.head, self.model = make_head(use_crf, model, self.name, constraints)
         self.cfg["use_crf"] = use_crf
 
@@ -114,6 +124,9 @@ class SequencePipe(RNNPipe):
         **settings (Any): Without effect, as in spaCy.
         RETURNS (Dict[str, float]): The losses.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers import drop_nothing
+
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         validate_examples(examples, f"{type(self).__name__}.rehearse")
@@ -124,7 +137,7 @@ class SequencePipe(RNNPipe):
         self.prepare_update()
         set_dropout_rate(self.model, drop)
         set_dropout_rate(teacher, 0.0)
-        set_dropout_rate(teacher, 0.0, attrs=OWN_RATES)
+        drop_nothing(teacher)
         scores, backprop = self.model.begin_update(docs)
         teacher_scores, _ = teacher.begin_update(docs)
         loss, d_scores = self.head.rehearsal_loss(self.model, scores, teacher, teacher_scores)
@@ -134,18 +147,18 @@ class SequencePipe(RNNPipe):
         losses[self.name] += loss
         return losses
 
-    def initialize_model(self, get_examples: Callable[[], Iterable[Example]], labels: Sequence[str]) -> None:
+    def initialize_model(
+        self, get_examples: Callable[[], Iterable[Example]], nlp: Optional[Language], labels: Sequence[str]
+    ) -> None:
         """Allocate the model.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
+        nlp (Optional[Language]): The pipeline.
         labels (Sequence[str]): What the scores are those of.
-        RAISES (ValueError): If there are no examples, the model leaves tokens out, or constraints do not know a label.
+        RAISES (ValueError): If there are no examples, a shared encoder leaves tokens out, or constraints do not know a label.
         """
-        # Imported here because importing a factory must stay cheap.
-        from ..layers.capabilities import Truncates, find_all
-
-        if find_all(self.model, Truncates):
-            raise ValueError(f"'{self.name}' labels every token, so spacy_rnn.Truncate.v1 cannot be part of its model")
+        if nlp is not None:
+            require_whole_texts(nlp, self.name, self.model)
         docs = [example.x for example in islice(get_examples(), 10)]
         if not docs:
             raise ValueError(Errors.E923.format(name=self.name))

@@ -18,6 +18,7 @@ from thinc.types import Floats2d, Ints1d
 from .defaults import tok2vec_config
 from .gold import gold_keys, gold_strings, label_keys, targets
 from .heads import Gold, constraints_of
+from .listeners import require_whole_texts
 from .pipe import require_initialized
 from .probabilities import register_extensions, store_probabilities
 from .sequence import SequencePipe
@@ -280,7 +281,7 @@ class RNNTagger(SequencePipe, Tagger):
         for label in found:
             self.add_label(label)
         self._require_labels()
-        self.initialize_model(get_examples, self.labels)
+        self.initialize_model(get_examples, nlp, self.labels)
 
     def add_label(self, label: str) -> int:
         """Add a label.
@@ -388,6 +389,7 @@ def _factory(name: str, attr: str) -> Callable:
         RETURNS (RNNTagger): The component.
         RAISES (ValueError): If label_smoothing is out of its range, or the model, use_crf and constraints do not go together.
         """
+        require_whole_texts(nlp, name, model)
         return RNNTagger(
             nlp.vocab,
             model,

@@ -16,7 +16,7 @@ from thinc.types import Floats2d
 
 from .attention import register_attention, write_attention
 from .defaults import tok2vec_config
-from .listeners import find_shared_encoder
+from .listeners import find_shared_encoder, require_whole_texts
 from .pipe import RNNPipe, learn_vocabularies, require_initialized
 
 DEFAULT_MODEL = {
@@ -71,10 +71,11 @@ def make_rnn_textcat(
         averaged over the classes matters, or where later texts are of other classes than the training texts are. None if all
         texts count the same.
     scorer (Optional[Callable]): The scoring method.
-    store_attention (bool): Whether texts get `doc._.rnn_attention`: float32 [n], how much each token counted; it sums to 1.
+    store_attention (bool): Whether texts get `doc._.rnn_attention`: [n], how much each token counted; it sums to 1.
     RETURNS (RNNTextCategorizer): The component.
     RAISES (ValueError): If class_weight is unknown.
     """
+    require_whole_texts(nlp, name, model)
     return RNNTextCategorizer(
         nlp.vocab,
         model,
@@ -112,9 +113,10 @@ def make_rnn_textcat_multilabel(
     model (Model[List[Doc], Floats2d]): The model, from B texts to probabilities [B, classes].
     threshold (float): The probability from which on a class counts as true.
     scorer (Optional[Callable]): The scoring method.
-    store_attention (bool): Whether texts get `doc._.rnn_attention`: float32 [n], how much each token counted; it sums to 1.
+    store_attention (bool): Whether texts get `doc._.rnn_attention`: [n], how much each token counted; it sums to 1.
     RETURNS (RNNMultiLabelTextCategorizer): The component.
     """
+    require_whole_texts(nlp, name, model)
     return RNNMultiLabelTextCategorizer(
         nlp.vocab, model, name, threshold=threshold, scorer=scorer, store_attention=store_attention
     )
@@ -143,7 +145,11 @@ class _Categorizer(RNNPipe, TextCategorizer):
         store_attention (bool): Whether texts get `doc._.rnn_attention`.
         RAISES (ValueError): If the attention of a model without attention pooling is to be stored.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..models.tok2vec import allow_truncation
+
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
+        allow_truncation(model)
         self.cfg["all_labels"] = False
         self.store_attention = store_attention
 
@@ -388,6 +394,8 @@ def _prepare(
     labels = None if labels is None else list(labels)
     for label in labels or ():
         component.add_label(label)
+    if nlp is not None:
+        require_whole_texts(nlp, component.name, component.model)
     if nlp is not None and component.name in nlp.component_names and has_pool(component.model):
         _follow_listener(component, nlp)
     return labels

@@ -32,7 +32,7 @@ def test_every_token_has_its_share(nlp, read):
     doc = nlp("A lovely warm film, and a dull one: a film as long as this has some words.")
     marks = read(render_attention(doc)).all("mark")
     assert [mark["text"].split(" ")[0] for mark in marks] == [token.text for token in doc]
-    assert [percent(mark) for mark in marks] == pytest.approx((100 * doc._.rnn_attention).tolist(), abs=0.06)
+    assert [percent(mark) for mark in marks] == pytest.approx([100 * share for share in doc._.rnn_attention], abs=0.06)
     assert sum(percent(mark) for mark in marks) == pytest.approx(100, abs=1)
 
 

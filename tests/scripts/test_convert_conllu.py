@@ -374,7 +374,8 @@ def test_entities_are_kept_with_and_without_heads(convert, miscs, entities, pars
 
 
 @pytest.mark.parametrize(
-    "first, second, words", [("B-PER", "U-PER", "expected the entity of 'B-PER'"), ("S-PER", "U-PER", "expected the tags of a file to be of one")]
+    "first, second, words",
+    [("B-PER", "U-PER", "expected the entity of 'B-PER'"), ("S-PER", "U-PER", "expected the tags of a file to be of one")],
 )
 def test_entities_that_cannot_follow_are_named(fails, tmp_path, first, second, words):
     text = sentence({"form": "a", "misc": f"NE={first}"}, {"form": "b", "misc": f"NE={second}"})

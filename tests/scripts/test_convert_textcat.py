@@ -93,6 +93,12 @@ def test_files_may_be_compressed(convert, tmp_path):
     assert convert(tmp_path) == [("a", "1", ["1"])]
 
 
+def test_labels_may_be_called_as_they_are_named(convert, tmp_path):
+    folder = write_tsv(tmp_path / "in", "a\tyes\nb\t0\n")
+    classes = ["no", "yes"]
+    assert convert(folder, "--name", "0=no", "--name", "1=yes") == [("a", "yes", classes), ("b", "no", classes)]
+
+
 def test_all_names_are_classes(convert, tmp_path):
     folder = write_tsv(tmp_path / "in", "a\t1\n")
     (folder / "mapping.txt").write_text("label\tname\n0\tno\t\n\n1\tyes\n")
@@ -151,7 +157,7 @@ def test_files_that_do_not_belong_together_are_an_error(fails, tmp_path, texts, 
 
 
 @pytest.mark.parametrize(
-    "label, words", [("2", "train.tsv, line 1: the label '2' has no name"), ("positive", "expected one of '0', '1'")]
+    "label, words", [("2", "train.tsv, line 1: the label '2' has no name"), ("maybe", "expected one of '0', '1', 'n")]
 )
 def test_no_other_labels_than_the_named_ones(fails, tmp_path, label, words):
     folder = write_tsv(tmp_path / "in", f"good\t{label}\nbad\t0\n")

@@ -9,7 +9,7 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ...text.vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, count_words
-from ..capabilities import GivesRows, LearnsVocabulary, RowWise, declare, find_all
+from ..capabilities import Drops, GivesRows, LearnsVocabulary, RowWise, declare, find_all
 from ..plain.dropout import check_rate
 from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
@@ -115,4 +115,11 @@ def _check(model: Model) -> None:
         raise ValueError(f"its vocabulary has {n_words} words, but its table only {n_rows} rows")
 
 
-declare(forward, RowWise(), GivesRows(forward_rows), LearnsVocabulary(), Saved(_shapes, _check, learned=["vocabulary"]))
+declare(
+    forward,
+    RowWise(),
+    GivesRows(forward_rows),
+    LearnsVocabulary(),
+    Drops(("word_dropout",)),
+    Saved(_shapes, _check, learned=["vocabulary"]),
+)

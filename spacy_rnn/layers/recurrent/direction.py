@@ -7,7 +7,7 @@ from thinc.api import Model, Ops, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged, Shape
 
 from ...recurrence import Batch, Cell, Sweep, get_cell, run_sweeps
-from ..capabilities import declare
+from ..capabilities import Drops, declare
 from ..initializers import orthogonal_init
 from ..plain.dropout import check_rate
 from ..ragged.list2ragged import host_lengths
@@ -167,4 +167,4 @@ def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
     return {**cell.parameter_shapes(dims["nI"], nH), **states}
 
 
-declare(forward, Saved(_shapes))
+declare(forward, Drops(("recurrent_dropout",)), Saved(_shapes))

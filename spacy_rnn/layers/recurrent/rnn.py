@@ -8,7 +8,7 @@ from thinc.types import Ragged
 from thinc.util import get_width
 
 from ...recurrence import Backpropagation, get_cell
-from ..capabilities import IsRnn, Recurrent, declare
+from ..capabilities import Drops, IsRnn, Recurrent, declare
 from ..plain.dropout import check_rate
 from ..ragged.width import check_input_width, known_width
 from ..saved import Saved, no_parameters, require_same
@@ -185,5 +185,6 @@ declare(
     forward,
     IsRnn(),
     Recurrent(scan, restart_backward, lambda model: model.attrs["bidirectional"], RnnSession),
+    Drops(("dropout",)),
     Saved(no_parameters, _check_saved),
 )
