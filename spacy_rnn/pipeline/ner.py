@@ -75,7 +75,7 @@ class RNNEntityRecognizer(SequencePipe):
         scorer (Optional[Callable]): The scoring method.
         RAISES (ValueError): If the model is a CRF without the constraints "BILUO".
         """
-        super().__init__(vocab, model, name, labels=[])
+        super().__init__(vocab, model, name, labels=[], all_labels=False)
         self.scorer = scorer
         self._rehearsal_model = None
         self.set_head(True, model, "BILUO")
