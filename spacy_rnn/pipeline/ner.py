@@ -12,8 +12,8 @@ from spacy.vocab import Vocab
 from thinc.api import Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
+from .annotation.entities import OUTSIDE, entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
 from .defaults import tok2vec_config
-from .entities import OUTSIDE, entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
 from .heads import Gold
 from .listeners import require_whole_texts
 from .pipe import require_initialized

@@ -15,12 +15,12 @@ from spacy.vocab import Vocab
 from thinc.api import Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
+from .annotation.gold import gold_keys, gold_strings, label_keys, targets
+from .annotation.probabilities import register_extensions, store_probabilities
 from .defaults import tok2vec_config
-from .gold import gold_keys, gold_strings, label_keys, targets
 from .heads import Gold, constraints_of
 from .listeners import require_whole_texts
 from .pipe import require_initialized
-from .probabilities import register_extensions, store_probabilities
 from .sequence import SequencePipe
 
 # The 17 tags of Universal Dependencies 2, and spaCy's SPACE; CONJ was of version 1, EOL has no use.

@@ -14,7 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, to_numpy
 from thinc.types import Floats2d
 
-from .attention import register_attention, write_attention
+from .annotation.attention import register_attention, write_attention
 from .defaults import tok2vec_config
 from .listeners import find_shared_encoder, require_whole_texts
 from .pipe import RNNPipe, learn_vocabularies, require_initialized

@@ -9,7 +9,7 @@ from . import checkpoint
 from .cells import Array, Cell, Grads, Params, State
 from .checkpoint import Backpropagation
 from .checks import check_gradients, check_sweeps
-from .engines import require_precision, select_engine
+from .engines.table import require_precision, select_engine
 from .interface import Backprop, Result, Settings, Sweep
 from .packing import Batch
 from .threads import allowed_threads

@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 
 from spacy_rnn.pages import render_attention
 from spacy_rnn.pages.pictures import shade
-from spacy_rnn.pipeline.attention import write_attention
+from spacy_rnn.pipeline.annotation.attention import write_attention
 
 HOSTILE = ["<script>alert('x')</script>", "&amp;", '"', "a>b", "\x00\x07", "\n\n ", "  ", "\t", "word\nword", "ok"]
 

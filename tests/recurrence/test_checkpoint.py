@@ -21,8 +21,8 @@ from spacy_rnn.recurrence import (
     use_threads,
 )
 from spacy_rnn.recurrence.checkpoint import cut
-from spacy_rnn.recurrence.cpu import CpuEngine
-from spacy_rnn.recurrence.reference import ReferenceEngine
+from spacy_rnn.recurrence.engines.cpu import CpuEngine
+from spacy_rnn.recurrence.engines.reference import ReferenceEngine
 
 LENGTHS = [3, 0, 41, 1, 12, 0, 12, 30]
 

@@ -9,7 +9,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
 
-from spacy_rnn.pipeline.attention import read_attention
+from spacy_rnn.pipeline.annotation.attention import read_attention
 
 CATEGORIZERS = ["rnn_textcat", "rnn_textcat_multilabel"]
 TEXTS = [["A", "lovely", "warm", "film"], ["dull"], [], ["Boring", ",", "slow"] * 4, [" "]]
@@ -161,7 +161,7 @@ def test_a_new_process_reads_what_another_has_stored(make_attending, tmp_path, p
     code = f"""
 import spacy
 from spacy.tokens import DocBin
-from spacy_rnn.pipeline.attention import read_attention
+from spacy_rnn.pipeline.annotation.attention import read_attention
 (doc,) = DocBin().from_disk({str(tmp_path / "docs.spacy")!r}).get_docs(spacy.blank("en").vocab)
 print(read_attention(doc).sum())
 """

@@ -6,12 +6,12 @@ from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 import numpy
 
-from ..native import library, problem
+from ...native import library, problem
+from ..cells import CELLS, Array, Cell, Grads, Params, State
+from ..checks import check_parameters, check_states, check_sweep
+from ..interface import Engine, EngineBackprop, Result, Session, Settings, Sweep, Tape
+from ..packing import Batch
 from .base import as_whole_numbers
-from .cells import CELLS, Array, Cell, Grads, Params, State
-from .checks import check_parameters, check_states, check_sweep
-from .interface import Engine, EngineBackprop, Result, Session, Settings, Sweep, Tape
-from .packing import Batch
 from .registry import ENGINE_VARIABLE
 
 # Multiply-adds of a direction from which on a thread of its own pays.

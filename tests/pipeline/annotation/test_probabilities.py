@@ -8,7 +8,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Token
 
-from spacy_rnn.pipeline.probabilities import store_probabilities
+from spacy_rnn.pipeline.annotation.probabilities import store_probabilities
 
 WORDS = ["They", "book", "a", "small", "room"]
 EXTENSION = {"rnn_tagger": "rnn_tag_probs", "rnn_pos_tagger": "rnn_pos_probs"}
