@@ -14,13 +14,13 @@ from spacy_rnn.recurrence import (
     Backpropagation,
     Batch,
     Sweep,
-    reference,
     run_sweeps,
     sweep,
     use_engine,
     use_threads,
 )
 from spacy_rnn.recurrence.checkpoint import cut
+from spacy_rnn.recurrence.engines import reference
 from spacy_rnn.recurrence.engines.cpu import CpuEngine
 from spacy_rnn.recurrence.engines.reference import ReferenceEngine
 
