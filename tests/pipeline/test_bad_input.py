@@ -7,8 +7,9 @@ from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 from thinc.config import ConfigValidationError
 
+from spacy_rnn.recurrence import CELLS
+
 COMPONENTS = ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
-CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
 
 every = pytest.mark.parametrize("factory", COMPONENTS)
 

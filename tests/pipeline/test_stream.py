@@ -10,9 +10,9 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_rnn.layers import RowWise, declare
+from spacy_rnn.recurrence import CELLS
 
 FACTORIES = ["rnn_tagger", "rnn_pos_tagger"]
-CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
 WORDS = "They book a small room and We walk to London today".split() * 20
 HASH_EMBED = {
     "@architectures": "spacy_rnn.HashEmbed.v1",
