@@ -93,7 +93,7 @@ def tok2vec(encode=None):
 
 def make_nlp(factory, model, **settings):
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe = nlp.add_pipe(factory, config={"model": model, **settings})
     optimizer = nlp.initialize(lambda: examples(nlp))
     optimizer.learn_rate = 0.02

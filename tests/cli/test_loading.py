@@ -12,7 +12,7 @@ def broken(tmp_path_factory, pipelines):
     (folder / "text.txt").write_text("no corpus")
     (folder / "damaged.spacy").write_bytes(b"damaged")
     DocBin().to_disk(folder / "empty.spacy")
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     DocBin(docs=[nlp("Nothing is annotated here.")]).to_disk(folder / "unannotated.spacy")
     nlp.to_disk(folder / "blank")
     nlp.add_pipe("rnn_tagger")

@@ -34,7 +34,7 @@ def make_config(component, tok2vec):
 
 
 def make_nlp(component, tok2vec):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     if component == "shared":
         nlp.add_pipe("tok2vec", config={"model": tok2vec})
         component, tok2vec = "rnn_tagger", {"@architectures": "spacy.Tok2VecListener.v1", "width": tok2vec["encode"]["width"]}

@@ -160,7 +160,7 @@ def make_nlp():
 
     def make(shared, n_updates=40):
         fix_random_seed(0)
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         tok2vec = {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": EMBEDDINGS["hash"], "encode": ENCODERS["RNN"]}
         if shared:
             nlp.add_pipe("tok2vec", config={"model": tok2vec})

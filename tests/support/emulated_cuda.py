@@ -16,7 +16,7 @@ from spacy_rnn.cuda.sources import read_source
 
 FOLDER = Path(__file__).parent
 COMPILER = shutil.which("g++")
-OPTIONS = ["-std=c++17", "-O1", "-fno-strict-aliasing", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-x", "c++", "-DSPACY_RNN_ON_HOST"]
+OPTIONS = "-std=c++17 -O1 -fno-strict-aliasing -U_FORTIFY_SOURCE -shared -fPIC -x c++ -DSPACY_RNN_ON_HOST".split()
 ORDERS = ("forward", "reverse", "blocks")
 ENTRY = """
 extern "C" const char *launch(unsigned blocks, unsigned of_cluster, long long memory, int order, const Sweep *sweep) {{
