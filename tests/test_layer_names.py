@@ -140,6 +140,7 @@ def test_in_a_tagger(use_crf, tmp_path):
         assert [label for _, label in loaded.get_pipe("rnn_pos_tagger").stream(WORDS, piece=piece, lookahead=99)] == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use_crf", [False, True])
 @pytest.mark.parametrize("name", ["crf", "rnn", "truncate"])
 def test_as_the_outermost_layer_of_a_tagger(name, use_crf, tmp_path):

@@ -58,6 +58,7 @@ def test_a_corpus_that_cannot_be_used(run, pipelines, broken, corpus, message):
     assert message in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", ["rnn_textcat", "rnn_textcat_multilabel", "ner"])
 def test_a_corpus_of_another_task(run, pipelines, corpora, factory):
     code, printed = run("report", pipelines(factory), corpora("tags"))

@@ -247,6 +247,7 @@ def test_without_a_log_the_page_says_how_to_get_one(run, read_page, corpora, log
     assert not any("Learning curve" in image["alt"] for image in page.images)
 
 
+@pytest.mark.slow
 def test_the_log_that_spacy_writes_is_read(run, read_page, corpora, tmp_path):
     from spacy.cli.train import train
 

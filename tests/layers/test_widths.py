@@ -48,6 +48,7 @@ def make_example(nlp, words, label):
     return Example(Doc(nlp.vocab, words=words), reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["spacy.Tok2Vec.v2", "spacy_rnn.Tok2Vec.v1"])
 @pytest.mark.parametrize("encode", ENCODERS)
 @pytest.mark.parametrize("embed", EMBEDDINGS)

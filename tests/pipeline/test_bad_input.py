@@ -7,18 +7,17 @@ from itertools import pairwise
 import numpy
 import pytest
 import spacy
+from components import EVERY_COMPONENT
 from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 from thinc.config import ConfigValidationError
 
 from spacy_rnn.recurrence import CELLS
 
-COMPONENTS = ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
-
-every = pytest.mark.parametrize("factory", COMPONENTS)
+every = pytest.mark.parametrize("factory", EVERY_COMPONENT)
 
 
-@pytest.fixture(scope="module", params=COMPONENTS)
+@pytest.fixture(scope="module", params=EVERY_COMPONENT)
 def whole(request, make_nlp, tmp_path_factory):
     """A component's name, and the folder of a pipeline that has it."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -90,6 +89,7 @@ def test_weights_are_those_of_their_cell(cell, tagger_of):
 
 
 # Neighbours in the table: cells whose weights have the same shapes, others, and both ways.
+@pytest.mark.slow
 @pytest.mark.parametrize("cell, other", [pair for one, two in pairwise(CELLS) for pair in ((one, two), (two, one))])
 def test_weights_are_never_read_as_those_of_another_cell(cell, other, tagger_of, tmp_path):
     nlp, folder = tagger_of(cell)
@@ -192,6 +192,7 @@ def train(python, make_nlp, tmp_path_factory):
     return run, folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path, message",
     [("nowhere.spacy", "nowhere.spacy"), ("unannotated.spacy", "E143")],
@@ -205,6 +206,7 @@ def test_training_on_nothing_fails(path, message, train):
     assert not (folder / "out" / "model-best").exists()
 
 
+@pytest.mark.slow
 def test_training_on_a_corpus_succeeds(train):
     """So that the test above fails for the reason it names."""
     run, folder = train

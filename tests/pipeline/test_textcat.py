@@ -265,6 +265,7 @@ ADDED_TO = {
 }
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("arguments", ADDED_TO.values(), ids=ADDED_TO)
 def test_a_class_added_to_a_trained_model_is_learned(factory, arguments, make_nlp, component_config):
@@ -319,6 +320,7 @@ def test_many_classes_are_added_one_by_one_and_learned(make_nlp, component_confi
         assert nlp(example.x.copy()).cats[label] > 0.5
 
 
+@pytest.mark.slow
 def test_an_added_class_is_learned_with_the_default_settings(make_examples):
     nlp = spacy.blank("xx")
     nlp.add_pipe("rnn_textcat")
@@ -407,6 +409,7 @@ def share(factory, pooling, tok2vec, listener_config, component_config, examples
     return nlp
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("pooling", POOLINGS, ids=str)
 @pytest.mark.parametrize("bidirectional", [True, False], ids=["two directions", "one direction"])

@@ -139,6 +139,7 @@ PREDICTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UPDATES)
 def test_an_update_waits_only_where_it_is_known_to(name, monkeypatch):
     factory, config, waits = UPDATES[name]

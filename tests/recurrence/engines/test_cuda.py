@@ -113,6 +113,7 @@ class Misled(EmulatedDevice):
         super().launch(form, blocks, memory, sweep)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lstm", "gru_reset_before"])
 def test_blocks_that_would_wait_for_ever_end_the_launch(name):
     p = draw(name, [5, 3], 7, 130)
@@ -185,6 +186,7 @@ def test_without_states_and_mask(name):
     assert_close({**found, "dX": dX}, run_reference(p))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
 @every_cell
 def test_pieces_of_a_large_batch_are_the_whole(name, reverse, monkeypatch):
@@ -232,6 +234,7 @@ def test_the_output_goes_where_it_is_asked_for():
 ROUNDED = {"tf32": 1e-3, "bfloat16": 1e-2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ROUNDED)
 @pytest.mark.parametrize("shape", ["several sequences side by side", "blocks share the units", "weights do not stay on chip"])
 def test_rounded_factors_give_nearly_the_same(shape, precision):
@@ -243,6 +246,7 @@ def test_rounded_factors_give_nearly_the_same(shape, precision):
     assert numpy.abs(found["Y"] - expected["Y"]).max() > 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ROUNDED)
 @pytest.mark.parametrize("name", ["elman_tanh", "gru_reset_before", "lstm"])
 @pytest.mark.parametrize("nH, processors", [(20, 8), (50, 8), (130, 8), (140, 1), (270, 8)])
@@ -260,6 +264,7 @@ def test_factors_that_are_round_already_give_the_same(nH, processors, name, prec
     assert_close(one[0], other[0], tolerance=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS[1:])
 @pytest.mark.parametrize("precision", ["float32", *ROUNDED])
 @pytest.mark.parametrize("name, nH, processors", [("lstm", 50, 2), ("gru_reset_before", 140, 3), ("elman_tanh", 520, 1)])
@@ -304,6 +309,7 @@ def test_layers_run_on_it(name, cuda_for_numpy, monkeypatch):
     assert_close(found, run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reverse, truncate", [(False, 0), (True, 4)], ids=["forward", "backward and truncated"])
 @every_cell
 def test_pieces_that_are_computed_again_give_the_same(name, truncate, reverse, cuda_for_numpy):
