@@ -137,7 +137,7 @@ def test_what_is_no_text_is_an_error(tmp_path, data, words):
 def test_a_corpus_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
     from corpus_files import write_corpus
 
-    doc = spacy.blank("en")("one")
+    doc = spacy.blank("xx")("one")
     write_corpus(tmp_path / "out", {split: DocBin(docs=[doc]) for split in ("train", "dev")})
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert set(before) == {"train.spacy", "dev.spacy"}
