@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from weasel.util.config import load_project_config
 
 ROOT = Path(__file__).parent.parent
 # What `project assets` fetches.
@@ -52,6 +53,29 @@ def test_nothing_is_run_again_that_need_not_be(trained):
     assert code == 0, output
     for step in ("pos-convert", "pos-train", "pos-evaluate", "pos-package", "reviews-train"):
         assert f"Skipping '{step}': nothing changed" in output
+
+
+def test_a_change_in_what_the_converters_share_converts_again(trained):
+    with (trained / "scripts" / "corpora" / "text_files.py").open("a", encoding="utf8") as file:
+        file.write("# changed\n")
+    # The documents are the same as before, so that nothing is trained again.
+    for step, skipped in (("pos-convert", False), ("reviews-convert", False), ("pos-train", True)):
+        code, output = run(trained, step, "--vars.max_steps", "1")
+        assert code == 0, output
+        assert (f"Skipping '{step}': nothing changed" in output) == skipped
+
+
+def test_steps_depend_on_what_they_read_and_name_what_they_write(project):
+    made = set()
+    for command in load_project_config(project)["commands"]:
+        assert command["help"]
+        read, written = command.get("deps", []), command.get("outputs", [])
+        assert {path for path in read if path.startswith(("corpus/", "training/"))} <= made, command["name"]
+        made.update(written)
+        for word in " ".join(command["script"]).split():
+            if "/" in word:
+                named = [path for path in (*read, *written) if path == word or path.startswith(f"{word}/")]
+                assert named, (command["name"], word)
 
 
 @pytest.mark.parametrize("package, pipe", [("en_rnn_pos", "tagger"), ("en_rnn_reviews", "textcat")])
