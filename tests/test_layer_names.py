@@ -6,13 +6,13 @@ import spacy
 from numpy.testing import assert_allclose
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy_rnn.rendering import render_states
 from thinc.api import Linear, Model, chain, fix_random_seed, softmax_activation, with_array
 from typer.testing import CliRunner
 
 from spacy_rnn.cli.app import rnn_cli
 from spacy_rnn.interop import convert_pipeline
 from spacy_rnn.layers import RowWise, declare
+from spacy_rnn.pages import render_states
 
 NAMES = [
     *("rnn", "crf", "truncate", "list2ragged_host", "ragged2list", "softmax", "pool", "char_embed", "rnn_embed"),

@@ -5,7 +5,7 @@ from typing import Optional, Tuple
 import numpy
 
 from ..native import library
-from ..recurrence.cpu import is_available, is_float32, whole
+from ..recurrence.engines.cpu import is_available, is_float32, whole
 from .interface import Array, Crf, CrfEngine, PathSums
 
 

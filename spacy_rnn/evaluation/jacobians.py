@@ -8,11 +8,10 @@ difficult"; Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recur
 from typing import NamedTuple, Sequence, Tuple, cast
 
 import numpy
-from thinc.api import Model, NumpyOps, fix_random_seed, set_dropout_rate, to_numpy
+from thinc.api import Model, NumpyOps, fix_random_seed, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from ..layers import begin_scan, build_rnn
-from ..pipeline.pipe import OWN_RATES
+from ..layers import begin_scan, build_rnn, drop_nothing
 
 # Outputs whose gradients are found in one backward sweep.
 CHUNK = 64
@@ -146,7 +145,7 @@ def _without_dropout(rnn: Model, rows: numpy.ndarray) -> Model:
     if numpy.ndim(rows) != 2 or not len(rows):
         raise ValueError(f"expected the rows of a sequence, [T, nI] with T of at least 1, got an array {numpy.shape(rows)}")
     copy = rnn.copy()
-    set_dropout_rate(copy, 0.0, attrs=OWN_RATES)
+    drop_nothing(copy)
     return copy
 
 

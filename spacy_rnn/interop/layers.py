@@ -1,6 +1,7 @@
 """The weights of `torch.nn.LSTM`, `GRU` and `RNN` in layers of this package, and back."""
 
-from typing import Any, Dict, Optional, Tuple, cast
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, Optional, Tuple, cast
 
 import numpy
 from thinc.api import Model, to_numpy
@@ -53,9 +54,10 @@ def load_torch(model: Model[Ragged, Ragged], module: Any) -> None:
         names = ("cell", "depth", "bidirectional", "nI", "nO")
         wrong = [f"{n} is {h!r} and not {m!r}" for n, h, m in zip(names, has, needs, strict=True) if h != m]
         raise ValueError(f"the weights do not fit the layer, whose {', '.join(wrong)}")
-    for direction, suffix in zip(model.layers, _suffixes(module), strict=True):
-        for name, array in _import(cell, _read(module, suffix), nH).items():
-            direction.set_param(name, cast(FloatsXd, model.ops.asarray(cast(Any, array))))
+    with _current_weights(module):
+        for direction, suffix in zip(model.layers, _suffixes(module), strict=True):
+            for name, array in _import(cell, _read(module, suffix), nH).items():
+                direction.set_param(name, cast(FloatsXd, model.ops.asarray(cast(Any, array))))
 
 
 def to_torch(model: Model[Ragged, Ragged]) -> Any:
@@ -117,6 +119,24 @@ def _export(cell: str, params: Dict[str, numpy.ndarray], nH: int) -> Dict[str, n
         bias_hh[2 * nH :] = params["bR"]
     arrays = {"weight_ih": params["W"], "weight_hh": params["R"], "bias_ih": params["b"], "bias_hh": bias_hh}
     return {name: numpy.array(array) for name, array in arrays.items()}
+
+
+@contextmanager
+def _current_weights(module: Any) -> Iterator[None]:
+    """Let the weights of a module be those that its next forward pass would use in evaluation. Where torch computes them from
+    other parameters (weight and spectral norm, pruning), they are otherwise those of its last one."""
+    torch = _import_torch()
+    was_training = module.training
+    # In training, spectral norm takes a step with every look at a weight.
+    module.eval()
+    try:
+        with torch.no_grad():
+            for hook in module._forward_pre_hooks.values():
+                if type(hook).__module__.startswith("torch.nn.utils."):
+                    hook(module, ())
+            yield
+    finally:
+        module.train(was_training)
 
 
 def _read(module: Any, suffix: str) -> Dict[str, numpy.ndarray]:

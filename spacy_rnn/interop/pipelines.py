@@ -46,7 +46,7 @@ def convert_pipeline(nlp: Language, to: str = "spacy_rnn") -> Language:
     """
     old, new = _names(to)
     copy = load_model_from_config(nlp.config.copy(), meta=nlp.meta).from_bytes(nlp.to_bytes())
-    n_converted = sum([_convert_component(copy, name, old, new) for name in copy.component_names])
+    n_converted = sum(_convert_component(copy, name, old, new) for name in copy.component_names)
     if not n_converted:
         components = ", ".join(nlp.component_names) or "none"
         raise ValueError(f"no component of the pipeline has an encoder {old}; its components: {components}")

@@ -14,7 +14,7 @@ from .output.softmax import build_softmax
 from .parameters import count_parameters, summary
 from .plain.convolution import build_convolution
 from .plain.cpu_only import on_cpu
-from .plain.dropout import build_dropout, check_rate
+from .plain.dropout import build_dropout, check_rate, drop_nothing
 from .plain.filled_texts import on_filled_texts
 from .plain.highway import build_highway
 from .plain.ngram_dropout import build_ngram_dropout
@@ -30,6 +30,7 @@ from .recurrent.scanning import begin_scan, initial_state, scan
 from .recurrent.session import RnnSession
 from .recurrent.stack import require_weights
 from .row_wise import find_mixing
+from .saved import Saved
 
 declare_foreign()
 
@@ -40,6 +41,7 @@ __all__ = [
     "Recurrent",
     "RnnSession",
     "RowWise",
+    "Saved",
     "Truncates",
     "attention_weights",
     "begin_scan",
@@ -66,6 +68,7 @@ __all__ = [
     "crf_log_likelihood",
     "crf_marginals",
     "declare",
+    "drop_nothing",
     "embed_rows",
     "find_mixing",
     "initial_state",

@@ -7,10 +7,11 @@ It keeps the function under a private name, `Model._func`, and this is the only 
 
 import copy
 import sys
+from collections.abc import Hashable
 from dataclasses import dataclass
 from inspect import getclosurevars
 from types import FunctionType
-from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -113,6 +114,16 @@ class Truncates:
 
 
 @dataclass(frozen=True)
+class Drops:
+    """Drop values in training, at rates that belong to the architecture.
+
+    rates (Tuple[str, ...]): The attributes that they are in.
+    """
+
+    rates: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class IsCrf:
     """Be a conditional random field over the scores that the layer gives."""
 
@@ -181,6 +192,15 @@ def find_all(model: Model, kind: type) -> List[Model]:
     return [node for node in model.walk(order="dfs_pre") if find(node, kind)]
 
 
+def package_of(model: Model) -> str:
+    """Say whose a layer is.
+
+    model (Model): Any layer.
+    RETURNS (str): The package that its forward function is defined in, e.g. "thinc"; "" if that is not known.
+    """
+    return (getattr(_forward_of(model), "__module__", None) or "").partition(".")[0]
+
+
 def with_forwards(model: Model, choose: Callable[[Model], Optional[Callable]]) -> Model:
     """Give a model that computes as another one does, but with other forward functions in some of its layers. The two share
     parameters, gradients and attributes; the model itself stays as it is.
@@ -221,11 +241,11 @@ def _forward_of(model: Model) -> Callable:
 def _capabilities_of(forward: Callable) -> Mapping[type, Any]:
     if not isinstance(forward, Hashable):
         return {}
-    declared = _declared.get(forward)
-    if declared is None:
+    if forward not in _declared:
         module, name = getattr(forward, "__module__", None), getattr(forward, "__qualname__", None)
-        declared = _declared_by_name.get(f"{module}.{name}", {})
+        declared = _declared_by_name.get(f"{module}.{name}")
         # A function that wraps another one (`functools.wraps`) has its name.
-        if declared and getattr(sys.modules.get(str(module)), str(name), None) is not forward:
+        if declared is None or getattr(sys.modules.get(str(module)), str(name), None) is not forward:
             return {}
-    return declared
+        _declared[forward] = declared
+    return _declared[forward]

@@ -16,6 +16,7 @@ from .capabilities import (
     SplitsRows,
     declare_by_name,
 )
+from .saved import FOREIGN_WEIGHTS
 
 # Modules of `thinc.layers`. Containers treat rows by themselves if the layers in them do.
 _ROW_WISE = """
@@ -52,3 +53,5 @@ def declare_foreign() -> None:
         declare_by_name(f"thinc.layers.{name}.forward", RowWise())
     for name, capabilities in _OTHERS.items():
         declare_by_name(f"{name}.forward", *capabilities)
+    for name, saved in FOREIGN_WEIGHTS.items():
+        declare_by_name(f"{name}.forward", saved)

@@ -1,7 +1,7 @@
 """Text classification: a text's tokens, pooled to one vector, and a dense output."""
 
 from functools import partial
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Union, cast
 
 import numpy
 from spacy.ml.models.textcat import resize_and_set_ref
@@ -21,12 +21,20 @@ from thinc.api import (
 )
 from thinc.layers.chain import init as init_chain
 from thinc.layers.resizable import resize_linear_weighted
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ints1d, Ragged
 
-from ..layers import attention_weights, build_dropout, build_list2ragged, build_pool, build_softmax, on_filled_texts
+from ..layers import (
+    attention_weights,
+    build_dropout,
+    build_list2ragged,
+    build_pool,
+    build_softmax,
+    join_rows,
+    on_filled_texts,
+)
 from ..layers.capabilities import GivesProbabilities, Pools, Recurrent, find, find_all
 from .encoder import build_cnn
-from .tok2vec import build_tok2vec
+from .tok2vec import allow_truncation, build_tok2vec
 
 # The most that the probability of a class can be that was just added to a trained exclusive model.
 NEW_CLASS_PROBABILITY = 1e-6
@@ -74,6 +82,7 @@ def build_textcat(
         layers.append(Logistic())
     model: Model[List[Doc], Floats2d] = chain(*layers)
     model.init = init
+    allow_truncation(tok2vec)
     if nO is not None:
         model.set_dim("nO", nO)
     model.set_ref("tok2vec", tok2vec)
@@ -194,8 +203,11 @@ def attend(model: Model[List[Doc], Floats2d], docs: List[Doc]) -> List[numpy.nda
     filled = [(doc, shares) for doc, shares in zip(docs, attention, strict=True) if len(doc)]
     if filled:
         vectors = model.get_ref("tok2vec").predict([doc for doc, _ in filled])
-        weights = to_numpy(attention_weights(model.get_ref("pool"), build_list2ragged().predict(vectors)))
-        ends = numpy.cumsum([len(rows) for rows in vectors])
+        lengths = numpy.asarray([len(rows) for rows in vectors], dtype="int32")
+        # No layer is made for it: Thinc takes a lock then, which would survive a fork.
+        joined = Ragged(join_rows(model.ops, vectors), cast(Ints1d, lengths))
+        weights = to_numpy(attention_weights(model.get_ref("pool"), joined))
+        ends = numpy.cumsum(lengths)
         for (_, shares), read in zip(filled, numpy.split(weights, ends[:-1]), strict=True):
             shares[: len(read)] = read
     return attention

@@ -6,7 +6,7 @@ import numpy
 from markupsafe import Markup
 from spacy.tokens import Doc, Token
 
-from ..pipeline.attention import read_attention
+from ..pipeline.annotation.attention import read_attention
 from .environment import render
 from .pictures import as_docs, is_right_to_left, likeliest, publish, shade
 

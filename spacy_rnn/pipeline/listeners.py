@@ -1,7 +1,7 @@
-"""Which shared encoder a component listens to."""
+"""Which shared encoder a component listens to, and whether it can."""
 
 from itertools import takewhile
-from typing import Optional
+from typing import Optional, Set
 
 from spacy.language import Language
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
@@ -25,10 +25,34 @@ def find_shared_encoder(nlp: Language, name: str, *, include_disabled: bool = Fa
     model = getattr(nlp.get_pipe(name), "model", None)
     if not isinstance(model, Model):
         return None
-    names = {node.upstream_name for node in model.walk() if isinstance(node, Tok2VecListener)}
+    names = _upstream_names(model)
     found = None
     for each, component in takewhile(lambda named: named[0] != name, nlp.components):
         counts = include_disabled or each not in nlp.disabled
         if counts and isinstance(component, Tok2Vec) and names & {"*", each}:
             found = component
     return found
+
+
+def require_whole_texts(nlp: Language, name: str, model: Model) -> None:
+    """Refuse a component that listens to an encoder which leaves tokens out: spaCy keeps a vector for each token of a text.
+
+    nlp (Language): The pipeline, which the component may not be part of yet.
+    name (str): The component's name.
+    model (Model): Its model.
+    RAISES (ValueError): If there is a `spacy_rnn.Truncate.v1` in the encoder.
+    """
+    # Imported here because importing a factory must stay cheap.
+    from ..layers.capabilities import Truncates, find_all
+
+    names = _upstream_names(model)
+    for each, component in takewhile(lambda named: named[0] != name, nlp.components):
+        if isinstance(component, Tok2Vec) and names & {"*", each} and find_all(component.model, Truncates):
+            raise ValueError(
+                f"'{name}' listens to '{each}', which leaves tokens out by spacy_rnn.Truncate.v1, but a shared encoder has to "
+                f"give a vector for each token: take the layer out of '{each}', or give a text categorizer an encoder of its own"
+            )
+
+
+def _upstream_names(model: Model) -> Set[str]:
+    return {node.upstream_name for node in model.walk() if isinstance(node, Tok2VecListener)}

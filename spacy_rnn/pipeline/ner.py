@@ -12,9 +12,10 @@ from spacy.vocab import Vocab
 from thinc.api import Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
+from .annotation.entities import OUTSIDE, entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
 from .defaults import tok2vec_config
-from .entities import OUTSIDE, entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
 from .heads import Gold
+from .listeners import require_whole_texts
 from .pipe import require_initialized
 from .sequence import SequencePipe
 
@@ -50,6 +51,7 @@ def make_rnn_ner(
     scorer (Optional[Callable]): The scoring method.
     RETURNS (RNNEntityRecognizer): The component.
     """
+    require_whole_texts(nlp, name, model)
     return RNNEntityRecognizer(nlp.vocab, model, name, scorer=scorer)
 
 
@@ -73,7 +75,7 @@ class RNNEntityRecognizer(SequencePipe):
         scorer (Optional[Callable]): The scoring method.
         RAISES (ValueError): If the model is a CRF without the constraints "BILUO".
         """
-        super().__init__(vocab, model, name, labels=[])
+        super().__init__(vocab, model, name, labels=[], all_labels=False)
         self.scorer = scorer
         self._rehearsal_model = None
         self.set_head(True, model, "BILUO")
@@ -85,6 +87,11 @@ class RNNEntityRecognizer(SequencePipe):
         RETURNS (Tuple[str, ...]): Sorted.
         """
         return tuple(sorted(self.cfg["labels"]))
+
+    @property
+    def score_names(self) -> Sequence[str]:
+        """RETURNS (Sequence[str]): What the scores of the model are those of: "O", "B-X", "I-X", and so on."""
+        return entity_labels(self.labels).names
 
     @property
     def label_data(self) -> Tuple[str, ...]:
@@ -140,7 +147,7 @@ class RNNEntityRecognizer(SequencePipe):
         for label in found:
             self.add_label(label)
         self._require_labels()
-        self.initialize_model(get_examples, entity_labels(self.labels).names)
+        self.initialize_model(get_examples, nlp, entity_labels(self.labels).names)
 
     def predict(self, docs: Iterable[Doc]) -> List[Ints1d]:
         """Predict the labels of a batch. Entities that have been set in a text, and tokens that have been blocked, are kept.

@@ -2,16 +2,20 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Union
 
+import srsly
 from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.api import Model, Optimizer
 
-# The attributes in which layers keep the dropout rates that belong to the architecture.
-OWN_RATES = ["dropout", "recurrent_dropout", "rate", "word_dropout"]
+from .settings import check_settings
+from .weights import load_weights
+
+# What a component saves besides the vocabulary that it shares.
+PARTS = ("cfg", "model")
 
 
 class RNNPipe(TrainablePipe):
@@ -82,8 +86,11 @@ class RNNPipe(TrainablePipe):
         **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
         RETURNS (Dict[str, float]): The losses.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers import drop_nothing
+
         if self._rehearsal_model is not None:
-            set_dropout_rate(self._rehearsal_model, 0.0, attrs=OWN_RATES)
+            drop_nothing(self._rehearsal_model)
         return super().rehearse(examples, **settings)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "RNNPipe":
@@ -95,18 +102,14 @@ class RNNPipe(TrainablePipe):
         RAISES (FileNotFoundError): If a file is missing.
         RAISES (ValueError): If a file is damaged, or was saved under another config.
         """
-        for part in ("cfg", "model"):
-            if part not in exclude and not (Path(path) / part).exists():
-                raise FileNotFoundError(f"'{self.name}' could not be loaded: {Path(path) / part} is missing")
-        expected = _recurrent_cells(self.model)
-        try:
-            super().from_disk(path, exclude=exclude)
-        except ValueError as error:
-            raise ValueError(
-                f"'{self.name}' could not be loaded from {path}: {error}. The directory is damaged, or was saved under another "
-                "config"
-            ) from error
-        _require_cells(self.name, expected, self.model)
+        folder, exclude = Path(path), list(exclude)
+        files = {part: folder / part for part in PARTS if part not in exclude}
+        for file in files.values():
+            if not file.exists():
+                raise FileNotFoundError(f"'{self.name}' could not be loaded: {file} is missing")
+        with name_source(self.name, folder / "vocab"):
+            super().from_disk(path, exclude=[*exclude, *PARTS])
+        self._load({part: file.read_bytes() for part, file in files.items()}, files)
         return self
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "RNNPipe":
@@ -115,12 +118,70 @@ class RNNPipe(TrainablePipe):
         bytes_data (bytes): What `to_bytes` has made.
         exclude (Iterable[str]): Names of what is left out.
         RETURNS (RNNPipe): The component.
-        RAISES (ValueError): If the bytes were made under another config.
+        RAISES (ValueError): If the bytes are damaged, or were made under another config.
         """
-        expected = _recurrent_cells(self.model)
-        super().from_bytes(bytes_data, exclude=exclude)
-        _require_cells(self.name, expected, self.model)
+        exclude = list(exclude)
+        with name_source(self.name, "bytes"):
+            super().from_bytes(bytes_data, exclude=[*exclude, *PARTS])
+            saved = srsly.msgpack_loads(bytes_data)
+            data = {part: saved[part] for part in PARTS if part not in exclude}
+        self._load(data, dict.fromkeys(PARTS, "bytes"))
         return self
+
+    def _load(self, data: Mapping[str, bytes], sources: Mapping[str, Union[str, Path]]) -> None:
+        """Load settings and weights, as far as they are given, and refuse those that do not go with the config."""
+        settings: Dict[str, Any] = {}
+        if "cfg" in data:
+            with name_source(self.name, sources["cfg"]):
+                settings = srsly.json_loads(data["cfg"])
+                self.check_settings(settings)
+        if "model" in data:
+            with name_source(self.name, sources["model"]):
+                load_weights(self.model, data["model"])
+        self.cfg.update(settings)
+        if "cfg" in data and "model" in data:
+            with name_source(self.name, " and ".join(dict.fromkeys(str(sources[part]) for part in PARTS))):
+                self.check_labels()
+
+    def check_settings(self, settings: Any) -> None:
+        """Refuse settings that do not go with the component.
+
+        settings (Any): What its file holds.
+        RAISES (ValueError): If they are not those of the component, or one of them has a value that it cannot have.
+        """
+        check_settings(settings, self.cfg)
+
+    def check_labels(self) -> None:
+        """Refuse labels that do not go with the model.
+
+        RAISES (ValueError): If there are not as many as the model gives scores.
+        """
+        n_labels, nO = self.count_scores(), self.model.maybe_get_dim("nO")
+        if nO is not None and nO != n_labels:
+            raise ValueError(f"its labels need {n_labels} scores, but the model gives {nO}")
+
+    def count_scores(self) -> int:
+        """RETURNS (int): How many scores the model gives for the labels that there are."""
+        return len(self.labels)
+
+
+@contextmanager
+def name_source(name: str, source: Union[str, Path]) -> Iterator[None]:
+    """Say what could not be loaded, whatever went wrong inside a `with` block: reading damaged data can raise anything.
+
+    name (str): The component's name.
+    source (Union[str, Path]): Where the data comes from.
+    RAISES (ValueError): If anything was raised but an error of the operating system.
+    """
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        what = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise ValueError(
+            f"'{name}' could not be loaded from {source}: {what}. It is damaged, or was saved under another config"
+        ) from error
 
 
 @contextmanager
@@ -163,21 +224,6 @@ def _use_engine_products(model: Model) -> None:
     from ..layers import use_engine_products
 
     use_engine_products(model)
-
-
-def _recurrent_cells(model: Model) -> List[str]:
-    # Imported here because importing a factory must stay cheap.
-    from ..layers.capabilities import IsRnn, find_all
-
-    return [node.attrs["cell"] for node in find_all(model, IsRnn)]
-
-
-def _require_cells(name: str, expected: List[str], model: Model) -> None:
-    found = _recurrent_cells(model)
-    if found != expected:
-        raise ValueError(
-            f"'{name}' could not be loaded: the config asks for cells {expected}, but the weights are those of {found}"
-        )
 
 
 def learn_vocabularies(model: Model, get_examples: Callable[[], Iterable[Example]]) -> None:

@@ -2,10 +2,10 @@
 
 import math
 from itertools import islice
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from spacy.errors import Errors
+from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
@@ -13,9 +13,10 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from .heads import Gold, constraints_of, make_head
-from .pipe import OWN_RATES, RNNPipe, learn_vocabularies
+from .listeners import require_whole_texts
+from .pipe import RNNPipe, learn_vocabularies
 
-_HeadSettings = Tuple[bool, Optional[str]]
+_ALLOWED = ("allowed_start", "allowed_transitions", "allowed_end")
 
 
 class SequencePipe(RNNPipe):
@@ -27,8 +28,16 @@ class SequencePipe(RNNPipe):
         use_crf (bool): Whether that is a conditional random field.
         model (Model[List[Doc], List[Floats2d]]): The model.
         constraints (Optional[str]): As in `spacy_rnn.CRF.v1`.
-        RAISES (ValueError): If the model or the constraints do not go with it.
+        RAISES (ValueError): If the model leaves tokens out, or the model or the constraints do not go with it.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers.capabilities import Truncates, find_all
+
+        if find_all(model, Truncates):
+            raise ValueError(
+                f"'{self.name}' labels every token, but its model leaves tokens out by spacy_rnn.Truncate.v1: take that layer "
+                "out of the encoder"
+            )
         self.head, self.model = make_head(use_crf, model, self.name, constraints)
         self.cfg["use_crf"] = use_crf
 
@@ -115,6 +124,9 @@ class SequencePipe(RNNPipe):
         **settings (Any): Without effect, as in spaCy.
         RETURNS (Dict[str, float]): The losses.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers import drop_nothing
+
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         validate_examples(examples, f"{type(self).__name__}.rehearse")
@@ -125,7 +137,7 @@ class SequencePipe(RNNPipe):
         self.prepare_update()
         set_dropout_rate(self.model, drop)
         set_dropout_rate(teacher, 0.0)
-        set_dropout_rate(teacher, 0.0, attrs=OWN_RATES)
+        drop_nothing(teacher)
         scores, backprop = self.model.begin_update(docs)
         teacher_scores, _ = teacher.begin_update(docs)
         loss, d_scores = self.head.rehearsal_loss(self.model, scores, teacher, teacher_scores)
@@ -135,68 +147,62 @@ class SequencePipe(RNNPipe):
         losses[self.name] += loss
         return losses
 
-    def initialize_model(self, get_examples: Callable[[], Iterable[Example]], labels: Sequence[str]) -> None:
+    def initialize_model(
+        self, get_examples: Callable[[], Iterable[Example]], nlp: Optional[Language], labels: Sequence[str]
+    ) -> None:
         """Allocate the model.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
+        nlp (Optional[Language]): The pipeline.
         labels (Sequence[str]): What the scores are those of.
-        RAISES (ValueError): If there are no examples, the model leaves tokens out, or constraints do not know a label.
+        RAISES (ValueError): If there are no examples, a shared encoder leaves tokens out, or constraints do not know a label.
         """
-        # Imported here because importing a factory must stay cheap.
-        from ..layers.capabilities import Truncates, find_all
-
-        if find_all(self.model, Truncates):
-            raise ValueError(f"'{self.name}' labels every token, so spacy_rnn.Truncate.v1 cannot be part of its model")
+        if nlp is not None:
+            require_whole_texts(nlp, self.name, self.model)
         docs = [example.x for example in islice(get_examples(), 10)]
         if not docs:
             raise ValueError(Errors.E923.format(name=self.name))
+        if not any(len(doc) for doc in docs):
+            # Not every embedding tells its width when there are no tokens at all.
+            docs += [example.x for example in islice((example for example in get_examples() if len(example.x)), 1)]
         self.head.set_labels(self.model, labels)
         self.model.initialize(X=docs, Y=[self.model.ops.alloc2f(len(doc), len(labels)) for doc in docs])
         learn_vocabularies(self.model, get_examples)
 
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "SequencePipe":
-        """Load the component from a directory.
+    def check_settings(self, settings: Any) -> None:
+        """Refuse settings that do not go with the component.
 
-        path (Union[str, Path]): The directory.
-        exclude (Iterable[str]): Names of what is left out.
-        RETURNS (SequencePipe): The component.
-        RAISES (FileNotFoundError): If a file is missing.
-        RAISES (ValueError): If a file is damaged, or was saved under another config, e.g. another use_crf.
+        settings (Any): What its file holds.
+        RAISES (ValueError): If they are not those of the component, e.g. another use_crf, or one of them has a value that it
+            cannot have.
         """
-        expected = self._head_settings()
-        try:
-            super().from_disk(path, exclude=exclude)
-        except ValueError as error:
-            self._require_head(expected, error)
-            raise
-        self._require_head(expected, None)
-        return self
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "SequencePipe":
-        """Load the component from bytes.
-
-        bytes_data (bytes): What `to_bytes` has made.
-        exclude (Iterable[str]): Names of what is left out.
-        RETURNS (SequencePipe): The component.
-        RAISES (ValueError): If the bytes were made under another config, e.g. another use_crf.
-        """
-        expected = self._head_settings()
-        try:
-            super().from_bytes(bytes_data, exclude=exclude)
-        except ValueError as error:
-            self._require_head(expected, error)
-            raise
-        self._require_head(expected, None)
-        return self
-
-    def _head_settings(self) -> _HeadSettings:
-        return self.cfg["use_crf"], constraints_of(self.model)
-
-    def _require_head(self, expected: _HeadSettings, error: Optional[Exception]) -> None:
-        found = self._head_settings()
-        if found != expected:
-            asked, saved = (f"use_crf = {str(crf).lower()} and constraints = {rules!r}" for crf, rules in (expected, found))
+        super().check_settings(settings)
+        found = settings.get("use_crf", self.cfg["use_crf"])
+        if found != self.cfg["use_crf"]:
+            asked, saved = (f"use_crf = {str(use_crf).lower()}" for use_crf in (self.cfg["use_crf"], found))
             raise ValueError(
-                f"'{self.name}' could not be loaded: the config has {asked}, but the weights were saved with {saved}. Load them "
-                "with the config that they were saved with, or train anew"
-            ) from error
+                f"the config has {asked}, but the weights were saved with {saved}. Load them with the config that they were "
+                "saved with, or train anew"
+            )
+
+    def check_labels(self) -> None:
+        """Refuse labels that do not go with the model.
+
+        RAISES (ValueError): If there are not as many as the model gives scores, or constraints are not those of the labels.
+        """
+        super().check_labels()
+        if constraints_of(self.model) is None or self.model.attrs["allowed_start"] is None:
+            return
+        saved = {name: self.model.attrs[name] for name in _ALLOWED}
+        self.head.set_labels(self.model, self.score_names)
+        if any((saved[name] != self.model.attrs[name]).any() for name in _ALLOWED):
+            raise ValueError("the labels that constraints allow after each other are not those of its labels")
+
+    @property
+    def score_names(self) -> Sequence[str]:
+        """RETURNS (Sequence[str]): What the scores of the model are those of."""
+        return self.labels
+
+    def count_scores(self) -> int:
+        """RETURNS (int): How many scores the model gives for the labels that there are."""
+        return len(self.score_names)

@@ -15,11 +15,12 @@ from spacy.vocab import Vocab
 from thinc.api import Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
+from .annotation.gold import gold_keys, gold_strings, label_keys, targets
+from .annotation.probabilities import register_extensions, store_probabilities
 from .defaults import tok2vec_config
-from .gold import gold_keys, gold_strings, label_keys, targets
 from .heads import Gold, constraints_of
+from .listeners import require_whole_texts
 from .pipe import require_initialized
-from .probabilities import register_extensions, store_probabilities
 from .sequence import SequencePipe
 
 # The 17 tags of Universal Dependencies 2, and spaCy's SPACE; CONJ was of version 1, EOL has no use.
@@ -178,7 +179,11 @@ class RNNTagger(SequencePipe, Tagger):
         if not filled:
             return
         # One column of a matrix is what Doc.from_array reads fastest.
-        keys = self._label_keys()[numpy.concatenate([tag_ids for _, tag_ids in filled])].reshape(-1, 1)
+        for vocab in {id(doc.vocab): doc.vocab for doc, _ in filled}.values():
+            self._add_labels(vocab)
+        keys = numpy.asarray(label_keys(self.labels), dtype="uint64")[
+            numpy.concatenate([tag_ids for _, tag_ids in filled])
+        ].reshape(-1, 1)
         attr = IDS[self.attr]
         for (doc, _), values in zip(filled, split_array(keys, [len(tag_ids) for _, tag_ids in filled]), strict=True):
             if not self.cfg["overwrite"] and doc.has_annotation(attr):
@@ -276,7 +281,7 @@ class RNNTagger(SequencePipe, Tagger):
         for label in found:
             self.add_label(label)
         self._require_labels()
-        self.initialize_model(get_examples, self.labels)
+        self.initialize_model(get_examples, nlp, self.labels)
 
     def add_label(self, label: str) -> int:
         """Add a label.
@@ -286,12 +291,29 @@ class RNNTagger(SequencePipe, Tagger):
         RAISES (ValueError): If the label is no string, or no universal tag although the component predicts `token.pos`; or once
             the model has been initialized.
         """
+        self._require_universal(label)
+        return super().add_label(label)
+
+    def check_settings(self, settings: Any) -> None:
+        """Refuse settings that do not go with the component.
+
+        settings (Any): What its file holds.
+        RAISES (ValueError): If they are not those of the component, one of them has a value that it cannot have, or a label of
+            `rnn_pos_tagger` is no universal tag.
+        """
+        super().check_settings(settings)
+        for label in settings.get("labels", ()):
+            self._require_universal(label)
+        smoothing = settings.get("label_smoothing", 0.0)
+        if not 0.0 <= smoothing < 0.5:
+            raise ValueError(f"label_smoothing must be at least 0 and below 0.5, got {smoothing}")
+
+    def _require_universal(self, label: str) -> None:
         if self.attr == "POS" and label not in UNIVERSAL_POS:
             raise ValueError(
                 f"'{self.name}' predicts token.pos, so its labels are universal part-of-speech tags, but it was given {label!r}; "
                 f"expected one of {', '.join(UNIVERSAL_POS)}. Use rnn_tagger for other tag sets"
             )
-        return super().add_label(label)
 
     def _gold_labels(self, examples: Iterable[Example]) -> List[str]:
         return sorted({self._without_prefix(label) for label in gold_strings(examples, self.attr).values()} - {""})
@@ -299,14 +321,13 @@ class RNNTagger(SequencePipe, Tagger):
     def _without_prefix(self, label: str) -> str:
         return label.removeprefix(self.cfg["neg_prefix"])
 
-    def _label_keys(self) -> numpy.ndarray:
-        """Give the values [labels] that a Doc stores for the labels."""
-        keys, strings = label_keys(self.labels), self.vocab.strings
-        # A vocabulary that was loaded later may lack them; to add them whenever they are written takes longer than to look.
-        if not all(key in strings for key in keys):
+    def _add_labels(self, vocab: Vocab) -> None:
+        """Let a vocabulary know the labels: one that was loaded later, or is that of other texts, may lack them."""
+        # To add them whenever they are written takes longer than to look.
+        strings = cast(Any, vocab.strings)
+        if not all(key in strings for key in label_keys(self.labels)):
             for label in self.labels:
                 strings.add(label)
-        return numpy.asarray(keys, dtype="uint64")
 
     def _targets(self, keys: List[int], examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """Give the probabilities [K, labels] of K gold values, and which of them are known [K, labels]."""
@@ -368,6 +389,7 @@ def _factory(name: str, attr: str) -> Callable:
         RETURNS (RNNTagger): The component.
         RAISES (ValueError): If label_smoothing is out of its range, or the model, use_crf and constraints do not go together.
         """
+        require_whole_texts(nlp, name, model)
         return RNNTagger(
             nlp.vocab,
             model,

@@ -1,6 +1,7 @@
 """Text classification: `rnn_textcat` for exclusive classes, `rnn_textcat_multilabel` for any number of them."""
 
-from typing import Callable, Dict, Iterable, List, Optional, Tuple
+import math
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
 from spacy.errors import Errors
@@ -13,9 +14,9 @@ from spacy.vocab import Vocab
 from thinc.api import Model, to_numpy
 from thinc.types import Floats2d
 
-from .attention import register_attention, write_attention
+from .annotation.attention import register_attention, write_attention
 from .defaults import tok2vec_config
-from .listeners import find_shared_encoder
+from .listeners import find_shared_encoder, require_whole_texts
 from .pipe import RNNPipe, learn_vocabularies, require_initialized
 
 DEFAULT_MODEL = {
@@ -70,10 +71,11 @@ def make_rnn_textcat(
         averaged over the classes matters, or where later texts are of other classes than the training texts are. None if all
         texts count the same.
     scorer (Optional[Callable]): The scoring method.
-    store_attention (bool): Whether texts get `doc._.rnn_attention`: float32 [n], how much each token counted; it sums to 1.
+    store_attention (bool): Whether texts get `doc._.rnn_attention`: [n], how much each token counted; it sums to 1.
     RETURNS (RNNTextCategorizer): The component.
     RAISES (ValueError): If class_weight is unknown.
     """
+    require_whole_texts(nlp, name, model)
     return RNNTextCategorizer(
         nlp.vocab,
         model,
@@ -111,9 +113,10 @@ def make_rnn_textcat_multilabel(
     model (Model[List[Doc], Floats2d]): The model, from B texts to probabilities [B, classes].
     threshold (float): The probability from which on a class counts as true.
     scorer (Optional[Callable]): The scoring method.
-    store_attention (bool): Whether texts get `doc._.rnn_attention`: float32 [n], how much each token counted; it sums to 1.
+    store_attention (bool): Whether texts get `doc._.rnn_attention`: [n], how much each token counted; it sums to 1.
     RETURNS (RNNMultiLabelTextCategorizer): The component.
     """
+    require_whole_texts(nlp, name, model)
     return RNNMultiLabelTextCategorizer(
         nlp.vocab, model, name, threshold=threshold, scorer=scorer, store_attention=store_attention
     )
@@ -142,7 +145,12 @@ class _Categorizer(RNNPipe, TextCategorizer):
         store_attention (bool): Whether texts get `doc._.rnn_attention`.
         RAISES (ValueError): If the attention of a model without attention pooling is to be stored.
         """
+        # Imported here because importing a factory must stay cheap.
+        from ..models.tok2vec import allow_truncation
+
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
+        allow_truncation(model)
+        self.cfg["all_labels"] = False
         self.store_attention = store_attention
 
     @property
@@ -159,6 +167,22 @@ class _Categorizer(RNNPipe, TextCategorizer):
             _require_attention(self)
             register_attention()
         self._store_attention = value
+
+    def check_settings(self, settings: Any) -> None:
+        """Refuse settings that do not go with the component.
+
+        settings (Any): What its file holds.
+        RAISES (ValueError): If they are not those of the component, or one of them has a value that it cannot have.
+        """
+        super().check_settings(settings)
+        labels, positive = settings.get("labels", ()), settings.get("positive_label")
+        if positive is not None and positive not in labels:
+            raise ValueError(f"its positive_label {positive!r} is none of its labels {', '.join(labels)}")
+        if settings.get("class_weight") not in (None, "balanced"):
+            raise ValueError(f"class_weight must be null or 'balanced', got {settings['class_weight']!r}")
+        for label, weight in settings.get("weights", {}).items():
+            if label not in labels or not isinstance(weight, (int, float)) or not 0 < weight < math.inf:
+                raise ValueError(f"its weights are positive numbers of its labels, got {weight!r} for {label!r}")
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
         """Predict the class probabilities of a batch. A text's are the same alone and in any batch, also an empty text's.
@@ -370,6 +394,8 @@ def _prepare(
     labels = None if labels is None else list(labels)
     for label in labels or ():
         component.add_label(label)
+    if nlp is not None:
+        require_whole_texts(nlp, component.name, component.model)
     if nlp is not None and component.name in nlp.component_names and has_pool(component.model):
         _follow_listener(component, nlp)
     return labels

@@ -1,12 +1,12 @@
 """The mathematics of one recurrent sweep over a ragged batch: arrays in, arrays out."""
 
-from .base import BaseEngine
 from .cells import CELLS, Cell, get_cell, register_cell
 from .checkpoint import Backpropagation
-from .engines import ENGINES, known_precisions, select_engine
+from .engines.base import BaseEngine
+from .engines.registry import Engines, use_engine
+from .engines.table import ENGINES, known_precisions, select_engine
 from .interface import Backprop, Engine, Result, Session, Settings, Sweep, Tape
 from .packing import Batch, as_lengths
-from .registry import Engines, use_engine
 from .sessions import reorder, session
 from .sweeps import infer_outputs, run_sweeps, sweep
 from .threads import use_threads

@@ -4,7 +4,7 @@ from typing import Any, Dict, Optional
 
 from .cells import Array, Cell, Params, State
 from .checks import check_parameters
-from .engines import require_precision, select_engine
+from .engines.table import require_precision, select_engine
 from .interface import Session, Settings
 from .threads import allowed_threads
 

@@ -1,6 +1,6 @@
 """Recurrent sweeps over a ragged batch, on whatever engine suits their arrays."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from thinc.util import get_array_module
@@ -9,7 +9,7 @@ from . import checkpoint
 from .cells import Array, Cell, Grads, Params, State
 from .checkpoint import Backpropagation
 from .checks import check_gradients, check_sweeps
-from .engines import require_precision, select_engine
+from .engines.table import require_precision, select_engine
 from .interface import Backprop, Result, Settings, Sweep
 from .packing import Batch
 from .threads import allowed_threads
@@ -82,7 +82,7 @@ def run_sweeps(
     X, batch = sweeps[0].X, sweeps[0].batch
     engine = select_engine(sweeps[0].cell, X, sweeps[0].params)
     require_precision(engine, precision, is_train)
-    settings = Settings(is_train, precision, allowed_threads())
+    settings = _settings(is_train, precision, allowed_threads())
     execute = partial(engine.run, settings=settings)
     if not is_train:
         return execute(sweeps, False)[0], None
@@ -115,4 +115,8 @@ def infer_outputs(cell: Cell, params: Sequence[Params], X: Array, lengths: Any, 
     """
     engine = select_engine(cell, X, params[0])
     require_precision(engine, precision, is_train=False)
-    return engine.infer(cell, params, X, lengths, Settings(False, precision, allowed_threads()))
+    return engine.infer(cell, params, X, lengths, _settings(False, precision, allowed_threads()))
+
+
+# Made once: making a tuple takes a tenth of a microsecond-long call.
+_settings = cache(Settings)

@@ -27,7 +27,7 @@ def crf_decode_stream(model: Model, pieces: Iterable[Floats2d], *, lookahead: in
     waiting: List[Floats2d] = []
     for rows in pieces:
         waiting = [_joined(model, [*waiting, rows])]
-        n = len(waiting[0]) - lookahead
+        n = len(waiting[0]) - int(lookahead)
         if n > 0:
             labels = _find(model, field, last, waiting[0], at_end=False)[:n]
             last, waiting = int(labels[-1]), [waiting[0][n:]]

@@ -1,6 +1,7 @@
 """Encoders that read a sequence piece by piece, with carried state: streams, and sequences too long for memory."""
 
 from functools import partial
+from numbers import Integral
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from thinc.api import Model
@@ -64,7 +65,8 @@ def encode_stream(model: Encoder, chunks: Iterable[Floats2d], *, piece: int, loo
     """
     check_encoder(model)
     check_sizes(piece, lookahead)
-    return _encode(model, iter(chunks), piece, lookahead if reads_backward(model) else 0)
+    # Sums of NumPy's small integers overflow.
+    return _encode(model, iter(chunks), int(piece), int(lookahead) if reads_backward(model) else 0)
 
 
 def check_encoder(model: Model) -> None:
@@ -90,7 +92,7 @@ def check_sizes(piece: int, lookahead: int) -> None:
     RAISES (ValueError): If one is no whole number or too small.
     """
     for name, value, least in (("piece", piece, 1), ("lookahead", lookahead, 0)):
-        if not isinstance(value, int) or value < least:
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number, at least {least}, got {value!r}")
 
 

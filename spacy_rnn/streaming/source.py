@@ -28,6 +28,8 @@ def label_stream(
     RAISES (ValueError): If a number is out of its range, or the source holds neither words nor texts.
     """
     ahead = tagger.check_sizes(piece, lookahead)
+    # Sums of NumPy's small integers overflow.
+    piece, lookahead, ahead = int(piece), int(lookahead), int(ahead)
     words: Deque[str] = deque()
     batches = _with_words(read_batches(source, vocab, piece + ahead, piece), words)
     labels = tagger.labels(batches, piece=piece, lookahead=lookahead)
@@ -89,7 +91,8 @@ def split_doc(doc: Doc, size: int) -> Iterator[Doc]:
 def _small_items(source: Iterable[Union[str, Doc]], size: int) -> Iterator[Union[str, Doc]]:
     for item in source:
         if isinstance(item, str):
-            yield item
+            # A Doc takes no word of a class of its own, e.g. numpy.str_.
+            yield str(item)
         elif isinstance(item, Doc):
             yield from split_doc(item, size)
         else:

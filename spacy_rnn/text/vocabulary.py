@@ -79,4 +79,7 @@ def _serialize(_: Vocabulary, value: Vocabulary, name: str, model: Model) -> byt
 
 @deserialize_attr.register(Vocabulary)
 def _deserialize(_: Vocabulary, value: bytes, name: str, model: Model) -> Any:
-    return Vocabulary(srsly.msgpack_loads(value))
+    words = srsly.msgpack_loads(value)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError(f"the attribute {name} of layer {model.name!r} is not a list of words")
+    return Vocabulary(words)

@@ -9,7 +9,8 @@ from numpy.testing import assert_array_equal
 
 from spacy_rnn.crf import Crf, log_likelihood, marginals, viterbi
 from spacy_rnn.native import library
-from spacy_rnn.recurrence import cpu, use_engine
+from spacy_rnn.recurrence import use_engine
+from spacy_rnn.recurrence.engines import cpu
 
 LENGTHS = [4, 0, 1, 9, 2]
 needs_engine = pytest.mark.skipif(library is None, reason="needs the compiled engine")
@@ -74,7 +75,7 @@ def test_annotation_and_gradients_may_be_on_the_device():
 @pytest.mark.parametrize("why", ["float64", "the reference is asked for", "there is no compiled engine"])
 def test_what_the_compiled_engine_does_not_take_stays_on_the_device(why, monkeypatch):
     p = fields.draw(4, LENGTHS, dtype="float64" if why == "float64" else "float32")
-    monkeypatch.setattr("spacy_rnn.recurrence.cpu._warned", True)
+    monkeypatch.setattr("spacy_rnn.recurrence.engines.cpu._warned", True)
     if why == "there is no compiled engine":
         monkeypatch.setattr(cpu, "library", None)
     with use_engine("reference" if why == "the reference is asked for" else "auto"):

@@ -8,7 +8,8 @@ from problems import slices
 
 from spacy_rnn.crf import Crf, log_likelihood, marginals, viterbi
 from spacy_rnn.native import library
-from spacy_rnn.recurrence import cpu, use_engine
+from spacy_rnn.recurrence import use_engine
+from spacy_rnn.recurrence.engines import cpu
 
 LENGTHS = [3, 0, 1, 5, 2]
 both_dtypes = pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-10), ("float32", 1e-5)])
@@ -255,7 +256,7 @@ def test_without_the_compiled_engine_the_reference_takes_over(engine, monkeypatc
     with use_engine("reference"):
         expected = run(p)
     monkeypatch.setattr(cpu, "library", None)
-    monkeypatch.setattr("spacy_rnn.recurrence.cpu._warned", True)
+    monkeypatch.setattr("spacy_rnn.recurrence.engines.cpu._warned", True)
     for key, array in run(p).items():
         assert_array_equal(array, expected[key])
 

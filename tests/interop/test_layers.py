@@ -11,6 +11,7 @@ from spacy_rnn.interop import from_torch, load_torch, to_torch
 from spacy_rnn.layers import build_list2ragged, build_rnn, initial_state
 
 torch = pytest.importorskip("torch")
+prune = pytest.importorskip("torch.nn.utils.prune")
 
 nI, nH = 5, 4
 LENGTHS = [7, 1, 12, 3]
@@ -221,3 +222,35 @@ def test_without_torch_it_is_said_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ImportError, match="pip install torch"):
         to_torch(build_rnn(nH, nI).initialize())
+
+
+def _norm(module, name):
+    with pytest.warns(FutureWarning):
+        torch.nn.utils.weight_norm(module, name)
+
+
+REWEIGHTINGS = {
+    "weight norm, by a hook": _norm,
+    "spectral norm, by a hook": lambda module, name: torch.nn.utils.spectral_norm(module, name),
+    "pruning": lambda module, name: prune.random_unstructured(module, name, amount=0.4),
+    "weight norm": lambda module, name: torch.nn.utils.parametrizations.weight_norm(module, name),
+    "spectral norm": lambda module, name: torch.nn.utils.parametrizations.spectral_norm(module, name),
+    "orthogonal": lambda module, name: torch.nn.utils.parametrizations.orthogonal(module, name),
+}
+
+
+@pytest.mark.parametrize("is_training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("reweight", REWEIGHTINGS.values(), ids=REWEIGHTINGS)
+def test_weights_that_torch_computes_are_the_current_ones(reweight, is_training, batch):
+    module = torch.nn.LSTM(nI, nH, num_layers=2, bidirectional=True).train(is_training)
+    for name in ("weight_hh_l0", "weight_ih_l1_reverse"):
+        reweight(module, name)
+    run_alone(module, batch[0])
+    module.train(is_training)
+    with torch.no_grad():
+        for param in module.parameters():
+            param.add_(torch.randn_like(param) * 0.3)
+    # What the module gives is compared last: it would bring the weights up to date.
+    model = from_torch(module)
+    assert module.training == is_training
+    assert_same_outputs(model, module, batch)

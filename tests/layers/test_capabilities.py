@@ -15,14 +15,18 @@ from spacy_rnn.layers import (
     RowWise,
     Truncates,
     build_crf,
+    build_dropout,
     build_embed,
     build_list2ragged,
+    build_ngram_dropout,
     build_pool,
     build_rnn,
+    build_sequence_dropout,
     build_truncate,
     capabilities,
     crf_decode,
     declare,
+    drop_nothing,
     find_mixing,
     scan,
     set_precision,
@@ -124,6 +128,23 @@ def test_a_precision_is_set_in_recurrent_layers_alone():
     set_precision(chain(own, rnn), "bfloat16")
     assert own.attrs["precision"] == "of its own"
     assert rnn.attrs["precision"].value == "bfloat16"
+
+
+def test_rates_that_belong_to_the_architecture_are_those_that_layers_declare():
+    ours = [
+        build_rnn(WIDTH, WIDTH, dropout=0.1, recurrent_dropout=0.2),
+        build_dropout(0.3),
+        build_sequence_dropout(0.4),
+        build_ngram_dropout(0.5),
+        build_embed(WIDTH, word_dropout=0.6),
+    ]
+    names = ("dropout", "recurrent_dropout", "rate", "word_dropout")
+    own = Model("rnn_dropout", double, attrs=dict.fromkeys(names, 16_000))
+    model = chain(own, *ours)
+    drop_nothing(model)
+    assert own.attrs == dict.fromkeys(names, 16_000)
+    rates = [node.attrs[name] for layer in ours for node in layer.walk() for name in names if name in node.attrs]
+    assert rates == [0.0] * 6
 
 
 def test_scan_takes_recurrent_layers_alone(make_batch):

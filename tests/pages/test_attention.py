@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 
 from spacy_rnn.pages import render_attention
 from spacy_rnn.pages.pictures import shade
-from spacy_rnn.pipeline.attention import write_attention
+from spacy_rnn.pipeline.annotation.attention import write_attention
 
 HOSTILE = ["<script>alert('x')</script>", "&amp;", '"', "a>b", "\x00\x07", "\n\n ", "  ", "\t", "word\nword", "ok"]
 
@@ -32,7 +32,7 @@ def test_every_token_has_its_share(nlp, read):
     doc = nlp("A lovely warm film, and a dull one: a film as long as this has some words.")
     marks = read(render_attention(doc)).all("mark")
     assert [mark["text"].split(" ")[0] for mark in marks] == [token.text for token in doc]
-    assert [percent(mark) for mark in marks] == pytest.approx((100 * doc._.rnn_attention).tolist(), abs=0.06)
+    assert [percent(mark) for mark in marks] == pytest.approx([100 * share for share in doc._.rnn_attention], abs=0.06)
     assert sum(percent(mark) for mark in marks) == pytest.approx(100, abs=1)
 
 

@@ -60,16 +60,17 @@ def draw(kind, labels):
     return draw_gradients({label: numpy.asarray([1.0, 0.5]) for label in labels}, {"0.9^k": numpy.asarray([1.0, 0.9])})
 
 
-@pytest.mark.parametrize("label", HOSTILE, ids=ascii)
 @pytest.mark.parametrize("kind", ["confusion", "calibration", "learning curve", "gradients"])
-def test_labels_are_shown_as_they_are_or_as_what_cannot_be_shown(tmp_path, kind, label):
+def test_labels_are_shown_as_they_are_or_as_what_cannot_be_shown(tmp_path, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        save_plots({"plot": draw(kind, [label, "other"])}, tmp_path)
+        # Of so many entries a legend leaves a curve little room, and says so.
+        warnings.filterwarnings("ignore", "constrained_layout not applied")
+        save_plots({"plot": draw(kind, list(HOSTILE))}, tmp_path)
     assert (tmp_path / "plot.png").read_bytes()[1:4] == b"PNG"
     texts = texts_of(tmp_path / "plot.svg")
-    assert any(HOSTILE[label] in text for text in texts), texts
-    assert any("other" in text for text in texts)
+    for shown in HOSTILE.values():
+        assert any(shown in text for text in texts), texts
 
 
 @pytest.mark.parametrize("kind", ["calibration", "learning curve", "gradients"])

@@ -1,5 +1,6 @@
 """Whatever texts, labels and names hold, the page shows it and nothing else."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy
@@ -10,7 +11,7 @@ from spacy_rnn.evaluation import Decision, Decisions, Evaluation, Speed, Trainin
 from spacy_rnn.evaluation.decisions import CLASS, CLASSES, ENTITIES
 from spacy_rnn.evaluation.jacobians import Reach
 from spacy_rnn.pages.files import write_file
-from spacy_rnn.pages.gradients import draw_plot, render_gradients
+from spacy_rnn.pages.gradients import render_gradients
 from spacy_rnn.pages.report import Comparison, Side, draw_plots, render_report
 
 # What is written, and what is read from the page.
@@ -44,6 +45,12 @@ def make_side(name, hostile, task=CLASS, flipped=False):
     return Side(name, hostile, evaluation, summarize(evaluation), speed, log)
 
 
+@pytest.fixture(scope="module")
+def plots():
+    """(task) -> the plots of a page; what these show of labels is tested in test_plots.py."""
+    return cache(lambda task: draw_plots([make_side("", "bad", task)]))
+
+
 def check(html, hostile, tmp_path):
     write_file(tmp_path / "page.html", html)
     page = Page(tmp_path / "page.html")
@@ -56,32 +63,36 @@ def check(html, hostile, tmp_path):
 
 @pytest.mark.parametrize("task", [CLASS, CLASSES, ENTITIES], ids=lambda task: task.name)
 @pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
-def test_a_report(hostile, task, tmp_path):
-    sides = [make_side("", hostile, task)]
-    check(render_report(sides, hostile, draw_plots(sides)), hostile, tmp_path)
+def test_a_report(plots, hostile, task, tmp_path):
+    check(render_report([make_side("", hostile, task)], hostile, plots(task)), hostile, tmp_path)
+
+
+def plots_of_both(plots):
+    figures = plots(CLASS)
+    return {**figures, "confusion_a": figures["confusion"], "confusion_b": figures["confusion"]}
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
-def test_a_comparison(hostile, tmp_path):
+def test_a_comparison(plots, hostile, tmp_path):
     sides = [make_side("A", hostile), make_side("B", hostile, flipped=True)]
     differences = compare(sides[0].evaluation, sides[1].evaluation, n_samples=100)
-    page = check(render_report(sides, hostile, draw_plots(sides), Comparison(differences, 100, 0)), hostile, tmp_path)
+    page = check(render_report(sides, hostile, plots_of_both(plots), Comparison(differences, 100, 0)), hostile, tmp_path)
     assert page.tables["difference"]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
-def test_gradients(hostile, tmp_path):
+def test_gradients(plots, hostile, tmp_path):
     reaches = {hostile: Reach(numpy.asarray([1.0, 0.5]), 2.0, 1.0)}
-    html = render_gradients(reaches, hostile, draw_plot(reaches, 1), distance=1, threshold=1.0, seed=0)
+    html = render_gradients(reaches, hostile, plots(CLASS)["calibration"], distance=1, threshold=1.0, seed=0)
     check(html, hostile, tmp_path)
 
 
-def test_names_do_not_change_the_direction_of_what_follows(tmp_path):
+def test_names_do_not_change_the_direction_of_what_follows(plots):
     """Each stands in an element of its own direction, which ends what it begins."""
     name = "\u202ename"
     sides = [make_side("A", name), make_side("B", name)]
     differences = compare(sides[0].evaluation, sides[1].evaluation, n_samples=100)
-    html = render_report(sides, name, draw_plots(sides), Comparison(differences, 100, 0))
+    html = render_report(sides, name, plots_of_both(plots), Comparison(differences, 100, 0))
     body = html[html.index("</title>") :]
     assert "unicode-bidi: isolate" in html
     for before in body.split(name)[:-1]:

@@ -15,7 +15,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Adam, Config
 
-from spacy_rnn.pipeline.entities import entity_labels
+from spacy_rnn.pipeline.annotation.entities import entity_labels
 
 SENTENCES = [
     ("Anna lives in New York today", [(0, 1, "PER"), (3, 5, "LOC"), (5, 6, "DATE")]),

@@ -80,10 +80,10 @@ def test_a_pipeline_is_pickled_where_nothing_went_back(make, make_examples):
 @pytest.fixture
 def sweeps(monkeypatch):
     """References to whatever runs a sweep for training."""
-    from spacy_rnn.layers.recurrent import rnn
+    from spacy_rnn.layers.recurrent import stack
 
     alive = []
-    run = rnn.run_sweeps
+    run = stack.run_sweeps
 
     def watched(*args, **settings):
         results, backprop = run(*args, **settings)
@@ -91,7 +91,7 @@ def sweeps(monkeypatch):
             alive.append(weakref.ref(backprop))
         return results, backprop
 
-    monkeypatch.setattr(rnn, "run_sweeps", watched)
+    monkeypatch.setattr(stack, "run_sweeps", watched)
     return alive
 
 

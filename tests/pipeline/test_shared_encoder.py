@@ -60,3 +60,38 @@ def test_a_tagger_taken_out_keeps_its_tags(make_shared):
     alone = spacy.blank("en", vocab=nlp.vocab)
     alone.add_pipe("rnn_tagger", source=nlp)
     assert [[token.tag_ for token in alone(Doc(alone.vocab, words=words))] for words in WORDS] == before
+
+
+# Configs of components whose listener stands at one of two paths.
+PATHS = {
+    "rnn_ner, tagger's model": ("rnn_ner", False, "model.tok2vec"),
+    "rnn_ner, CRF": ("rnn_ner", True, "model.scores.tok2vec"),
+    "rnn_tagger, use_crf": ("rnn_tagger", False, "model.tok2vec"),
+    "rnn_tagger, CRF": ("rnn_tagger", True, "model.scores.tok2vec"),
+}
+
+
+@pytest.mark.parametrize("factory, is_crf, path", PATHS.values(), ids=PATHS)
+def test_listeners_of_fields_are_replaced(
+    factory, is_crf, path, tok2vec_config, listener_config, component_config, make_examples, learn, tmp_path, output
+):
+    config = component_config(factory, listener_config)
+    if is_crf:
+        constraints = "BILUO" if factory == "rnn_ner" else None
+        scores = config["model"]
+        config = {"model": {"@architectures": "spacy_rnn.CRF.v1", "constraints": constraints, "scores": scores}}
+    if factory == "rnn_tagger":
+        config["use_crf"] = True
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": tok2vec_config()})
+    nlp.add_pipe(factory, config=config)
+    nlp, _ = learn(nlp, make_examples(nlp), 30)
+    before = [output(nlp(Doc(nlp.vocab, words=words))) for words in WORDS]
+    wrong = {"model.tok2vec": "model.scores.tok2vec", "model.scores.tok2vec": "model.tok2vec"}[path]
+    with pytest.raises(ValueError, match="E886"):
+        nlp.replace_listeners("tok2vec", factory, [wrong])
+    nlp.replace_listeners("tok2vec", factory, [path])
+    nlp.remove_pipe("tok2vec")
+    nlp.to_disk(tmp_path)
+    for pipeline in (nlp, spacy.load(tmp_path)):
+        assert [output(pipeline(Doc(pipeline.vocab, words=words))) for words in WORDS] == before

@@ -297,6 +297,18 @@ def test_a_tagger_without_weights_is_refused():
             run()
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int8", "uint16"])
+def test_words_and_sizes_may_be_those_of_numpy(dtype, make_tagger):
+    nlp, tagger = make_tagger()
+    number = numpy.dtype(dtype).type
+    expected = list(tagger.stream(WORDS, piece=100, lookahead=100))
+    for words in (numpy.asarray(WORDS), list(numpy.asarray(WORDS)), numpy.asarray(WORDS, dtype=object)):
+        found = list(tagger.stream(words, piece=number(100), lookahead=number(100)))
+        assert found == expected and all(type(word) is str for word, _ in found)
+    doc = tagger.tag_in_pieces(Doc(nlp.vocab, words=WORDS), piece=number(100), lookahead=number(100))
+    assert [(token.text, token.tag_) for token in doc] == expected
+
+
 def test_what_is_no_stream_is_refused(forward):
     nlp, tagger = forward
     with pytest.raises(ValueError, match="single string"):
@@ -307,8 +319,9 @@ def test_what_is_no_stream_is_refused(forward):
         list(tagger.stream(list(Doc(nlp.vocab, words=WORDS))))
     with pytest.raises(ValueError, match="Doc.*str"):
         tagger.tag_in_pieces("They book a room")
-    with pytest.raises(ValueError, match="piece.*0"):
-        tagger.stream(WORDS, piece=0)
+    for piece in (0, True, 2.0, numpy.float64(2), numpy.int64(0), "2"):
+        with pytest.raises(ValueError, match="piece must be a whole number, at least 1, got"):
+            tagger.stream(WORDS, piece=piece)
     with pytest.raises(ValueError, match="lookahead.*-1"):
         tagger.tag_in_pieces(Doc(nlp.vocab, words=WORDS), lookahead=-1)
 

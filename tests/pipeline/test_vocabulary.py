@@ -73,3 +73,26 @@ def test_a_shared_model_learns_all_words_by_the_callback(
     nlp.initialize(lambda: examples)
     found = set(vectors(shared.model, nlp, OWN_WORDS))
     assert len(found) == (len(OWN_WORDS) if with_callback else 11)
+
+
+@pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat"])
+def test_texts_may_have_different_vocabularies(factory, make_nlp, output):
+    embed = {"@architectures": "spacy_rnn.CharEmbed.v1", "width": 8}
+    encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8}
+    tok2vec = {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": embed, "encode": encode}
+    if factory == "rnn_textcat":
+        model = {"@architectures": "spacy_rnn.TextCat.v1", "tok2vec": tok2vec, "pooling": "max", "exclusive_classes": True}
+    else:
+        model = {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec}
+    nlp, _ = make_nlp(factory, n_updates=10, config={"model": model})
+    component = nlp.get_pipe(factory)
+    words = [["Anna", "paints", "London"], ["warm", "unheard-of"], []]
+    own = [Doc(nlp.vocab, words=each) for each in words]
+    foreign = [Doc(spacy.blank("en").vocab, words=each) for each in words]
+    together = [doc for pair in zip(own, foreign, strict=True) for doc in pair]
+    component.set_annotations(together, component.predict(together))
+    alone = [component(Doc(nlp.vocab, words=each)) for each in words]
+    for expected, one, other in zip(alone, own, foreign, strict=True):
+        for doc in (one, other):
+            assert output(doc)[0] == output(expected)[0]
+            assert doc.cats == pytest.approx(expected.cats, abs=1e-5)

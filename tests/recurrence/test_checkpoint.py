@@ -14,15 +14,15 @@ from spacy_rnn.recurrence import (
     Backpropagation,
     Batch,
     Sweep,
-    reference,
     run_sweeps,
     sweep,
     use_engine,
     use_threads,
 )
 from spacy_rnn.recurrence.checkpoint import cut
-from spacy_rnn.recurrence.cpu import CpuEngine
-from spacy_rnn.recurrence.reference import ReferenceEngine
+from spacy_rnn.recurrence.engines import reference
+from spacy_rnn.recurrence.engines.cpu import CpuEngine
+from spacy_rnn.recurrence.engines.reference import ReferenceEngine
 
 LENGTHS = [3, 0, 41, 1, 12, 0, 12, 30]
 

@@ -11,7 +11,7 @@ from problems import draw
 
 from spacy_rnn.native import library
 from spacy_rnn.recurrence import CELLS, Batch, Settings, reorder, session, sweep, use_engine
-from spacy_rnn.recurrence.cuda import CudaEngine
+from spacy_rnn.recurrence.engines.cuda import CudaEngine
 
 B, T, nI, nH, V = 5, 7, 6, 19, 11
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from spacy_rnn.recurrence import CELLS, as_lengths, get_cell, infer_outputs, reference, sweep
+from spacy_rnn.recurrence import CELLS, as_lengths, get_cell, infer_outputs, sweep
+from spacy_rnn.recurrence.engines import reference
 
 CELL_NAMES = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
 LENGTHS = [3, 0, 1, 5, 2, 0, 5]
@@ -463,7 +464,7 @@ def test_a_wide_batch_is_run_in_parts(make_problem, monkeypatch, reverse):
     cell, params, X, initial, mask, *_ = make_problem("lstm", [3, 0, 1, 4, 2, 0, 5])
     arguments = {"initial": initial, "mask": mask, "reverse": reverse}
     Y, final, _ = sweep(cell, params, X, [3, 0, 1, 4, 2, 0, 5], is_train=True, **arguments)
-    monkeypatch.setattr("spacy_rnn.recurrence.reference.MAX_SEQUENCES", 3)
+    monkeypatch.setattr("spacy_rnn.recurrence.engines.reference.MAX_SEQUENCES", 3)
     Y_parts, final_parts, _ = sweep(cell, params, X, [3, 0, 1, 4, 2, 0, 5], **arguments)
     assert_allclose(Y_parts, Y, atol=1e-12)
     for name, array in final.items():

@@ -33,7 +33,7 @@ def install(monkeypatch):
     RETURNS (CupyOps): Thinc's own operations for it.
     """
     device = EmulatedGpu()
-    monkeypatch.setattr("spacy_rnn.recurrence.cuda.find_device", lambda: device)
+    monkeypatch.setattr("spacy_rnn.recurrence.engines.cuda.find_device", lambda: device)
     device_arrays.install(monkeypatch)
     for module in (cupy_ops, _custom_kernels):
         monkeypatch.setattr(module, "cupy", xp)

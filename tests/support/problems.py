@@ -6,8 +6,8 @@ import numpy
 from numpy.testing import assert_array_equal
 
 from spacy_rnn.recurrence import CELLS, Batch, Cell, Settings, Sweep, sweep
-from spacy_rnn.recurrence.cuda import CudaEngine
-from spacy_rnn.recurrence.engines import require_precision
+from spacy_rnn.recurrence.engines.cuda import CudaEngine
+from spacy_rnn.recurrence.engines.table import require_precision
 
 # How far numbers may be off in each precision, of a thousand rows and fewer.
 TOLERANCES = {"float32": 1e-5, "tf32": 3e-3, "bfloat16": 3e-2}

@@ -16,6 +16,7 @@ from ..plain.pool import build_pool
 from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
 from ..recurrent.rnn import build_rnn
+from ..saved import Saved, no_parameters, require_same
 from .distinct_embedding import Embedded, embed_tokens
 from .distinct_rows import distinct_rows
 from .parts import embed_ids, project_static, require_vectors, side_by_side, static_attr
@@ -35,6 +36,7 @@ def build_char_embed(
     include_static_vectors: bool = False,
     embed: Optional[Model[List[Doc], List[Floats2d]]] = None,
     cache_size: int = 100_000,
+    max_characters: int = 256,
 ) -> Model[List[Doc], List[Floats2d]]:
     """Embed words by their characters: the last states of a bidirectional recurrent network over a word's Unicode characters
     (Ling et al. 2015, "Finding function in form", equation 1, without its projection). It is computed once for each distinct word
@@ -47,6 +49,8 @@ def build_char_embed(
     include_static_vectors (bool): Whether a projection of the vocabulary's vectors, of the same width, stands beside that.
     embed (Optional[Model[List[Doc], List[Floats2d]]]): Another embedding whose vectors stand beside these, e.g. of whole words.
     cache_size (int): How many vectors are kept at most; with 0 none.
+    max_characters (int): How many characters of a word are read, at least 2: of a longer one the first and the last half of so
+        many, as if its middle were not there. It bounds the memory and the time that one word can take.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer, from texts of n tokens to rows [n, nO], nO = width · (2 with static
         vectors, else 1) + the width of embed.
     RAISES (ValueError): If an argument is out of its range. When the layer is initialized or run: if the vocabulary's vectors
@@ -58,6 +62,8 @@ def build_char_embed(
         raise ValueError(f"char_width and rows must be at least 1, got {char_width} and {rows}")
     if cache_size < 0:
         raise ValueError(f"cache_size must be at least 0, got {cache_size}")
+    if max_characters < 2:
+        raise ValueError(f"max_characters is shared by the start and the end of a word, so at least 2, got {max_characters}")
     layers: List[Model] = [
         HashEmbed(nO=char_width, nV=rows, seed=_SEED),
         build_rnn(nO=width, nI=char_width, cell=cell, bidirectional=True),
@@ -78,7 +84,12 @@ def build_char_embed(
         layers=layers,
         dims={"nO": None if other_width is None else own_width + other_width},
         # Thinc does not save an attribute that is no plain data. A copy of a model has no references, but attributes.
-        attrs={"cache": VectorCache(cache_size), "static": include_static_vectors, "embed": embed is not None},
+        attrs={
+            "cache": VectorCache(cache_size),
+            "static": include_static_vectors,
+            "embed": embed is not None,
+            "max_characters": max_characters,
+        },
     )
 
 
@@ -144,6 +155,7 @@ class CharNetwork(NamedTuple):
     pool (Model): From its states to the last ones.
     dropout (Model): The dropout of a token's vector.
     static (Optional[Model]): The projection of the static vectors, if there are any.
+    max_characters (int): How many characters of a word are read.
     """
 
     table: Model
@@ -151,6 +163,7 @@ class CharNetwork(NamedTuple):
     pool: Model
     dropout: Model
     static: Optional[Model]
+    max_characters: int
 
     @classmethod
     def of(cls, model: Model) -> "CharNetwork":
@@ -160,7 +173,8 @@ class CharNetwork(NamedTuple):
         RETURNS (CharNetwork): Its layers.
         """
         table, rnn, pool, dropout = model.layers[:4]
-        return cls(table, rnn, pool, dropout, model.layers[4] if model.attrs["static"] else None)
+        static = model.layers[4] if model.attrs["static"] else None
+        return cls(table, rnn, pool, dropout, static, model.attrs["max_characters"])
 
     @property
     def ops(self) -> Ops:
@@ -171,6 +185,11 @@ class CharNetwork(NamedTuple):
     def width(self) -> int:
         """RETURNS (int): The width of a vector."""
         return self.rnn.get_dim("nO") * (1 if self.static is None else 2)
+
+    @property
+    def piece(self) -> int:
+        """RETURNS (int): How many characters are read at a time."""
+        return 8192
 
     def columns(self, vocab: Vocab) -> List[Union[int, str]]:
         """List the attributes: the word itself, and the one static vectors are looked up by if there are any.
@@ -184,6 +203,20 @@ class CharNetwork(NamedTuple):
         """RETURNS (List[Model]): Everything with parameters."""
         return [self.table, self.rnn, *self.rnn.layers, self.pool, *([self.static] if self.static else [])]
 
+    def reads_vocabulary(self) -> bool:
+        """RETURNS (bool): True, since the attribute of a word does not say what its characters are."""
+        return True
+
+    def count_rows(self, keys: numpy.ndarray, vocab: Vocab) -> numpy.ndarray:
+        """Count the characters that are read.
+
+        keys (numpy.ndarray): uint64 [D, 1 or 2], the words, and what static vectors are looked up by.
+        vocab (Vocab): The vocabulary of the texts.
+        RETURNS (numpy.ndarray): int64 [D], of each word.
+        """
+        lengths = numpy.asarray([len(vocab.strings[key]) for key in keys[:, 0].tolist()], dtype="int64")
+        return numpy.minimum(lengths, self.max_characters)
+
     def embed(self, keys: numpy.ndarray, vocab: Vocab, is_train: bool) -> Embedded:
         """Compute the vectors of words, all but their dropout.
 
@@ -194,7 +227,7 @@ class CharNetwork(NamedTuple):
             the parameters.
         RAISES (ValueError): If the static vectors have not the width the network was initialized with.
         """
-        words = [vocab.strings[key] for key in keys[:, 0].tolist()]
+        words = [_without_middle(vocab.strings[key], self.max_characters) for key in keys[:, 0].tolist()]
         parts = [self._read(words, is_train)]
         if self.static is not None:
             parts.append(project_static(self.static, keys[:, 1], vocab.vectors, is_train))
@@ -218,6 +251,11 @@ class CharNetwork(NamedTuple):
         return Y, backprop
 
 
+def _without_middle(word: str, size: int) -> str:
+    """Give a word of at most so many characters."""
+    return word if len(word) <= size else word[: size - size // 2] + word[-(size // 2) :]
+
+
 def code_points(words: List[str]) -> numpy.ndarray:
     """Give the Unicode code points of words, one word after the other.
 
@@ -228,5 +266,15 @@ def code_points(words: List[str]) -> numpy.ndarray:
     return numpy.frombuffer(encoded, dtype="<u4").astype("uint64")
 
 
+def _check(model: Model) -> None:
+    network = CharNetwork.of(model)
+    require_same(network.table, "nO", network.rnn, "nI")
+    require_same(network.rnn, "nO", network.pool, "nI")
+    nO, parts = model.maybe_get_dim("nO"), [network.rnn, *model.layers[4:]]
+    widths = [part.get_dim("nO") for part in parts if part.has_dim("nO")]
+    if nO is not None and len(widths) == len(parts) and sum(widths) != nO:
+        raise ValueError(f"its width nO = {nO} is not that of the vectors side by side, {widths}")
+
+
 # The recurrent layer mixes the characters of one word.
-declare(forward, RowWise(layers=beside), GivesRows(forward_rows), ReadsCharacters())
+declare(forward, RowWise(layers=beside), GivesRows(forward_rows), ReadsCharacters(), Saved(no_parameters, _check))

@@ -13,9 +13,6 @@ from ..ragged.sums import sum_rows
 from .distinct_rows import distinct_rows
 from .vector_cache import VectorCache, same_sources
 
-# How many distinct rows go through the network at a time, unless it is trained.
-_PIECE = 1024
-
 Embedded = Tuple[Floats2d, Callable[[Floats2d], None]]
 
 
@@ -26,6 +23,7 @@ class TokenNetwork(Protocol):
     width (int): The width of a vector.
     static (Optional[Model]): The projection of the static vectors, if there are any.
     dropout (Model): The dropout of the vectors, drawn for each token.
+    piece (int): How many rows are computed at a time, unless the network is trained.
     """
 
     @property
@@ -40,6 +38,9 @@ class TokenNetwork(Protocol):
     @property
     def dropout(self) -> Model: ...
 
+    @property
+    def piece(self) -> int: ...
+
     def columns(self, vocab: Vocab) -> List[Union[int, str]]:
         """List the attributes, last the one static vectors are looked up by if there are any.
 
@@ -49,6 +50,17 @@ class TokenNetwork(Protocol):
 
     def layers(self) -> List[Model]:
         """RETURNS (List[Model]): Everything with parameters."""
+
+    def reads_vocabulary(self) -> bool:
+        """RETURNS (bool): Whether a vector depends on more than the attributes, on what the vocabulary of a text has for them."""
+
+    def count_rows(self, keys: numpy.ndarray, vocab: Vocab) -> numpy.ndarray:
+        """Count what is computed for each vector.
+
+        keys (numpy.ndarray): uint64 [D, A], the attributes.
+        vocab (Vocab): The vocabulary of the texts.
+        RETURNS (numpy.ndarray): int64 [D], the number of rows that go through the network; 1, or that of a word's characters.
+        """
 
     def embed(self, keys: numpy.ndarray, vocab: Vocab, is_train: bool) -> Embedded:
         """Compute vectors, all but their dropout.
@@ -66,18 +78,44 @@ def embed_tokens(network: TokenNetwork, cache: VectorCache, docs: List[Doc], is_
 
     network (TokenNetwork): What computes vectors.
     cache (VectorCache): Where they are kept when nothing is learned.
-    docs (List[Doc]): The texts, of one vocabulary.
+    docs (List[Doc]): The texts, of one vocabulary or of several.
     is_train (bool): Whether there is dropout, and is going to be a gradient.
     RETURNS (Tuple[Ragged, Callable]): The rows [N, width], their lengths on the host; and a function from their gradient to an
         empty list, which increments the gradients of the parameters.
     """
+    vocabs = {id(doc.vocab): doc.vocab for doc in docs} if network.reads_vocabulary() else {}
+    if len(vocabs) > 1:
+        return _embed_groups(network, cache, docs, list(vocabs.values()), is_train)
     keys, lengths = _read_keys(network, docs)
+    rows: Floats2d
+    backprop: Callable
     if not len(keys):
         rows, backprop = network.ops.alloc2f(0, network.width), _backprop_nothing
     elif is_train:
         rows, backprop = _begin_update(cache, network, keys, docs[0].vocab)
     else:
         rows, backprop = _predict(cache, network, keys, docs[0].vocab), _backprop_prediction
+    return Ragged(rows, cast(Ints1d, lengths)), backprop
+
+
+def _embed_groups(
+    network: TokenNetwork, cache: VectorCache, docs: List[Doc], vocabs: List[Vocab], is_train: bool
+) -> Tuple[Ragged, Callable]:
+    """Embed the texts of each vocabulary by themselves, and put the rows where they belong."""
+    xp = network.ops.xp
+    lengths = numpy.asarray([len(doc) for doc in docs], dtype="int32")
+    owner = numpy.repeat([next(i for i, vocab in enumerate(vocabs) if vocab is doc.vocab) for doc in docs], lengths)
+    places = [xp.asarray(numpy.flatnonzero(owner == i)) for i in range(len(vocabs))]
+    groups = [embed_tokens(network, cache, [doc for doc in docs if doc.vocab is vocab], is_train) for vocab in vocabs]
+    rows = network.ops.alloc2f(len(owner), network.width)
+    for place, (group, _) in zip(places, groups, strict=True):
+        rows[place] = cast(Floats2d, group.dataXd)
+
+    def backprop(dY: Ragged) -> List[Doc]:
+        for place, (group, group_backprop) in zip(places, groups, strict=True):
+            group_backprop(Ragged(network.ops.as_contig(dY.dataXd[place]), group.lengths))
+        return []
+
     return Ragged(rows, cast(Ints1d, lengths)), backprop
 
 
@@ -119,8 +157,7 @@ def _predict(cache: VectorCache, network: TokenNetwork, keys: numpy.ndarray, voc
     missing_keys = keys.take(missing, axis=0)
     first, inverse = distinct_rows(missing_keys)
     new_keys = missing_keys.take(first, axis=0)
-    pieces = [new_keys[start : start + _PIECE] for start in range(0, len(new_keys), _PIECE)]
-    new = xp.concatenate([network.embed(piece, vocab, False)[0] for piece in pieces])
+    new = xp.concatenate([network.embed(piece, vocab, False)[0] for piece in _cut(network, new_keys, vocab)])
     # Another thread may have exchanged the parameters meanwhile.
     if sources is not None and same_sources(sources, _sources(cache, network, vocab.vectors) or ()):
         cache.add(sources, new_keys, new)
@@ -129,6 +166,18 @@ def _predict(cache: VectorCache, network: TokenNetwork, keys: numpy.ndarray, voc
         return rows
     Y[xp.asarray(missing)] = rows
     return Y
+
+
+def _cut(network: TokenNetwork, keys: numpy.ndarray, vocab: Vocab) -> List[numpy.ndarray]:
+    """Cut keys into pieces for which the network computes at most `piece` rows, or more for one key only."""
+    ends = numpy.cumsum(network.count_rows(keys, vocab))
+    pieces = []
+    start, before = 0, 0
+    while start < len(keys):
+        stop = max(start + 1, int(numpy.searchsorted(ends, before + network.piece, side="right")))
+        pieces.append(keys[start:stop])
+        start, before = stop, int(ends[stop - 1])
+    return pieces
 
 
 def _sources(cache: VectorCache, network: TokenNetwork, vectors: Any) -> Optional[List[Any]]:

@@ -1,6 +1,6 @@
 """A learned vocabulary and its embedding table."""
 
-from typing import Callable, Iterable, List, Optional, Tuple, cast
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple, cast
 
 import numpy
 from spacy.attrs import intify_attr
@@ -9,10 +9,11 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ...text.vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, count_words
-from ..capabilities import GivesRows, LearnsVocabulary, RowWise, declare, find_all
+from ..capabilities import Drops, GivesRows, LearnsVocabulary, RowWise, declare, find_all
 from ..plain.dropout import check_rate
 from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
+from ..saved import Saved, Shapes
 
 
 def build_embed(
@@ -104,4 +105,21 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
     return Ragged(E[ops.xp.asarray(ids)], cast(Ints1d, lengths)), backprop
 
 
-declare(forward, RowWise(), GivesRows(forward_rows), LearnsVocabulary())
+def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
+    return {"E": (dims["nV"], dims["nO"])}
+
+
+def _check(model: Model) -> None:
+    n_words, n_rows = len(model.attrs["vocabulary"].words), model.get_dim("nV")
+    if n_words + N_SPECIAL > n_rows:
+        raise ValueError(f"its vocabulary has {n_words} words, but its table only {n_rows} rows")
+
+
+declare(
+    forward,
+    RowWise(),
+    GivesRows(forward_rows),
+    LearnsVocabulary(),
+    Drops(("word_dropout",)),
+    Saved(_shapes, _check, learned=["vocabulary"]),
+)

@@ -56,6 +56,11 @@ class EmbeddingNetwork(NamedTuple):
         """RETURNS (int): The width of a vector."""
         return self.mixer.get_dim("nO")
 
+    @property
+    def piece(self) -> int:
+        """RETURNS (int): How many tokens are computed at a time."""
+        return 1024
+
     def columns(self, vocab: Vocab) -> List[Union[int, str]]:
         """List the attributes, last the one static vectors are looked up by if there are any.
 
@@ -68,6 +73,19 @@ class EmbeddingNetwork(NamedTuple):
     def layers(self) -> List[Model]:
         """RETURNS (List[Model]): Everything with parameters."""
         return [*self.tables, *([self.static] if self.static else []), *self.mixer.walk()]
+
+    def reads_vocabulary(self) -> bool:
+        """RETURNS (bool): Whether there are static vectors."""
+        return self.static is not None
+
+    def count_rows(self, keys: numpy.ndarray, vocab: Vocab) -> numpy.ndarray:
+        """Count what is computed for each vector.
+
+        keys (numpy.ndarray): uint64 [D, A], the attributes.
+        vocab (Vocab): The vocabulary of the texts.
+        RETURNS (numpy.ndarray): int64 [D], ones.
+        """
+        return numpy.ones(len(keys), dtype="int64")
 
     def embed(self, keys: numpy.ndarray, vocab: Vocab, is_train: bool) -> Embedded:
         """Compute vectors, all but their dropout. That of the tables drops columns of the whole batch.

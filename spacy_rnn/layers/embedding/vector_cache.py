@@ -143,10 +143,12 @@ def _all_true(results: Sequence[Any]) -> bool:
 
 
 def _after_fork() -> None:
-    """A lock that another thread held when this process was forked would never be released."""
+    """A lock that another thread held when this process was forked would never be released, and may have left a cache half
+    written. `Lock.locked` does not tell: a thread that has just been given a lock is not yet seen to have it."""
     for cache in list(_CACHES):
-        if cache._lock.locked():
-            cache._lock = threading.Lock()
+        is_free = cache._lock.acquire(blocking=False)
+        cache._lock = threading.Lock()
+        if not is_free:
             cache.clear()
 
 

@@ -1,6 +1,6 @@
 """A linear-chain conditional random field around a model that scores labels."""
 
-from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy
 from thinc.api import Model, zero_init
@@ -11,6 +11,7 @@ from thinc.util import get_array_module, get_width
 from ...crf import AllowedTransitions, Crf, allowed_transitions, check_scheme, log_likelihood, marginals, viterbi
 from ..capabilities import IsCrf, IsSoftmax, declare, find
 from ..ragged.split import split_array
+from ..saved import Saved, Shapes, require_same
 
 # The references that spaCy's tagger sets.
 REFS = ("tok2vec", "softmax", "output_layer")
@@ -217,4 +218,20 @@ def _joined(allowed: Any, rows: Floats2d) -> Any:
     return get_array_module(filled[0]).concatenate(filled) if filled else numpy.zeros(rows.shape, dtype=bool)
 
 
-declare(forward, IsCrf())
+def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
+    nO = dims["nO"]
+    return {"start": (nO,), "transitions": (nO, nO), "end": (nO,)}
+
+
+def _check_saved(model: Model) -> None:
+    """Refuse constraints that are not those of so many labels."""
+    require_same(model, "nO", model.layers[0], "nO")
+    masks = {name: model.attrs[f"allowed_{name}"] for name in Crf._fields}
+    if all(mask is None for mask in masks.values()):
+        return
+    for name, shape in _shapes({"nO": model.get_dim("nO")}, model.attrs).items():
+        if getattr(masks[name], "dtype", None) != numpy.dtype(bool) or masks[name].shape != shape:
+            raise ValueError(f"its attribute allowed_{name} does not say of {shape} labels whether they are allowed")
+
+
+declare(forward, IsCrf(), Saved(_shapes, _check_saved, learned=[f"allowed_{name}" for name in Crf._fields]))

@@ -2,7 +2,7 @@
 
 from functools import partial
 from itertools import accumulate
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
 from thinc.api import Model, glorot_uniform_init, zero_init
@@ -10,10 +10,12 @@ from thinc.types import Floats1d, Floats2d, Floats3d, Ragged
 from thinc.util import get_width
 
 from ...recurrence import Batch
+from ..capabilities import declare
 from ..ops import multiply
 from ..ragged.list2ragged import host_lengths
-from ..ragged.width import check_input_width, input_rows
+from ..ragged.width import check_input_width, input_rows, known_width
 from ..recurrent.direction import Init
+from ..saved import Saved, Shapes
 
 # How many rows are multiplied at a time.
 _PIECE = 512
@@ -56,9 +58,10 @@ def build_convolution(
 
 
 def init(init_W: Init, model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
-    if X is not None and X.data.size:
-        check_input_width(model, get_width(X), "convolution")
-        model.set_dim("nI", get_width(X))
+    width = known_width(X)
+    if width is not None:
+        check_input_width(model, width, "convolution")
+        model.set_dim("nI", width)
     if isinstance(Y, Ragged) and Y.data.size and model.has_dim("nO") is None:
         model.set_dim("nO", get_width(Y))
     _check_widths(model)
@@ -209,3 +212,12 @@ def _check_widths(model: Model[Ragged, Ragged]) -> None:
     nI = model.maybe_get_dim("nI")
     if nI is not None and nI < 1:
         raise ValueError(f"the width nI must be at least 1, got {nI}")
+
+
+def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
+    widths = attrs["filter_widths"]
+    n_rows = sum(width * n for width, n in zip(widths, _share_out(dims["nO"], len(widths)), strict=True))
+    return {"W": (n_rows, dims["nI"]), "b": (dims["nO"],)}
+
+
+declare(forward, Saved(_shapes))

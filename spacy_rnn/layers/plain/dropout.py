@@ -5,7 +5,7 @@ from typing import Callable, Tuple
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from ..capabilities import RowWise, declare
+from ..capabilities import Drops, RowWise, declare, find
 
 
 def check_rate(name: str, rate: float) -> None:
@@ -17,6 +17,17 @@ def check_rate(name: str, rate: float) -> None:
     """
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"{name} must be at least 0 and below 1, got {rate}")
+
+
+def drop_nothing(model: Model) -> None:
+    """Set the rates that belong to a model's architecture to 0; `thinc.api.set_dropout_rate` sets the others.
+
+    model (Model): Any model, e.g. the teacher in rehearsal.
+    """
+    for node in model.walk():
+        drops = find(node, Drops)
+        if drops is not None:
+            node.attrs.update(dict.fromkeys(drops.rates, 0.0))
 
 
 def build_dropout(rate: float = 0.0) -> Model[Floats2d, Floats2d]:
@@ -43,4 +54,4 @@ def forward(model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool) -> Tu
     return X * mask, backprop
 
 
-declare(forward, RowWise())
+declare(forward, RowWise(), Drops(("rate",)))

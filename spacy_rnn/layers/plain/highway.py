@@ -1,12 +1,13 @@
 """Highway connections around a layer."""
 
-from typing import Callable, Optional, Tuple, cast
+from typing import Any, Callable, Mapping, Optional, Tuple, cast
 
 from thinc.api import Model, glorot_uniform_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged
-from thinc.util import get_width
 
 from ..capabilities import RowWise, declare
+from ..ragged.width import known_width
+from ..saved import Saved, Shapes, require_same
 
 # At first a layer's input is mostly carried on, as Srivastava et al. (2015), section 2.2, propose.
 _CARRY = -1.0
@@ -25,8 +26,9 @@ def build_highway(layer: Model[Ragged, Ragged]) -> Model[Ragged, Ragged]:
 
 def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
     layer = model.layers[0]
-    if X is not None and X.data.size:
-        model.set_dim("nI", get_width(X))
+    own_width = known_width(X)
+    if own_width is not None:
+        model.set_dim("nI", own_width)
     else:
         model.set_dim("nI", layer.get_dim("nI" if layer.has_dim("nI") else "nO"))
         layer.set_dim("nI", model.get_dim("nI"))
@@ -63,4 +65,13 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
     return Ragged(rows + gate * (H - rows), Y.lengths), backprop
 
 
-declare(forward, RowWise())
+def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
+    return {"T": (dims["nO"], dims["nI"]), "u": (dims["nO"],)}
+
+
+def _check(model: Model) -> None:
+    for dim in ("nI", "nO"):
+        require_same(model, dim, model.layers[0], dim)
+
+
+declare(forward, RowWise(), Saved(_shapes, _check))

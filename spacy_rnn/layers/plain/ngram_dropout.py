@@ -5,6 +5,7 @@ from typing import Callable, Tuple
 from thinc.api import Model
 from thinc.types import Floats1d, Ints1d
 
+from ..capabilities import Drops, declare
 from .dropout import check_rate
 
 # What `spacy.extract_ngrams` gives and `SparseLinear` reads: keys and counts of all distinct n-grams of all texts, one text after
@@ -31,3 +32,6 @@ def forward(model: Model[NGrams, NGrams], X: NGrams, is_train: bool) -> Tuple[NG
         counts = counts * model.ops.get_dropout_mask(counts.shape, rate)
     # Keys and counts have no gradient.
     return (keys, counts, lengths), lambda dY: dY
+
+
+declare(forward, Drops(("rate",)))

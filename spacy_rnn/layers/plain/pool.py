@@ -1,14 +1,15 @@
 """Pooling: a sequence to one vector."""
 
-from typing import Callable, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Mapping, Optional, Sequence, Tuple, Union, cast
 
 import numpy
 from thinc.api import Model, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged
-from thinc.util import get_width
 
 from ..capabilities import Pools, declare, find
 from ..ragged.list2ragged import host_lengths
+from ..ragged.width import known_width
+from ..saved import Saved, Shapes
 from .segments import Reduced, Segments, make_segments
 
 POOLINGS = ("last", "mean", "max", "attention")
@@ -68,8 +69,9 @@ def init(
     X: Optional[Ragged] = None,
     Y: Optional[Floats2d] = None,
 ) -> None:
-    if X is not None and X.data.size:
-        model.set_dim("nI", get_width(X))
+    width = known_width(X)
+    if width is not None:
+        model.set_dim("nI", width)
     if "last" in model.attrs["pooling"] and model.attrs["bidirectional"] is None:
         raise ValueError(
             "pooling 'last' has to know whether the encoder is bidirectional, which a listener cannot tell: use the component "
@@ -197,4 +199,19 @@ _POOLS = {
 }
 
 
-declare(forward, Pools())
+def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
+    if "attention" not in attrs["pooling"]:
+        return {}
+    return {"A": (dims["nA"], dims["nI"]), "a": (dims["nA"],), "u": (dims["nA"],)}
+
+
+def _check(model: Model) -> None:
+    if type(model.attrs["bidirectional"]) not in (bool, type(None)):
+        raise ValueError(f"whether it is bidirectional is not known from {model.attrs['bidirectional']!r}")
+    nI, nO = model.maybe_get_dim("nI"), model.maybe_get_dim("nO")
+    if nI is not None and nO is not None and nO != nI * len(model.attrs["pooling"]):
+        raise ValueError(f"its width nO = {nO} is not that of {len(model.attrs['pooling'])} vectors of width nI = {nI}")
+    _check_width(model)
+
+
+declare(forward, Pools(), Saved(_shapes, _check, learned=["bidirectional"]))

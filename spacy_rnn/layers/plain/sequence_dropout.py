@@ -6,7 +6,7 @@ import numpy
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
-from ..capabilities import RowWise, declare
+from ..capabilities import Drops, RowWise, declare
 from ..ragged.list2ragged import host_lengths
 from .dropout import check_rate
 
@@ -37,4 +37,4 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
     return Ragged(rows * mask, X.lengths), backprop
 
 
-declare(forward, RowWise())
+declare(forward, RowWise(), Drops(("rate",)))

@@ -6,11 +6,12 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..capabilities import Truncates, declare
+from ..saved import Saved, no_parameters, require_same
 
 
 def build_truncate(encode: Model[List[Floats2d], List[Floats2d]], max_length: int) -> Model[List[Floats2d], List[Floats2d]]:
     """Let an encoder see only the first rows of every sequence. For a text categorizer; the output has a row less for each row
-    that was cut, so a tagger cannot use it.
+    that was cut, so taggers and components that listen to a shared encoder cannot use it.
 
     encode (Model[List[Floats2d], List[Floats2d]]): The encoder.
     max_length (int): The number of rows that is kept.
@@ -55,4 +56,8 @@ def forward(model: Model[List[Floats2d], List[Floats2d]], Xs: List[Floats2d], is
     return Ys, backprop
 
 
-declare(forward, Truncates())
+def _check(model: Model) -> None:
+    require_same(model, "nO", model.layers[0], "nO")
+
+
+declare(forward, Truncates(), Saved(no_parameters, _check))

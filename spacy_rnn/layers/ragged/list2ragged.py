@@ -44,7 +44,11 @@ def join_rows(ops: Ops, Xs: List[Floats2d]) -> Floats2d:
     Xs (List[Floats2d]): The rows [n, width] of each sequence.
     RETURNS (Floats2d): [N, width], to be read only.
     """
-    whole = _whole(Xs) if sum([X.size for X in Xs]) >= MIN_SHARED else None
+    size = sum(X.size for X in Xs)
+    if Xs and not size:
+        # Joined by Thinc, sequences without rows lose their width, which the layers above may have to learn.
+        return Xs[0]
+    whole = _whole(Xs) if size >= MIN_SHARED else None
     return cast(Floats2d, ops.flatten(Xs)) if whole is None else whole
 
 

@@ -1,6 +1,6 @@
 """The rows a layer reads."""
 
-from typing import cast
+from typing import Optional, cast
 
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
@@ -19,6 +19,18 @@ def input_rows(model: Model[Ragged, Ragged], X: Ragged, layer: str) -> Floats2d:
         return model.ops.alloc2f(0, model.get_dim("nI"))
     check_input_width(model, X.data.shape[1], layer)
     return cast(Floats2d, X.data)
+
+
+def known_width(X: Optional[Ragged]) -> Optional[int]:
+    """Give the width of a sample, which it may have without having rows.
+
+    X (Optional[Ragged]): The sample, N rows of width nI.
+    RETURNS (Optional[int]): nI; None if there is no sample, or it has lost its width.
+    """
+    if X is None:
+        return None
+    # Without rows, Thinc makes the array one of no columns, but keeps the shape that it had.
+    return X.data.shape[1] if X.data.size else (X.data_shape[1] or None if len(X.data_shape) == 2 else None)
 
 
 def check_input_width(model: Model[Ragged, Ragged], width: int, layer: str) -> None:

@@ -1,15 +1,17 @@
 """One direction of one recurrent layer: the parameters of a sweep, and the sweep."""
 
 from functools import partial
-from typing import Callable, Dict, Optional, Tuple, cast
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, cast
 
 from thinc.api import Model, Ops, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged, Shape
 
 from ...recurrence import Batch, Cell, Sweep, get_cell, run_sweeps
+from ..capabilities import Drops, declare
 from ..initializers import orthogonal_init
 from ..plain.dropout import check_rate
 from ..ragged.list2ragged import host_lengths
+from ..saved import Saved, Shapes
 
 Init = Callable[[Ops, Shape], FloatsXd]
 DirectionState = Dict[str, Floats2d]
@@ -157,3 +159,12 @@ def add_gradients(model: Model, grads: Dict[str, FloatsXd], d_initial: Direction
     if learned and model.attrs["train_initial_state"]:
         for name, grad in d_initial.items():
             model.inc_grad(f"{name}0", grad.sum(axis=0))
+
+
+def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
+    cell, nH = get_cell(attrs["cell"]), dims["nO"]
+    states = {f"{name}0": (nH,) for name in cell.states} if attrs["train_initial_state"] else {}
+    return {**cell.parameter_shapes(dims["nI"], nH), **states}
+
+
+declare(forward, Drops(("recurrent_dropout",)), Saved(_shapes))

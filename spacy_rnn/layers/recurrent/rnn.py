@@ -8,9 +8,10 @@ from thinc.types import Ragged
 from thinc.util import get_width
 
 from ...recurrence import Backpropagation, get_cell
-from ..capabilities import IsRnn, Recurrent, declare
+from ..capabilities import Drops, IsRnn, Recurrent, declare
 from ..plain.dropout import check_rate
-from ..ragged.width import check_input_width
+from ..ragged.width import check_input_width, known_width
+from ..saved import Saved, no_parameters, require_same
 from .direction import Init, build_direction
 from .precision import as_precision
 from .scanning import restart_backward, scan
@@ -126,9 +127,10 @@ class _Backprop:
 
 
 def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
-    if X is not None and X.data.size:
-        check_input_width(model, get_width(X), "recurrent layer")
-        model.set_dim("nI", get_width(X))
+    width = known_width(X)
+    if width is not None:
+        check_input_width(model, width, "recurrent layer")
+        model.set_dim("nI", width)
     if isinstance(Y, Ragged) and Y.data.size and model.has_dim("nO") is None:
         model.set_dim("nO", get_width(Y))
     _check_widths(model)
@@ -169,4 +171,20 @@ def _check_widths(model: Model[Ragged, Ragged]) -> None:
         )
 
 
-declare(forward, IsRnn(), Recurrent(scan, restart_backward, lambda model: model.attrs["bidirectional"], RnnSession))
+def _check_saved(model: Model) -> None:
+    _check_widths(model)
+    n_dirs, nO = n_directions(model), model.maybe_get_dim("nO")
+    for i, direction in enumerate(model.layers):
+        require_same(model, "nI" if i < n_dirs else "nO", direction, "nI")
+        nH = direction.maybe_get_dim("nO")
+        if nH is not None and nO is not None and nH * n_dirs != nO:
+            raise ValueError(f"its width nO = {nO} is not that of {n_dirs} directions of {nH} units")
+
+
+declare(
+    forward,
+    IsRnn(),
+    Recurrent(scan, restart_backward, lambda model: model.attrs["bidirectional"], RnnSession),
+    Drops(("dropout",)),
+    Saved(no_parameters, _check_saved),
+)

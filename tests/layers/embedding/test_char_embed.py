@@ -1,5 +1,7 @@
 """Word vectors from characters."""
 
+import tracemalloc
+
 import numpy
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -181,3 +183,38 @@ def test_arguments_out_of_range_are_refused(settings, words):
         build_char_embed(**{"width": 6, **settings})
     for word in words:
         assert word in str(error.value)
+
+
+def test_the_middle_of_a_long_word_is_not_read():
+    layer = build_char_embed(4, max_characters=6)
+    layer.initialize()
+    vocab = Vocab()
+
+    def vector(word):
+        return layer.predict([Doc(vocab, words=[word])])[0]
+
+    numpy.testing.assert_array_equal(vector("abcXYZdef"), vector("abcdef"))
+    assert (vector("abcdeXf") != vector("abcdef")).any()
+    assert (vector("abcdef") != vector("abdef")).any()
+    with pytest.raises(ValueError, match="max_characters.*1"):
+        build_char_embed(4, max_characters=1)
+
+
+@pytest.mark.parametrize("is_train", [False, True], ids=["prediction", "training"])
+@pytest.mark.parametrize("n_characters", [50_000, 250])
+def test_memory_is_bounded_whatever_the_words_are(n_characters, is_train):
+    layer = build_char_embed(64, cache_size=0)
+    layer.initialize()
+    vocab = Vocab()
+    n_docs = 2_000_000 // n_characters if not is_train else 40
+    docs = [Doc(vocab, words=[f"{i:05}" + "a" * n_characters]) for i in range(n_docs)]
+    tracemalloc.start()
+    try:
+        Ys, backprop = layer(docs, is_train)
+        if is_train:
+            backprop(Ys)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [Y.shape for Y in Ys] == [(1, 64)] * n_docs
+    assert peak < (60e6 if is_train else 25e6)

@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_rnn.pipeline.gold import gold_keys, gold_strings, label_keys
+from spacy_rnn.pipeline.annotation.gold import gold_keys, gold_strings, label_keys
 
 PREDICTED, REFERENCE = Vocab(), Vocab()
 # For token.tag any string will do.

@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_rnn.crf import allowed_transitions
-from spacy_rnn.pipeline.entities import entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
+from spacy_rnn.pipeline.annotation.entities import entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
 
 PREDICTED, REFERENCE = spacy.blank("en").vocab, spacy.blank("en").vocab
 TYPES = ("LOC", "PER")

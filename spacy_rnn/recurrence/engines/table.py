@@ -2,10 +2,10 @@
 
 from typing import FrozenSet, Optional
 
-from .cells import Array, Cell, Params
+from ..cells import Array, Cell, Params
+from ..interface import Engine
 from .cpu import CpuEngine
 from .cuda import CudaEngine
-from .interface import Engine
 from .reference import ReferenceEngine
 from .registry import Engines
 

@@ -5,10 +5,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 
-from ..cuda import CELLS, GRID, SWEEP, Arena, CellSource, ClusterError, Device, Launch, Rows, plan_kernel, pointer
-from .cells import Array, Grads, State
-from .interface import Result, Sweep
-from .packing import Batch
+from ...cuda import CELLS, GRID, SWEEP, Arena, CellSource, ClusterError, Device, Launch, Rows, plan_kernel, pointer
+from ..cells import Array, Grads, State
+from ..interface import Result, Sweep
+from ..packing import Batch
 
 # Two factors, and where their product is written, of each direction.
 Products = List[Tuple[Rows, Rows, Rows]]

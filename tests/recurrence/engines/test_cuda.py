@@ -12,9 +12,10 @@ from thinc.api import Ragged, fix_random_seed
 from spacy_rnn.cuda import CELLS as CUDA_CELLS
 from spacy_rnn.cuda import CLUSTER, GRID, ClusterError
 from spacy_rnn.layers import begin_scan, build_rnn
-from spacy_rnn.recurrence import CELLS, Backpropagation, Batch, Settings, Sweep, cuda, run_sweeps
-from spacy_rnn.recurrence.cuda import CudaEngine
-from spacy_rnn.recurrence.cuda_layer import as_rows
+from spacy_rnn.recurrence import CELLS, Backpropagation, Batch, Settings, Sweep, run_sweeps
+from spacy_rnn.recurrence.engines import cuda
+from spacy_rnn.recurrence.engines.cuda import CudaEngine
+from spacy_rnn.recurrence.engines.cuda_layer import as_rows
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
 

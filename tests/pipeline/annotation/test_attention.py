@@ -1,6 +1,7 @@
 """`doc._.rnn_attention`: what it is, when it is there, and how long it stays."""
 
 import copy
+import json
 import pickle
 
 import numpy
@@ -8,7 +9,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
 
-from spacy_rnn.pipeline.attention import read_attention
+from spacy_rnn.pipeline.annotation.attention import read_attention
 
 CATEGORIZERS = ["rnn_textcat", "rnn_textcat_multilabel"]
 TEXTS = [["A", "lovely", "warm", "film"], ["dull"], [], ["Boring", ",", "slow"] * 4, [" "]]
@@ -28,7 +29,7 @@ def make_attending(make_nlp, component_config):
 
 
 def attention(nlp, texts):
-    return [doc._.rnn_attention for doc in nlp.pipe([Doc(nlp.vocab, words=words) for words in texts])]
+    return [read_attention(doc) for doc in nlp.pipe([Doc(nlp.vocab, words=words) for words in texts])]
 
 
 @pytest.mark.parametrize("pooling", ["attention", ["max", "attention"]], ids=str)
@@ -50,7 +51,7 @@ def test_shares_are_those_the_texts_are_pooled_with(make_attending):
     doc = nlp(Doc(nlp.vocab, words=TEXTS[0]))
     (rows,) = model.get_ref("tok2vec").predict([doc])
     output = model.get_ref("output_layer")
-    scores = output.get_param("W") @ (doc._.rnn_attention @ rows) + output.get_param("b")
+    scores = output.get_param("W") @ (read_attention(doc) @ rows) + output.get_param("b")
     expected = numpy.exp(scores) / numpy.exp(scores).sum()
     assert [doc.cats[label] for label in nlp.get_pipe("rnn_textcat").labels] == pytest.approx(expected.tolist(), abs=1e-5)
 
@@ -125,10 +126,11 @@ def test_it_survives_being_stored_with_the_text(make_attending):
         *DocBin(store_user_data=True, docs=[doc]).get_docs(nlp.vocab),
         doc.copy(),
         pickle.loads(pickle.dumps(doc)),
+        Doc(nlp.vocab).from_json(json.loads(json.dumps(doc.to_json(underscore=["rnn_attention"])))),
     ]
     for other in docs:
-        assert other._.rnn_attention.dtype == "float32"
-        numpy.testing.assert_array_equal(read_attention(other), doc._.rnn_attention)
+        assert read_attention(other).dtype == "float32"
+        assert other._.rnn_attention == doc._.rnn_attention == read_attention(doc).tolist()
     (without,) = DocBin(docs=[doc]).get_docs(nlp.vocab)
     with pytest.raises(ValueError, match="store_user_data=True"):
         read_attention(without)
@@ -159,7 +161,7 @@ def test_a_new_process_reads_what_another_has_stored(make_attending, tmp_path, p
     code = f"""
 import spacy
 from spacy.tokens import DocBin
-from spacy_rnn.pipeline.attention import read_attention
+from spacy_rnn.pipeline.annotation.attention import read_attention
 (doc,) = DocBin().from_disk({str(tmp_path / "docs.spacy")!r}).get_docs(spacy.blank("en").vocab)
 print(read_attention(doc).sum())
 """

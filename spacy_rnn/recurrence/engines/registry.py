@@ -71,7 +71,10 @@ class Engines(Generic[E]):
                 if engine.name == name:
                     return _require(engine, problem)
             _check_name(name, f"{ENGINE_VARIABLE}: ")
-        return next(engine for engine in self._engines if engine.supports(*problem))
+        for engine in self._engines:
+            if engine.supports(*problem):
+                return engine
+        raise ValueError(f"none of the engines {', '.join(self.names)} supports this")
 
 
 @contextmanager

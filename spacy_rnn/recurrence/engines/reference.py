@@ -7,10 +7,10 @@ from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, T
 
 from thinc.util import get_array_module
 
+from ..cells import Array, Cell, Grads, Params, Saved, State
+from ..interface import EngineBackprop, Result, Session, Settings, Sweep, Tape
+from ..packing import Batch, Packing, pack
 from .base import BaseEngine, SweepSession
-from .cells import Array, Cell, Grads, Params, Saved, State
-from .interface import EngineBackprop, Result, Session, Settings, Sweep, Tape
-from .packing import Batch, Packing, pack
 
 # Rows whose input projection is computed in one product: enough to keep a BLAS busy, few enough to bound the memory.
 PIECE_ROWS = 4096

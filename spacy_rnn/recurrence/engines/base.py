@@ -5,10 +5,10 @@ from typing import Any, Dict, Optional, Sequence
 import numpy
 from thinc.util import get_array_module
 
-from .cells import Array, Cell, Params, State
-from .checks import check_directions, check_parameters, check_states
-from .interface import Engine, Result, Session, Settings, Sweep
-from .packing import Batch
+from ..cells import Array, Cell, Params, State
+from ..checks import check_directions, check_parameters, check_states
+from ..interface import Engine, Result, Session, Settings, Sweep
+from ..packing import Batch
 
 
 class BaseEngine(Engine):

@@ -8,13 +8,13 @@ from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, T
 
 import numpy
 
-from ..cuda import CELLS as KERNELS
-from ..cuda import PRECISIONS, Device, explain_memory, find_device
+from ...cuda import CELLS as KERNELS
+from ...cuda import PRECISIONS, Device, explain_memory, find_device
+from ..cells import CELLS, Array, Cell, Grads, Params, State
+from ..interface import EngineBackprop, Result, Settings, Sweep, Tape
+from ..packing import Batch
 from .base import BaseEngine
-from .cells import CELLS, Array, Cell, Grads, Params, State
 from .cuda_layer import backward, forward, input_gradient, state_shape, weight_gradients
-from .interface import EngineBackprop, Result, Settings, Sweep, Tape
-from .packing import Batch
 
 # Numbers of the input projections that inference keeps at a time: 256 MB.
 MAX_PROJECTIONS = 2**26

@@ -8,21 +8,24 @@ from spacy.tokens import Doc, Token
 # The attributes of a token, by what is predicted.
 TOKEN_EXTENSIONS = {"TAG": "rnn_tag_probs", "POS": "rnn_pos_probs"}
 DOC_EXTENSION = "rnn_probs"
+# Where a text has the arrays. Under such a key spaCy copies them with the text, but not to another text made of its tokens.
+_STORED: Any = ("._.", "rnn_probs_arrays", None, None)
+_ARRAYS = {"probs": "float32", "starts": "int64", "ends": "int64"}
 
 
 def register_extensions() -> None:
     """Let spaCy know the attributes. Components that store probabilities do it by themselves; a call is needed only where there
     is no such component, to read texts that were saved with their probabilities. What has one of these names already stays."""
     if not Doc.has_extension(DOC_EXTENSION):
-        Doc.set_extension(DOC_EXTENSION, default=None)
+        Doc.set_extension(DOC_EXTENSION, getter=get_probs, setter=set_probs)
     for attr, getter in (("TAG", get_tag_probs), ("POS", get_pos_probs)):
         if not Token.has_extension(TOKEN_EXTENSIONS[attr]):
             Token.set_extension(TOKEN_EXTENSIONS[attr], getter=getter)
 
 
 def store_probabilities(doc: Doc, name: str, attr: str, labels: Sequence[str], probabilities: numpy.ndarray) -> None:
-    """Keep the probabilities of a text's labels in `doc._.rnn_probs`, which is plain data: it is saved with the text wherever
-    spaCy saves user data.
+    """Keep the probabilities of a text's labels for `doc._.rnn_probs`. They are saved with the text wherever spaCy saves user
+    data.
 
     doc (Doc): A text of n tokens.
     name (str): The name of the component that predicts them; what it has stored before is replaced.
@@ -35,7 +38,7 @@ def store_probabilities(doc: Doc, name: str, attr: str, labels: Sequence[str], p
         raise ValueError(f"expected probabilities for {len(doc)} tokens and {len(labels)} labels, got {probabilities.shape}")
     register_extensions()
     starts, lengths = doc.to_array(["IDX", "LENGTH"]).reshape(-1, 2).T.astype("int64")
-    stored = {key: value for key, value in (doc._.get(DOC_EXTENSION) or {}).items() if key != name}
+    stored = {key: value for key, value in doc.user_data.get(_STORED, {}).items() if key != name}
     stored[name] = {
         "attr": attr,
         "labels": list(labels),
@@ -45,7 +48,36 @@ def store_probabilities(doc: Doc, name: str, attr: str, labels: Sequence[str], p
         "starts": starts,
         "ends": starts + lengths,
     }
-    doc._.set(DOC_EXTENSION, stored)
+    doc.user_data[_STORED] = stored
+
+
+def get_probs(doc: Doc) -> Optional[Dict[str, Dict[str, Any]]]:
+    """Give all probabilities that are kept with a text, as plain data, which `Doc.to_json` takes.
+
+    doc (Doc): A text of n tokens.
+    RETURNS (Optional[Dict[str, Dict[str, Any]]]): By the name of the component: "attr", what is predicted, "TAG" or "POS";
+        "labels"; "probs", for each token a list of their probabilities; "starts" and "ends", which characters it has. None if
+        there are none.
+    """
+    stored = doc.user_data.get(_STORED)
+    if stored is None:
+        return None
+    return {name: {**each, **{key: each[key].tolist() for key in _ARRAYS}} for name, each in stored.items()}
+
+
+def set_probs(doc: Doc, values: Optional[Dict[str, Dict[str, Any]]]) -> None:
+    """Keep probabilities with a text, as `Doc.from_json` does.
+
+    doc (Doc): A text.
+    values (Optional[Dict[str, Dict[str, Any]]]): What `get_probs` gives; None to keep none.
+    """
+    doc.user_data.pop(_STORED, None)
+    if values is not None:
+        arrays = {name: {key: numpy.asarray(each[key], dtype) for key, dtype in _ARRAYS.items()} for name, each in values.items()}
+        for name, each in values.items():
+            # Of no tokens a list says not how many labels there are.
+            arrays[name]["probs"] = arrays[name]["probs"].reshape(-1, len(each["labels"]))
+        doc.user_data[_STORED] = {name: {**each, **arrays[name]} for name, each in values.items()}
 
 
 def get_tag_probs(token: Token) -> Optional[Dict[str, float]]:
@@ -68,7 +100,7 @@ def get_pos_probs(token: Token) -> Optional[Dict[str, float]]:
 
 
 def _find(token: Token, attr: str) -> Optional[Dict[str, float]]:
-    stored = token.doc._.get(DOC_EXTENSION) or {}
+    stored = token.doc.user_data.get(_STORED, {})
     for each in reversed(list(stored.values())):
         if each["attr"] == attr:
             row = _find_row(each, token)

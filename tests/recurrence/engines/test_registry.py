@@ -19,7 +19,7 @@ from spacy_rnn.recurrence import (
     sweep,
     use_engine,
 )
-from spacy_rnn.recurrence.reference import ReferenceEngine
+from spacy_rnn.recurrence.engines.reference import ReferenceEngine
 
 LENGTHS = numpy.asarray([3, 0, 2], dtype="int32")
 

@@ -1,13 +1,14 @@
 """Probabilities of labels that taggers keep with a text."""
 
 import itertools
+import json
 
 import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Token
 
-from spacy_rnn.pipeline.probabilities import store_probabilities
+from spacy_rnn.pipeline.annotation.probabilities import store_probabilities
 
 WORDS = ["They", "book", "a", "small", "room"]
 EXTENSION = {"rnn_tagger": "rnn_tag_probs", "rnn_pos_tagger": "rnn_pos_probs"}
@@ -88,12 +89,13 @@ def test_a_text_does_not_change_those_of_another(trained):
 def test_no_text_keeps_the_rows_of_its_batch(make_nlp):
     nlp, _ = make_nlp("rnn_tagger", store_probs=True)
     for doc in nlp.pipe(Doc(nlp.vocab, words=WORDS) for _ in range(3)):
-        assert doc._.rnn_probs["rnn_tagger"]["probs"].base is None
+        (stored,) = doc.user_data.values()
+        assert stored["rnn_tagger"]["probs"].base is None
 
 
 def test_a_text_without_tokens_has_none(trained):
     factory, _, nlp = trained
-    assert nlp("")._.rnn_probs[factory]["probs"].shape == (0, len(nlp.get_pipe(factory).labels))
+    assert nlp("")._.rnn_probs[factory]["probs"] == []
 
 
 def test_where_nothing_is_stored_there_is_nothing(trained):
@@ -117,11 +119,26 @@ def copied(nlp, doc):
     return doc.copy()
 
 
-@pytest.mark.parametrize("save", [to_bytes, to_doc_bin, copied], ids=lambda f: f.__name__)
+def to_json(nlp, doc):
+    return Doc(nlp.vocab).from_json(json.loads(json.dumps(doc.to_json(underscore=["rnn_probs"]))))
+
+
+@pytest.mark.parametrize("save", [to_bytes, to_doc_bin, copied, to_json], ids=lambda f: f.__name__)
 def test_they_are_saved_with_the_text(save, trained):
     factory, _, nlp = trained
     doc = nlp(Doc(nlp.vocab, words=WORDS))
     same(read(save(nlp, doc), factory), read(doc, factory))
+
+
+def test_json_has_them_by_token_and_label(trained):
+    factory, _, nlp = trained
+    doc = nlp(Doc(nlp.vocab, words=WORDS))
+    (stored,) = doc.to_json(underscore=["rnn_probs"])["_"]["rnn_probs"].values()
+    for token, row, start, end in zip(doc, stored["probs"], stored["starts"], stored["ends"], strict=True):
+        assert doc.text[start:end] == token.text
+        assert dict(zip(stored["labels"], row, strict=True)) == token._.get(EXTENSION[factory])
+    for empty in (nlp(""), Doc(nlp.vocab, words=WORDS)):
+        assert read(to_json(nlp, empty), factory) == [None] * len(empty)
 
 
 def test_a_doc_bin_without_user_data_leaves_them_out(trained):
@@ -198,7 +215,7 @@ def test_an_extension_of_the_users_stays(make_nlp):
         nlp, _ = make_nlp("rnn_tagger", store_probs=True)
         doc = nlp("They book")
         assert [token._.rnn_tag_probs for token in doc] == ["mine", "mine"]
-        assert doc._.rnn_probs["rnn_tagger"]["probs"].shape[0] == 2
+        assert len(doc._.rnn_probs["rnn_tagger"]["probs"]) == 2
     finally:
         Token.remove_extension("rnn_tag_probs")
         if kept:
