@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,9 @@ def project(tmp_path_factory):
 
 def run(project, workflow, *arguments):
     command = [sys.executable, "-m", "spacy", "project", "run", workflow, ".", *arguments]
-    result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    # Bytecode in a folder that steps depend on would run them again, so let Python write it as it usually does.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, env=environment)
     return result.returncode, result.stdout + result.stderr
 
 
