@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from spacy.cli import app
 from typer.testing import CliRunner
+from weasel.util.config import load_project_config
 
 ROOT = Path(__file__).parent.parent
 slow = pytest.mark.slow
@@ -40,8 +41,11 @@ def trained(project):
 
 
 @pytest.fixture
-def run(project, capfd):
+def run(project, capfd, monkeypatch):
     """(workflow, arguments) -> the exit code and the output: run from this process, since the steps import spaCy often enough."""
+
+    # Bytecode in a folder that steps depend on would run them again, so let Python write it as it usually does.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
 
     def run_workflow(workflow, *arguments):
         result = CliRunner().invoke(app, ["project", "run", workflow, str(project), *arguments])
@@ -64,6 +68,30 @@ def test_nothing_is_run_again_that_need_not_be(trained, run):
     assert code == 0, output
     for step in ("pos-convert", "pos-train", "pos-evaluate", "pos-package", "reviews-train"):
         assert f"Skipping '{step}': nothing changed" in output
+
+
+@slow
+def test_a_change_in_what_the_converters_share_converts_again(trained, run):
+    with (trained / "scripts" / "corpora" / "text_files.py").open("a", encoding="utf8") as file:
+        file.write("# changed\n")
+    # The documents are the same as before, so that nothing is trained again.
+    for step, skipped in (("pos-convert", False), ("reviews-convert", False), ("pos-train", True)):
+        code, output = run(step, "--vars.max_steps", "1")
+        assert code == 0, output
+        assert (f"Skipping '{step}': nothing changed" in output) == skipped
+
+
+def test_steps_depend_on_what_they_read_and_name_what_they_write(project):
+    made = set()
+    for command in load_project_config(project)["commands"]:
+        assert command["help"]
+        read, written = command.get("deps", []), command.get("outputs", [])
+        assert {path for path in read if path.startswith(("corpus/", "training/"))} <= made, command["name"]
+        made.update(written)
+        for word in " ".join(command["script"]).split():
+            if "/" in word:
+                named = [path for path in (*read, *written) if path == word or path.startswith(f"{word}/")]
+                assert named, (command["name"], word)
 
 
 @slow
