@@ -9,8 +9,8 @@ import numpy
 from thinc.util import has_cupy
 
 from .arena import Rows
-from .problem import find_old_device
-from .shares import CLUSTER, GRID, THREADS, Chip
+from .availability import find_old_device
+from .launch import CLUSTER, GRID, THREADS, Chip
 from .sources import ENTRY, OPTIONS, KernelForm, compiled_name, kernel_source
 
 # A folder of kernels that scripts/compile_kernels.py has compiled beforehand.

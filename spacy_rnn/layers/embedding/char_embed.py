@@ -17,10 +17,10 @@ from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
 from ..recurrent.rnn import build_rnn
 from ..saved import Saved, no_parameters, require_same
-from .distinct_embedding import Embedded, embed_tokens
-from .distinct_rows import distinct_rows
 from .parts import embed_ids, project_static, require_vectors, side_by_side, static_attr
+from .per_type import Embedded, embed_tokens
 from .rows import embed_rows
+from .unique import distinct_rows
 from .vector_cache import VectorCache
 
 # The seed of the characters' hashes is a part of the parameters: it must not depend on what else was built before.

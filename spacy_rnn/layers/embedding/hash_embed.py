@@ -12,9 +12,9 @@ from thinc.types import Floats2d, Ragged
 from ..capabilities import GivesRows, RowWise, declare
 from ..ops import use_engine_products
 from ..ragged.split import split_rows
-from .distinct_embedding import embed_tokens
 from .hash_network import EmbeddingNetwork
 from .parts import require_vectors
+from .per_type import embed_tokens
 from .vector_cache import VectorCache
 
 

@@ -10,7 +10,7 @@ from thinc.api import Model, NumpyOps, Ops
 from thinc.types import Floats2d
 
 from ..ragged.sums import sum_rows, take_sums
-from .distinct_embedding import Embedded
+from .per_type import Embedded
 
 # Keys are on the host, whatever the parameters are on.
 _HOST = NumpyOps()
