@@ -32,6 +32,11 @@ class Sweep(NamedTuple):
     reverse: bool = False
     out: Optional[Array] = None
 
+    @property
+    def state_shape(self) -> Tuple[int, int]:
+        """The shape [B, nH] of each state."""
+        return len(self.batch), self.params["R"].shape[1]
+
 
 class Result(NamedTuple):
     """What a sweep gives back.

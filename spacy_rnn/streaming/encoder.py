@@ -161,13 +161,19 @@ def _encode(model: Encoder, chunks: Iterator[Floats2d], piece: int, lookahead: i
         waiting.append(chunk)
         n_waiting += len(chunk)
         while n_waiting >= piece + lookahead:
-            rows = _joined(model, waiting)
+            rows = join_parts(model, waiting)
             (Y,), states = scan_encoder(model, [rows[: piece + lookahead]], states, [lookahead], session)
             waiting, n_waiting = [rows[piece:]], n_waiting - piece
             yield Y
     if n_waiting:
-        yield scan_encoder(model, [_joined(model, waiting)], states, session=session)[0][0]
+        yield scan_encoder(model, [join_parts(model, waiting)], states, session=session)[0][0]
 
 
-def _joined(model: Model, parts: List[Floats2d]) -> Floats2d:
+def join_parts(model: Model, parts: List[Floats2d]) -> Floats2d:
+    """Join the parts of a stream that have been read so far.
+
+    model (Model): The model that reads the stream.
+    parts (List[Floats2d]): At least one, some rows [n, width] each.
+    RETURNS (Floats2d): All rows; the part itself if there is one only.
+    """
     return parts[0] if len(parts) == 1 else model.ops.xp.concatenate(parts)
