@@ -125,8 +125,9 @@ class Device:
         add: bool = False,
         precision: str = "float32",
     ) -> None:
-        """Multiply matrices by the device's BLAS: products of the same shape, in one call where the matrices of a second one lie
-        behind those of the first.
+        """Multiply matrices of the same shapes by the device's BLAS.
+
+        Two products take one call where the matrices of the second lie behind those of the first.
 
         products (Sequence[Tuple[Rows, Rows, Rows]]): For each a [n, k], or [k, n] if transpose_a; b [k, m], or [m, k] if
             transpose_b; and where the product is written [n, m].

@@ -115,8 +115,9 @@ def _multiply(x: numpy.ndarray, y: numpy.ndarray, product: numpy.ndarray, trans1
 
 
 def use_engine_products(model: Model) -> None:
-    """Let a model that uses `NumpyOps` use `EngineOps`, where the engine has been built. To be called before a model runs,
-    because a copy of a model, and one that comes back from a GPU, has Thinc's own operations.
+    """Replace `NumpyOps` by `EngineOps` in a model, where the engine has been built.
+
+    Call it before a model runs: a copy of a model, and one that comes back from a GPU, has Thinc's own operations.
 
     model (Model): The model.
     """

@@ -124,8 +124,10 @@ class EncoderSession:
 
 
 class _Run:
-    """One run over a piece: the states before it, those after it as far as the layers have run, the look ahead, and what layers
-    have in common with other runs."""
+    """One run over a piece.
+
+    It has the states before the piece, those after it as far as the layers have run, the look ahead, and what layers have in
+    common with other runs."""
 
     def __init__(self, before: Optional[List[State]], n_ahead: List[int], sessions: Mapping[int, Any]) -> None:
         self.sessions = sessions

@@ -38,9 +38,11 @@ def build_char_embed(
     cache_size: int = 100_000,
     max_characters: int = 256,
 ) -> Model[List[Doc], List[Floats2d]]:
-    """Embed words by their characters: the last states of a bidirectional recurrent network over a word's Unicode characters
-    (Ling et al. 2015, "Finding function in form", equation 1, without its projection). It is computed once for each distinct word
-    of a batch, and when nothing is learned a word's vector is kept for the batches to come, as in `spacy_rnn.HashEmbed.v1`.
+    """Embed words by a bidirectional recurrent network over their characters.
+
+    A word's vector is the last states of the network over its Unicode characters (Ling et al. 2015, "Finding function in form",
+    equation 1, without its projection). It is computed once for each distinct word of a batch; in prediction it is cached across
+    batches, as in `spacy_rnn.HashEmbed.v1`.
 
     width (int): The width of a word's vector, both directions together.
     char_width (int): The width of a character's vector.

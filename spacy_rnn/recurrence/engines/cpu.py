@@ -179,8 +179,10 @@ def _infer(cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarra
 
 
 class _PackedWeights:
-    """Packed copies of parameters. Packing costs a good part of a small batch, so they are kept while the parameters live, and
-    compared number by number before they are used: a copy is never stale, however the parameters were changed."""
+    """Packed copies of parameters, kept while the parameters live.
+
+    Packing costs a good part of a small batch. Copies are compared with the parameters number by number before they are used, so
+    they are never stale, however the parameters were changed."""
 
     def __init__(self) -> None:
         self._kept: Dict[Tuple, Tuple[List[weakref.ref], Any]] = {}

@@ -225,8 +225,9 @@ def _results(xp: Any, sweeps: Sequence[Sweep]) -> Tuple[List[Result], Arena]:
 
 
 def _calls(sweeps: Sequence[Sweep], slots: Sequence[int], products: Products) -> List[Products]:
-    """Put products with the rows into one call if the directions share them. Rows that have been gathered lie anywhere: whether
-    the second ones are behind the first would decide over the last bits."""
+    """Put products with the rows into one call if the directions share them.
+
+    Rows that have been gathered lie anywhere: whether the second ones are behind the first would decide over the last bits."""
     if all(sweep.X is sweeps[0].X for sweep in sweeps):
         return [[products[slots.index(slot)] for slot in range(len(slots))]]
     return [[product] for product in products]
