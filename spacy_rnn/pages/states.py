@@ -47,8 +47,10 @@ def render_states(
     minify: bool = False,
     jupyter: Optional[bool] = None,
 ) -> Optional[str]:
-    """Show how the state of a text categorizer develops over a text: a table that is read from top to bottom, with a row for each
-    token; in it how far the state moves, and the class probabilities if the text ended there.
+    """Show how the state of a text categorizer develops over a text.
+
+    The page is a table read from top to bottom, with a row for each token: how far the state moves, and the class probabilities
+    if the text ended there.
 
     nlp (Language): The pipeline.
     docs (Union[Doc, Iterable[Doc]]): The texts, e.g. `nlp(text)`.
@@ -66,8 +68,9 @@ def render_states(
 
 
 def trace_states(nlp: Language, doc: Doc, *, component: Optional[str] = None, max_length: int = 1000) -> StateTrace:
-    """Find out how the state of a text categorizer develops over a text. Every beginning of the text is classified as a text of
-    its own, so the probabilities are exact for any model.
+    """Trace how the state of a text categorizer develops over a text.
+
+    Every beginning of the text is classified as a text of its own, so the probabilities are exact for any model.
 
     nlp (Language): The pipeline.
     doc (Doc): The text.

@@ -215,8 +215,9 @@ class RNNTagger(SequencePipe, Tagger):
         return ((word, labels[i]) for words, tag_ids in labelled for word, i in zip(words, tag_ids.tolist(), strict=True))
 
     def tag_in_pieces(self, doc: Doc, *, piece: int = 1000, lookahead: int = 50) -> Doc:
-        """Annotate a text that is too long to be annotated at once: the memory this takes, beside the text itself, hardly
-        depends on its length. No probabilities are kept with it.
+        """Annotate a text that is too long to be annotated at once.
+
+        Beside the text itself, the memory this takes hardly depends on its length. No probabilities are stored.
 
         doc (Doc): The text.
         piece (int): As in `stream`.
@@ -240,8 +241,9 @@ class RNNTagger(SequencePipe, Tagger):
         return label_stream(tagger, source, self.vocab, piece, lookahead)
 
     def get_loss(self, examples: Iterable[Example], scores: List[Floats2d]) -> Tuple[float, List[Floats2d]]:
-        """Find the loss of a batch and its gradient, as the head defines them. Tokens without annotation, or aligned to none,
-        have no loss.
+        """Find the loss of a batch and its gradient, as the head defines them.
+
+        Tokens without annotation, or aligned to none, have no loss.
 
         examples (Iterable[Example]): The batch.
         scores (List[Floats2d]): What the model gave in training, [n, labels] for each text of n tokens.
@@ -369,8 +371,9 @@ def _factory(name: str, attr: str) -> Callable:
         constraints: Optional[str],
         store_probs: bool,
     ) -> RNNTagger:
-        """Make a component that predicts `token.tag` (`rnn_tagger`), or `token.pos`, which no component of spaCy's learns by
-        itself (`rnn_pos_tagger`).
+        """Make a component that predicts `token.tag` (`rnn_tagger`) or `token.pos` (`rnn_pos_tagger`).
+
+        No component of spaCy's learns `token.pos` by itself.
 
         nlp (Language): The pipeline.
         name (str): The component's name.

@@ -130,3 +130,11 @@ def test_another_cell_of_the_same_name_is_not_taken_for_one_of_the_table():
     params, X = draw()
     assert select_engine(other, X, params).name == "reference"
     assert_array_equal(sweep(other, params, X, LENGTHS)[0], sweep(MGU, params, X, LENGTHS)[0])
+
+
+def test_a_cell_that_takes_the_place_of_another_in_the_table_is_not_taken_for_it(monkeypatch):
+    other = Cell("lstm", MGU.gates, MGU.states, MGU.forward, MGU.backward)
+    monkeypatch.setitem(CELLS, "lstm", other)
+    params, X = draw()
+    assert select_engine(other, X, params).name == "reference"
+    assert_array_equal(sweep(other, params, X, LENGTHS)[0], sweep(MGU, params, X, LENGTHS)[0])

@@ -17,7 +17,7 @@ def embed_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_trai
     docs (List[Doc]): The texts.
     is_train (bool): Whether there is dropout, and is going to be a gradient.
     RETURNS (Tuple[Ragged, Callable]): The rows [N, width], their lengths on the host; and a function from their gradient to what
-        the layer's way back returns, which increments the gradients of the parameters.
+        the layer's backpropagation returns, which increments the gradients of the parameters.
     """
     gives_rows = find(model, GivesRows)
     if gives_rows is not None:

@@ -13,8 +13,9 @@ from .stack import check_state, is_residual, n_directions, require_weights, stac
 
 
 class RnnSession:
-    """A recurrent layer at inference, for one time step after another, or one piece of a stream after another: its weights are
-    packed, or compared with what was packed, once. What changes them afterwards may or may not show."""
+    """A recurrent layer at inference, run step by step or piece by piece of a stream.
+
+    Its weights are packed, or compared with what was packed before, once. Later changes to them may or may not show."""
 
     def __init__(self, model: Model[Ragged, Ragged], table: Optional[Floats2d] = None) -> None:
         """Begin.
