@@ -162,7 +162,7 @@ def test_speed_names_the_machine(page_of, corpora):
     found = re.search(
         r"([\d,]+) words a second .* from raw texts of ([\d,]+) words, .* one thread of (.+?), spacy-rnn", page.text
     )
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     words = sum(len(doc) for doc in DocBin().from_disk(corpora("reviews")).get_docs(nlp.vocab))
     assert int(found[1].replace(",", "")) > 100
     assert int(found[2].replace(",", "")) == words
@@ -247,6 +247,7 @@ def test_without_a_log_the_page_says_how_to_get_one(run, read_page, corpora, log
     assert not any("Learning curve" in image["alt"] for image in page.images)
 
 
+@pytest.mark.slow
 def test_the_log_that_spacy_writes_is_read(run, read_page, corpora, tmp_path):
     from spacy.cli.train import train
 

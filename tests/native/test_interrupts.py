@@ -16,6 +16,9 @@ sys.path.insert(0, {support!r})
 from sweeps import *
 from numpy.testing import assert_array_equal
 
+# A process that was started in the background ignores interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def is_interrupted(call, after=0.1):
     begun = threading.Event()

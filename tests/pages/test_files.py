@@ -43,6 +43,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
 @pytest.mark.parametrize("option, name", [("--output", "page.html"), ("--plots", "gradients.svg")])
 def test_a_command_on_a_full_disk_leaves_what_was_there(tmp_path, option, name):

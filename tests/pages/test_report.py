@@ -72,6 +72,7 @@ def plots_of_both(plots):
     return {**figures, "confusion_a": figures["confusion"], "confusion_b": figures["confusion"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
 def test_a_comparison(plots, hostile, tmp_path):
     sides = [make_side("A", hostile), make_side("B", hostile, flipped=True)]

@@ -66,6 +66,7 @@ def damages(data, n):
         yield f"cut off at {at}", data[:at]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["cfg", "model"])
 def test_a_damaged_file_is_named_or_does_no_harm(part, saved):
     nlp, component, folder = saved

@@ -98,7 +98,7 @@ SENTENCES = [("they book a room", "PRP VBP DT NN"), ("a book sleeps", "DT NN VBZ
 @pytest.mark.parametrize("use_crf", [False, True])
 def test_a_tagger_of_it_learns_saves_loads_and_streams(use_crf, tmp_path):
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 16, "cell": "mgu", "bidirectional": not use_crf}
     embed = {"@architectures": "spacy_rnn.Embed.v1", "width": 8, "size": 50}
     tok2vec = {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": embed, "encode": encode}

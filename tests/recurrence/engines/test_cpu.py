@@ -90,8 +90,9 @@ def test_a_sequence_alone_is_that_of_a_batch_to_the_last_bit(isa, name, reverse)
             assert_array_equal(alone[f"final {s}"][0], whole[f"final {s}"][i])
 
 
+# Tiles have up to 8 rows of nearly the same number: each height, and two and three tiles.
 @every_cell
-@pytest.mark.parametrize("n", range(1, 20))
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 7, 8, 9, 17])
 def test_the_number_of_sequences_side_by_side_does_not_matter_to_the_last_bit(isa, name, n):
     p = draw(name, [3], 5, 33)._replace(initial=None, mask=None)
     Y = infer(p._replace(X=numpy.tile(p.X, (n, 1)), lengths=[3] * n))["Y"]
