@@ -122,7 +122,7 @@ class Session(Protocol):
 
         inputs (Array): [B, nI]; or if the session has a table, integers [B], the rows of it that are read.
         state (Mapping[str, Array]): The state before.
-        RETURNS (Dict[str, Array]): The state after; its "h" is the output.
+        RETURNS (Dict[str, Array]): The state after, in which the cell's `output` is the output.
         RAISES (ValueError): If a shape or a type does not fit, or the table has no such row.
         """
         ...
