@@ -167,7 +167,8 @@ class Engine(Protocol):
     def run(self, sweeps: Sequence[Sweep], keeps: bool, settings: Settings) -> Tuple[List[Result], Optional[EngineBackprop]]:
         """Execute the sweeps of the directions of a layer.
 
-        sweeps (Sequence[Sweep]): The sweeps, over the same rows; checked.
+        sweeps (Sequence[Sweep]): The sweeps, over the same rows; checked. If a batch in training is larger than `tape` allows,
+            or gradients are truncated, they are over parts of its sequences: `Batch.starts` says where these are in X and `out`.
         keeps (bool): Whether to keep what backpropagation needs.
         settings (Settings): How.
         RETURNS (Tuple[List[Result], Optional[EngineBackprop]]): The results, and backpropagation if it is kept.
