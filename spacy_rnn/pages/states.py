@@ -14,6 +14,7 @@ from thinc.api import Model, to_numpy
 from ..layers.capabilities import IsRnn, find_all
 from ..models.textcat import has_pool
 from ..pipeline.listeners import find_shared_encoder
+from ..recurrence import get_cell
 from .environment import render
 from .pictures import as_docs, is_right_to_left, likeliest, publish
 
@@ -136,7 +137,7 @@ def _trace_changes(categorizer: TextCategorizer, shared: Optional[Tok2Vec], doc:
 def _first_state(layer: Model) -> numpy.ndarray:
     """Give the hidden state before a text [1, nH]."""
     if layer.attrs["train_initial_state"]:
-        return to_numpy(layer.get_param("h0")).reshape(1, -1)
+        return to_numpy(layer.get_param(f"{get_cell(layer.attrs['cell']).output}0")).reshape(1, -1)
     return numpy.zeros((1, layer.get_dim("nO")), dtype="float32")
 
 

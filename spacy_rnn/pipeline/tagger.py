@@ -8,7 +8,6 @@ from spacy.attrs import IDS
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.pipeline.tagger import Tagger
-from spacy.scorer import Scorer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
@@ -35,23 +34,6 @@ SETTINGS: Dict[str, Any] = {
     "constraints": None,
     "store_probs": False,
 }
-
-
-def pos_tagger_score(examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
-    """Score `token.pos`.
-
-    examples (Iterable[Example]): Predictions and gold annotation.
-    RETURNS (Dict[str, Any]): "pos_acc", the share of annotated tokens that are right.
-    """
-    return Scorer.score_token_attr(examples, "pos", **kwargs)
-
-
-def build_pos_tagger_scorer() -> Callable:
-    """Give `pos_tagger_score` to a config.
-
-    RETURNS (Callable): The scorer.
-    """
-    return pos_tagger_score
 
 
 class LabelsWithProbabilities(NamedTuple):
@@ -101,8 +83,7 @@ class RNNTagger(SequencePipe, Tagger):
         store_probs (bool): Whether probabilities are kept with a text.
         RAISES (ValueError): If label_smoothing is out of its range, or the model, use_crf and constraints do not go together.
         """
-        if not 0.0 <= label_smoothing < 0.5:
-            raise ValueError(f"label_smoothing must be at least 0 and below 0.5, got {label_smoothing}")
+        _check_smoothing(label_smoothing)
         if use_crf and label_smoothing:
             raise ValueError(
                 "use_crf predicts the tags of a text together, for which label_smoothing is not defined: set it to 0, "
@@ -306,9 +287,7 @@ class RNNTagger(SequencePipe, Tagger):
         super().check_settings(settings)
         for label in settings.get("labels", ()):
             self._require_universal(label)
-        smoothing = settings.get("label_smoothing", 0.0)
-        if not 0.0 <= smoothing < 0.5:
-            raise ValueError(f"label_smoothing must be at least 0 and below 0.5, got {smoothing}")
+        _check_smoothing(settings.get("label_smoothing", 0.0))
 
     def _require_universal(self, label: str) -> None:
         if self.attr == "POS" and label not in UNIVERSAL_POS:
@@ -354,6 +333,11 @@ class RNNTagger(SequencePipe, Tagger):
         RETURNS (Sequence[Optional[str]]): n labels, None or "" where there is none.
         """
         return example.get_aligned(self.attr, as_string=True)
+
+
+def _check_smoothing(share: float) -> None:
+    if not 0.0 <= share < 0.5:
+        raise ValueError(f"label_smoothing must be at least 0 and below 0.5, got {share}")
 
 
 def _factory(name: str, attr: str) -> Callable:

@@ -49,6 +49,11 @@ class Cell:
     peepholes: Tuple[str, ...] = ()
     forget_gate: Optional[str] = None
 
+    @property
+    def output(self) -> str:
+        """The name of the state that is the output."""
+        return self.states[0]
+
     @cached_property
     def parameters(self) -> Tuple[str, ...]:
         """The names of the parameters of one direction of one layer, in the order of the file format."""

@@ -122,7 +122,7 @@ class Session(Protocol):
 
         inputs (Array): [B, nI]; or if the session has a table, integers [B], the rows of it that are read.
         state (Mapping[str, Array]): The state before.
-        RETURNS (Dict[str, Array]): The state after; its "h" is the output.
+        RETURNS (Dict[str, Array]): The state after, in which the cell's `output` is the output.
         RAISES (ValueError): If a shape or a type does not fit, or the table has no such row.
         """
         ...
@@ -167,7 +167,8 @@ class Engine(Protocol):
     def run(self, sweeps: Sequence[Sweep], keeps: bool, settings: Settings) -> Tuple[List[Result], Optional[EngineBackprop]]:
         """Execute the sweeps of the directions of a layer.
 
-        sweeps (Sequence[Sweep]): The sweeps, over the same rows; checked.
+        sweeps (Sequence[Sweep]): The sweeps, over the same rows; checked. If a batch in training is larger than `tape` allows,
+            or gradients are truncated, they are over parts of its sequences: `Batch.starts` says where these are in X and `out`.
         keeps (bool): Whether to keep what backpropagation needs.
         settings (Settings): How.
         RETURNS (Tuple[List[Result], Optional[EngineBackprop]]): The results, and backpropagation if it is kept.

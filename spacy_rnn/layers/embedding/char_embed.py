@@ -13,13 +13,12 @@ from thinc.types import Floats2d, Ints1d, Ragged
 from ..capabilities import GivesRows, ReadsCharacters, RowWise, declare
 from ..ops import use_engine_products
 from ..plain.pool import build_pool
-from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
 from ..recurrent.rnn import build_rnn
 from ..saved import Saved, no_parameters, require_same
 from .parts import embed_ids, project_static, require_vectors, side_by_side, static_attr
 from .per_type import Embedded, embed_tokens
-from .rows import embed_rows
+from .rows import as_lists, embed_rows
 from .unique import distinct_rows
 from .vector_cache import VectorCache
 
@@ -113,12 +112,7 @@ def init(
 
 
 def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
-    Y, rows_backprop = forward_rows(model, docs, is_train)
-
-    def backprop(dY: List[Floats2d]) -> List[Doc]:
-        return rows_backprop(Ragged(model.ops.flatten(dY), Y.lengths))
-
-    return split_rows(Y), backprop
+    return as_lists(model.ops, *forward_rows(model, docs, is_train))
 
 
 def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:

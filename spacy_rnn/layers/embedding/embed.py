@@ -11,9 +11,9 @@ from thinc.types import Floats2d, Ints1d, Ragged
 from ...text.vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, count_words
 from ..capabilities import Drops, GivesRows, LearnsVocabulary, RowWise, declare, find_all
 from ..plain.dropout import check_rate
-from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
 from ..saved import Saved, Shapes
+from .rows import as_lists
 
 
 def build_embed(
@@ -83,12 +83,7 @@ def init(
 
 
 def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
-    Y, rows_backprop = forward_rows(model, docs, is_train)
-
-    def backprop(dY: List[Floats2d]) -> List[Doc]:
-        return rows_backprop(Ragged(model.ops.flatten(dY), Y.lengths))
-
-    return split_rows(Y), backprop
+    return as_lists(model.ops, *forward_rows(model, docs, is_train))
 
 
 def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:

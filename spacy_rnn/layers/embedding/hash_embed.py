@@ -11,10 +11,10 @@ from thinc.types import Floats2d, Ragged
 
 from ..capabilities import GivesRows, RowWise, declare
 from ..ops import use_engine_products
-from ..ragged.split import split_rows
 from .hash_network import EmbeddingNetwork
 from .parts import require_vectors
 from .per_type import embed_tokens
+from .rows import as_lists
 from .vector_cache import VectorCache
 
 
@@ -89,12 +89,7 @@ def init(
 
 
 def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
-    Y, rows_backprop = forward_rows(model, docs, is_train)
-
-    def backprop(dY: List[Floats2d]) -> List[Doc]:
-        return rows_backprop(Ragged(model.ops.flatten(dY), Y.lengths))
-
-    return split_rows(Y), backprop
+    return as_lists(model.ops, *forward_rows(model, docs, is_train))
 
 
 def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:
