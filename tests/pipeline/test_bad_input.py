@@ -7,17 +7,18 @@ from itertools import pairwise
 import numpy
 import pytest
 import spacy
-from components import EVERY_COMPONENT
 from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 from thinc.config import ConfigValidationError
 
 from spacy_rnn.recurrence import CELLS
 
-every = pytest.mark.parametrize("factory", EVERY_COMPONENT)
+COMPONENTS = ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
+
+every = pytest.mark.parametrize("factory", COMPONENTS)
 
 
-@pytest.fixture(scope="module", params=EVERY_COMPONENT)
+@pytest.fixture(scope="module", params=COMPONENTS)
 def whole(request, make_nlp, tmp_path_factory):
     """A component's name, and the folder of a pipeline that has it."""
     folder = tmp_path_factory.mktemp(request.param)

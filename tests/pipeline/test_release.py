@@ -95,6 +95,7 @@ def sweeps(monkeypatch):
     return alive
 
 
+@pytest.mark.slow
 @every_encoder
 def test_nothing_is_kept_after_an_update(encoder, make, sweeps):
     nlp, _ = make(encoder, *FACTORIES)
