@@ -84,7 +84,7 @@ def _check_node(nodes: List[Model], i: int, info: Mapping[str, Any]) -> None:
             raise ValueError(f"its dimension {dim} is {width!r} in the file, which is no width")
         if None not in (width, node.maybe_get_dim(dim)) and width != node.get_dim(dim):
             raise ValueError(f"its dimension {dim} is {node.get_dim(dim)}, but in the file {width}")
-    # A copy that Thinc has made of a model has lost its references, such as one in the place of a listener.
+    # A copy that Thinc has made of a model, e.g. in `nlp.replace_listeners`, has lost its references.
     if node.ref_names and info["refs"] and set(info["refs"]) != set(node.ref_names):
         raise ValueError(f"it refers to {sorted(node.ref_names)}, but in the file to {sorted(info['refs'], key=str)}")
     for ref, index in info["refs"].items():

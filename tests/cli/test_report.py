@@ -123,6 +123,7 @@ def test_gold_tokens(page_of, pipelines, corpora):
     assert "none" not in page.tables["confusions"][0][0]
 
 
+@pytest.mark.slow
 def test_classes_that_do_not_exclude_each_other_are_counted_one_by_one(page_of, pipelines, corpora):
     page, _ = page_of("rnn_textcat_multilabel", "topics")
     nlp = spacy.load(pipelines("rnn_textcat_multilabel"))
@@ -136,6 +137,7 @@ def test_classes_that_do_not_exclude_each_other_are_counted_one_by_one(page_of, 
         assert [int(count) for count in counts] == expected
 
 
+@pytest.mark.slow
 def test_entities_by_type(page_of, pipelines, corpora):
     page, _ = page_of("ner", "entities")
     nlp = spacy.load(pipelines("ner"))
@@ -177,6 +179,7 @@ def test_plots_are_written_as_files_too(page_of, tmp_path):
     assert len(page.images) == 2
 
 
+@pytest.mark.slow
 def test_the_first_component_that_can_be_looked_at_is_the_default(run, read_page, pipelines, corpora, tmp_path):
     nlp = spacy.load(pipelines("rnn_tagger"))
     nlp.add_pipe("sentencizer", first=True)

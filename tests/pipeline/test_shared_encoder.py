@@ -10,12 +10,12 @@ WORDS = [["They", "book", "a", "small", "room"], ["We", "walk"], ["unseen"], []]
 
 @pytest.fixture
 def make_shared(tok2vec_config, listener_config, component_config, make_examples, learn):
-    """(updates) -> a pipeline of an encoder and both taggers, and its examples."""
+    """(updates, encoder=None) -> a pipeline of an encoder and both taggers, and its examples."""
 
-    def make(n_updates):
+    def make(n_updates, encoder=None):
         fix_random_seed(0)
         nlp = spacy.blank("xx")
-        nlp.add_pipe("tok2vec", config={"model": tok2vec_config()})
+        nlp.add_pipe("tok2vec", config={"model": encoder or tok2vec_config()})
         for factory in ("rnn_tagger", "rnn_pos_tagger"):
             nlp.add_pipe(factory, config=component_config(factory, listener_config))
         return learn(nlp, make_examples(nlp), n_updates)
@@ -60,6 +60,18 @@ def test_a_tagger_taken_out_keeps_its_tags(make_shared):
     alone = spacy.blank("xx", vocab=nlp.vocab)
     alone.add_pipe("rnn_tagger", source=nlp)
     assert [[token.tag_ for token in alone(Doc(alone.vocab, words=words))] for words in WORDS] == before
+
+
+@pytest.mark.parametrize("architecture", ["spacy.Tok2Vec.v2", "spacy_rnn.Tok2Vec.v1"])
+def test_a_copy_of_the_encoder_is_saved_and_loaded(architecture, make_shared, tok2vec_config, annotate, tmp_path):
+    config = {**tok2vec_config(), "@architectures": architecture}
+    nlp, _ = make_shared(20, config)
+    for factory in ("rnn_tagger", "rnn_pos_tagger"):
+        nlp.replace_listeners("tok2vec", factory, ["model.tok2vec"])
+    nlp.remove_pipe("tok2vec")
+    nlp.to_disk(tmp_path)
+    for one, other in zip(annotate(nlp, WORDS), annotate(spacy.load(tmp_path), WORDS), strict=True):
+        assert [(token.tag_, token.pos_) for token in one] == [(token.tag_, token.pos_) for token in other]
 
 
 # Configs of components whose listener stands at one of two paths.

@@ -59,7 +59,7 @@ def read_reviews(split):
 
 def make_docs(kind, split):
     """Give annotated texts: "reviews", "topics" (several classes, some unknown), "tags" or "entities"."""
-    nlp = spacy.blank("xx")
+    nlp = spacy.blank("en")
     if kind == "tags":
         text = (ROOT / "assets" / "pos" / f"{split}.conllu").read_text(encoding="utf8")
         return list(conllu_to_docs(text, n_sents=2, no_print=True))
@@ -84,7 +84,7 @@ def make_docs(kind, split):
 
 def train(factory, kind, config, n_updates):
     fix_random_seed(0)
-    nlp = spacy.blank("xx")
+    nlp = spacy.blank("en")
     nlp.add_pipe(factory, config=config)
     examples = [
         Example(Doc(nlp.vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc]), doc)
