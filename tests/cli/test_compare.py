@@ -33,7 +33,6 @@ def test_a_pipeline_does_not_differ_from_itself(comparison):
     assert {row[-1] for table in page.tables["errors"] for row in table[1:]} == {"wrong"}
 
 
-@pytest.mark.slow
 def test_a_better_pipeline_is_found_to_be_better(comparison):
     page, printed = comparison(("rnn_tagger", 0), ("rnn_tagger",), "tags")
     ((_, *rows),) = page.tables["difference"]

@@ -18,19 +18,9 @@ from spacy_rnn.recurrence import use_engine
 if library is None:
     pytest.skip("the compiled engine is not built", allow_module_level=True)
 
-INSTRUCTION_SETS = library.instruction_sets()
 LENGTHS = [9, 1, 0, 30, 4, 2, 17]
 # Vectors hold 4, 8 or 16 labels, of up to four vectors at a time.
 WIDTHS = [1, 3, 4, 16, 17, 33, 50, 64, 70, 130]
-
-
-@pytest.fixture(params=INSTRUCTION_SETS)
-def isa(request):
-    """Use an instruction set."""
-    before = library.selected()
-    library.select(request.param)
-    yield request.param
-    library.select(before)
 
 
 def run_reference(p):
@@ -65,7 +55,7 @@ def test_labels_are_those_of_the_reference_in_float32(isa, n_labels):
 def test_any_problem_gives_the_results_of_the_reference(data):
     """As many problems as the profile says: `--hypothesis-profile=thorough` draws 20,000."""
     before = library.selected()
-    library.select(data.draw(st.sampled_from(INSTRUCTION_SETS)))
+    library.select(data.draw(st.sampled_from(library.instruction_sets())))
     try:
         p = data.draw(problems())
         found, (labels, best) = run(p), viterbi(p.crf, p.scores, p.lengths)

@@ -17,7 +17,9 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("package", CALLS)
+@pytest.mark.parametrize(
+    "package", ["sklearn", *(pytest.param(name, marks=pytest.mark.slow) for name in CALLS if name != "sklearn")]
+)
 def test_a_missing_package_is_named_where_it_is_needed(python, package):
     process = python("-c", BLOCK + CALLS[package])
     assert process.returncode == 1

@@ -61,8 +61,11 @@ def check(html, hostile, tmp_path):
     return page
 
 
+FIRST, *OTHERS = HOSTILE
+
+
 @pytest.mark.parametrize("task", [CLASS, CLASSES, ENTITIES], ids=lambda task: task.name)
-@pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("hostile", [FIRST, *(pytest.param(text, marks=pytest.mark.slow) for text in OTHERS)], ids=ascii)
 def test_a_report(plots, hostile, task, tmp_path):
     check(render_report([make_side("", hostile, task)], hostile, plots(task)), hostile, tmp_path)
 

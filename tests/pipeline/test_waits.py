@@ -139,8 +139,9 @@ PREDICTIONS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", UPDATES)
+@pytest.mark.parametrize(
+    "name", [name if name in ("tagger", "static vectors") else pytest.param(name, marks=pytest.mark.slow) for name in UPDATES]
+)
 def test_an_update_waits_only_where_it_is_known_to(name, monkeypatch):
     factory, config, waits = UPDATES[name]
     expected = update(factory, config)

@@ -16,7 +16,6 @@ from spacy_rnn.recurrence import CELLS, Backpropagation, Batch, Sweep, infer_out
 if library is None:
     pytest.skip("the compiled engine is not built", allow_module_level=True)
 
-INSTRUCTION_SETS = library.instruction_sets()
 
 # Lengths, input width, hidden units. Vectors hold 4, 8 or 16 units, products 192 rows, and 96 sequences run side by side.
 SHAPES = {
@@ -38,15 +37,6 @@ SHAPES = {
 
 every_cell = pytest.mark.parametrize("name", CELLS)
 both_directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
-
-
-@pytest.fixture(params=INSTRUCTION_SETS)
-def isa(request):
-    """Use an instruction set."""
-    before = library.selected()
-    library.select(request.param)
-    yield request.param
-    library.select(before)
 
 
 @cache
@@ -320,7 +310,7 @@ def test_any_problem_gives_the_results_of_the_reference(data):
     p = data.draw(problems())
     checkpoint_rows = data.draw(st.sampled_from([0, 0, 1, 30, 200]))
     before = library.selected()
-    library.select(data.draw(st.sampled_from(INSTRUCTION_SETS)))
+    library.select(data.draw(st.sampled_from(library.instruction_sets())))
     try:
         found = run(p, backpropagation=Backpropagation(checkpoint_rows))
         inferred = infer(p)

@@ -32,10 +32,11 @@ SHAPES = {
 }
 every_cell = pytest.mark.parametrize("name", CELLS)
 slow = pytest.mark.slow
+one_cell_daily = pytest.mark.parametrize("name", [name if name == "lstm" else pytest.param(name, marks=slow) for name in CELLS])
 
 
-@every_cell
 @pytest.mark.parametrize("shape", SHAPES)
+@one_cell_daily
 def test_both_directions_are_those_of_the_reference(shape, name):
     *sizes, processors = SHAPES[shape]
     problems = draw_directions(name, *sizes)
@@ -144,7 +145,7 @@ class Far(EmulatedDevice):
     "nH, processors, max_cluster",
     [(5, 8, 1), *(pytest.param(130, *more, marks=slow) for more in ((12, 1), (12, 8), (2, 1)))],
 )
-@every_cell
+@one_cell_daily
 def test_offsets_have_64_bits(name, nH, processors, max_cluster):
     problems = draw_directions(name, [3, 0, 5, 1], 4, nH)
     found, dX = run_directions(problems, Far(processors, max_cluster=max_cluster))
@@ -186,9 +187,8 @@ def test_without_states_and_mask(name):
     assert_close({**found, "dX": dX}, run_reference(p))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
-@every_cell
+@one_cell_daily
 def test_pieces_of_a_large_batch_are_the_whole(name, reverse, monkeypatch):
     p = draw(name, [3, 0, 17, 1, 0, 2, 2, 9], 4, 5, reverse)
     (whole,), _ = run_directions([p], EmulatedDevice(), is_train=False)
@@ -210,7 +210,7 @@ def test_a_sequence_does_not_depend_on_those_beside_it(name):
     assert numpy.isnan(found["Y"][6:12]).all()
 
 
-@every_cell
+@one_cell_daily
 def test_backpropagation_can_be_repeated(name):
     p = draw(name, [5, 0, 3, 1], 6, 9)
     batch = Batch(p.lengths, len(p.X))
@@ -309,9 +309,8 @@ def test_layers_run_on_it(name, cuda_for_numpy, monkeypatch):
     assert_close(found, run())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("reverse, truncate", [(False, 0), (True, 4)], ids=["forward", "backward and truncated"])
-@every_cell
+@one_cell_daily
 def test_pieces_that_are_computed_again_give_the_same(name, truncate, reverse, cuda_for_numpy):
     p = draw(name, [3, 0, 17, 1, 9], 6, 9, reverse)
     found = run(p, backpropagation=Backpropagation(checkpoint_rows=12, truncate_gradient=truncate))
