@@ -30,8 +30,8 @@ COMMON = [
     "src/engine.cpp",
     "src/call.cpp",
     "src/buffer.cpp",
-    "src/paths.cpp",
-    "src/paths_exact.cpp",
+    "src/crf_paths.cpp",
+    "src/crf_paths_exact.cpp",
     "src/processor.cpp",
 ]
 KERNELS = {"portable": []}

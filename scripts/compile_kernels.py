@@ -21,7 +21,7 @@ from typing import Annotated, Any, Dict, Iterable, List, NamedTuple, Optional, T
 import typer
 from wasabi import table
 
-from spacy_rnn.cuda.shares import ALONE, CLUSTER, GRID, LANES, Chip
+from spacy_rnn.cuda.launch import ALONE, CLUSTER, GRID, LANES, Chip
 from spacy_rnn.cuda.sources import CELLS, ENTRY, OPTIONS, PRECISIONS, KernelForm, compiled_name, kernel_source, plan_kernel
 
 SHAPES = Path(__file__).resolve().parent.parent / "benchmarks" / "gpu" / "shapes.py"

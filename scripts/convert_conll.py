@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated, Dict, List, Optional, Union
 
 import typer
-from command_errors import reported_errors
-from conll import Sentence, read_conll
-from corpus_files import write_corpus
+from corpora.command_errors import reported_errors
+from corpora.conll import Sentence, read_conll
+from corpora.corpus_files import write_corpus
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Dict, List
 
 import typer
-from command_errors import reported_errors, warn
-from conllu import Sentence, read_conllu
-from conllu_docs import Part, make_doc, make_tree, read_entities
-from conllu_spaces import Spacing, find_spaces
-from corpus_files import write_corpus
+from corpora.command_errors import reported_errors, warn
+from corpora.conllu import Sentence, read_conllu
+from corpora.conllu_docs import Part, make_doc, make_tree, read_entities
+from corpora.conllu_spaces import Spacing, find_spaces
+from corpora.corpus_files import write_corpus
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 

@@ -7,9 +7,9 @@ from typing import Annotated, Dict, List, NamedTuple, Tuple
 
 import spacy
 import typer
-from archives import is_archive, read_members
-from command_errors import reported_errors
-from corpus_files import write_corpus
+from corpora.archives import is_archive, read_members
+from corpora.command_errors import reported_errors
+from corpora.corpus_files import write_corpus
 from spacy.language import Language
 from spacy.tokens import DocBin
 

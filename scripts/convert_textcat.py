@@ -5,12 +5,12 @@ from typing import Annotated, Dict, List, Set
 
 import spacy
 import typer
-from command_errors import reported_errors
-from corpus_files import write_corpus
-from labelled_texts import LabelledText, add_name, read_names, read_split
+from corpora.command_errors import reported_errors
+from corpora.corpus_files import write_corpus
+from corpora.labelled_texts import LabelledText, add_name, read_names, read_split
+from corpora.text_files import quote
 from spacy.language import Language
 from spacy.tokens import DocBin
-from text_files import quote
 
 
 def make_tokenizer(lang: str) -> Language:

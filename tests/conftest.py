@@ -10,9 +10,48 @@ import pytest
 from hypothesis import settings
 from thinc.api import Ragged
 
+from spacy_rnn.native import library
+
+# Of the compiled engine, daily the one that it chooses.
+INSTRUCTION_SETS = [
+    isa if isa == library.selected() else pytest.param(isa, marks=pytest.mark.slow)
+    for isa in (() if library is None else library.instruction_sets())
+]
 settings.register_profile("thorough", max_examples=20_000)
 # What wasabi colors its output with.
 COLOR = re.compile(r"\x1b\[[\d;]*m")
+
+
+def pytest_configure(config):
+    """Let each of several processes (pytest-xdist) multiply in one thread: the processors are taken."""
+    if getattr(config.option, "numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each process whole files, the tests of which share what takes long to make, in the order of the collection."""
+    from xdist.scheduler import LoadFileScheduling
+
+    if config.option.dist != "load":
+        return None
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that have slow tests, so that at the end no process is left alone with one of them."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
+@pytest.fixture(params=INSTRUCTION_SETS)
+def isa(request):
+    """Use an instruction set of the compiled engine."""
+    before = library.selected()
+    library.select(request.param)
+    yield request.param
+    library.select(before)
 
 
 @pytest.fixture

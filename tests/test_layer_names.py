@@ -93,7 +93,7 @@ def tok2vec(encode=None):
 
 def make_nlp(factory, model, **settings):
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe = nlp.add_pipe(factory, config={"model": model, **settings})
     optimizer = nlp.initialize(lambda: examples(nlp))
     optimizer.learn_rate = 0.02
@@ -140,6 +140,7 @@ def test_in_a_tagger(use_crf, tmp_path):
         assert [label for _, label in loaded.get_pipe("rnn_pos_tagger").stream(WORDS, piece=piece, lookahead=99)] == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use_crf", [False, True])
 @pytest.mark.parametrize("name", ["crf", "rnn", "truncate"])
 def test_as_the_outermost_layer_of_a_tagger(name, use_crf, tmp_path):

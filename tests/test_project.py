@@ -11,8 +11,12 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from spacy.cli import app
+from typer.testing import CliRunner
+from weasel.util.config import load_project_config
 
 ROOT = Path(__file__).parent.parent
+slow = pytest.mark.slow
 # What `project assets` fetches.
 PUBLIC = ("ewt", "sst2", "tweets", "wnut", "imdb", "uyghur", "vietnamese")
 
@@ -27,33 +31,70 @@ def project(tmp_path_factory):
     return folder
 
 
-def run(project, workflow, *arguments):
-    command = [sys.executable, "-m", "spacy", "project", "run", workflow, ".", *arguments]
-    result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    return result.returncode, result.stdout + result.stderr
-
-
 @pytest.fixture(scope="module")
 def trained(project):
     """Give the project after the whole main workflow, trained for one step."""
-    code, output = run(project, "all", "--vars.max_steps", "1")
-    assert code == 0, output
+    command = [sys.executable, "-m", "spacy", "project", "run", "all", ".", "--vars.max_steps", "1"]
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
     return project
 
 
+@pytest.fixture
+def run(project, capfd, monkeypatch):
+    """(workflow, arguments) -> the exit code and the output: run from this process, since the steps import spaCy often enough."""
+
+    # Bytecode in a folder that steps depend on would run them again, so let Python write it as it usually does.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+
+    def run_workflow(workflow, *arguments):
+        result = CliRunner().invoke(app, ["project", "run", workflow, str(project), *arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result.exit_code, result.output + "".join(capfd.readouterr())
+
+    return run_workflow
+
+
+@slow
 @pytest.mark.parametrize("name, score", [("pos_gold", "pos_acc"), ("pos_raw", "pos_acc"), ("reviews", "cats_micro_f")])
 def test_scores_are_written(trained, name, score):
     metrics = json.loads((trained / "metrics" / f"{name}.json").read_text())
     assert 0 <= metrics[score] <= 1
 
 
-def test_nothing_is_run_again_that_need_not_be(trained):
-    code, output = run(trained, "all", "--vars.max_steps", "1")
+@slow
+def test_nothing_is_run_again_that_need_not_be(trained, run):
+    code, output = run("all", "--vars.max_steps", "1")
     assert code == 0, output
     for step in ("pos-convert", "pos-train", "pos-evaluate", "pos-package", "reviews-train"):
         assert f"Skipping '{step}': nothing changed" in output
 
 
+@slow
+def test_a_change_in_what_the_converters_share_converts_again(trained, run):
+    with (trained / "scripts" / "corpora" / "text_files.py").open("a", encoding="utf8") as file:
+        file.write("# changed\n")
+    # The documents are the same as before, so that nothing is trained again.
+    for step, skipped in (("pos-convert", False), ("reviews-convert", False), ("pos-train", True)):
+        code, output = run(step, "--vars.max_steps", "1")
+        assert code == 0, output
+        assert (f"Skipping '{step}': nothing changed" in output) == skipped
+
+
+def test_steps_depend_on_what_they_read_and_name_what_they_write(project):
+    made = set()
+    for command in load_project_config(project)["commands"]:
+        assert command["help"]
+        read, written = command.get("deps", []), command.get("outputs", [])
+        assert {path for path in read if path.startswith(("corpus/", "training/"))} <= made, command["name"]
+        made.update(written)
+        for word in " ".join(command["script"]).split():
+            if "/" in word:
+                named = [path for path in (*read, *written) if path == word or path.startswith(f"{word}/")]
+                assert named, (command["name"], word)
+
+
+@slow
 @pytest.mark.parametrize("package, pipe", [("en_rnn_pos", "tagger"), ("en_rnn_reviews", "textcat")])
 def test_a_package_installs_and_loads_by_its_name(trained, tmp_path, package, pipe):
     (wheel,) = (trained / "packages" / f"{package}-0.1.0" / "dist").glob("*.whl")
@@ -72,36 +113,40 @@ def test_a_package_installs_and_loads_by_its_name(trained, tmp_path, package, pi
     assert any(requirement.startswith("spacy-rnn") for requirement in meta["requirements"])
 
 
-def test_a_local_treebank_is_converted_and_trained_on(project, tmp_path):
+@slow
+def test_a_local_treebank_is_converted_and_trained_on(project, tmp_path, run):
     for split in ("train", "dev", "test"):
         text = (ROOT / "assets" / "pos" / f"{split}.conllu").read_bytes()
         (tmp_path / f"en-{split}.conllu.gz").write_bytes(gzip.compress(text))
     variables = ("--vars.ewt", str(tmp_path), "--vars.max_steps", "1", "--vars.cell", "gru")
     for step in ("ewt-convert", "ewt-train-pos", "ewt-train-tag", "ewt-evaluate"):
-        code, output = run(project, step, *variables)
+        code, output = run(step, *variables)
         assert code == 0, output
     assert (project / "metrics" / "ewt_tag_gru_raw.json").exists()
 
 
+@slow
 @pytest.mark.parametrize("workflow", ["sst2", "tweets"])
-def test_local_texts_are_converted_and_trained_on(project, workflow):
+def test_local_texts_are_converted_and_trained_on(project, workflow, run):
     variables = (f"--vars.{workflow}", "assets/reviews", "--vars.max_steps", "1")
     for step in ("convert", "train", "evaluate"):
-        code, output = run(project, f"{workflow}-{step}", *variables)
+        code, output = run(f"{workflow}-{step}", *variables)
         assert code == 0, output
     assert (project / "metrics" / f"{workflow}_lstm.json").exists()
 
 
-def test_local_entities_are_converted_and_trained_on(project, tmp_path):
+@slow
+def test_local_entities_are_converted_and_trained_on(project, tmp_path, run):
     for split in ("train", "dev", "test"):
         (tmp_path / f"{split}.conll").write_text("Anna\tB-person\nSmith\tI-person\nsleeps\tO\n\t\nLondon\tB-location\n")
     for step in ("convert", "train", "evaluate"):
-        code, output = run(project, f"wnut-{step}", "--vars.wnut", str(tmp_path), "--vars.wnut_steps", "1")
+        code, output = run(f"wnut-{step}", "--vars.wnut", str(tmp_path), "--vars.wnut_steps", "1")
         assert code == 0, output
     assert "ents_f" in json.loads((project / "metrics" / "wnut_lstm.json").read_text())
 
 
-def test_local_film_reviews_are_converted_and_trained_on(project, tmp_path):
+@slow
+def test_local_film_reviews_are_converted_and_trained_on(project, tmp_path, run):
     with tarfile.open(tmp_path / "reviews.tar.gz", "w:gz") as archive:
         for split, label, number in product(("train", "test"), ("neg", "pos"), range(20)):
             content = f"{label} film {number}".encode()
@@ -109,11 +154,12 @@ def test_local_film_reviews_are_converted_and_trained_on(project, tmp_path):
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     for step in ("convert", "train", "evaluate"):
-        code, output = run(project, f"imdb-{step}", "--vars.imdb", str(tmp_path), "--vars.imdb_steps", "1")
+        code, output = run(f"imdb-{step}", "--vars.imdb", str(tmp_path), "--vars.imdb_steps", "1")
         assert code == 0, output
     assert "cats_micro_f" in json.loads((project / "metrics" / "imdb_lstm.json").read_text())
 
 
+@slow
 @pytest.mark.parametrize(
     "step, variable, config, cell",
     [
@@ -121,22 +167,22 @@ def test_local_film_reviews_are_converted_and_trained_on(project, tmp_path):
         ("pos-train", "pos_config", "tagger_tag", "gru_reset_before"),
     ],
 )
-def test_a_variable_chooses_config_and_cell(trained, step, variable, config, cell):
-    code, output = run(trained, step, f"--vars.{variable}", config, "--vars.cell", cell, "--vars.max_steps", "1")
+def test_a_variable_chooses_config_and_cell(trained, step, variable, config, cell, run):
+    code, output = run(step, f"--vars.{variable}", config, "--vars.cell", cell, "--vars.max_steps", "1")
     assert code == 0, output
     saved = (trained / "training" / step.split("-")[0] / "model-best" / "config.cfg").read_text()
     assert f'cell = "{cell}"' in saved
 
 
-def test_a_missing_corpus_is_named(project):
-    code, output = run(project, "ewt-convert", "--vars.ewt", "assets/nowhere")
+def test_a_missing_corpus_is_named(run):
+    code, output = run("ewt-convert", "--vars.ewt", "assets/nowhere")
     assert code != 0
     assert "assets/nowhere" in output
 
 
-def test_clean_removes_what_was_made(project):
+def test_clean_removes_what_was_made(project, run):
     (project / "metrics").mkdir(exist_ok=True)
-    code, output = run(project, "clean")
+    code, output = run("clean")
     assert code == 0, output
     assert not any((project / name).exists() for name in ("corpus", "training", "metrics", "packages"))
     # Only the clean step itself is recorded.

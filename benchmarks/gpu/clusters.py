@@ -1,10 +1,10 @@
-"""How many thread block clusters a GPU runs at the same time: what spacy_rnn/cuda/shares.py assumes, asked of the driver."""
+"""How many thread block clusters a GPU runs at the same time: what spacy_rnn/cuda/launch.py assumes, asked of the driver."""
 
 import ctypes
 from typing import Any, Dict
 
 from spacy_rnn.cuda import CLUSTER, KernelForm
-from spacy_rnn.cuda.shares import THREADS, teams_at_once
+from spacy_rnn.cuda.launch import THREADS, teams_at_once
 
 # CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
 _CLUSTER_DIMENSION = 4

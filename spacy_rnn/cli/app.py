@@ -81,9 +81,9 @@ def report_command(
     Scores by label, confusions, calibration, the worst errors, the learning curve, and speed.
     """
     with _running(code, gpu):
-        from .report import Options, report
+        from .report import Options, report_pipeline
 
-        report(pipeline, corpus, component, log, Options(output, plots, errors, gold_preproc, gpu))
+        report_pipeline(pipeline, corpus, component, log, Options(output, plots, errors, gold_preproc, gpu))
 
 
 @rnn_cli.command("compare")
@@ -109,10 +109,10 @@ def compare_command(
     The figures of "report" side by side, and by a paired bootstrap whether the difference between the two is real.
     """
     with _running(code, gpu):
-        from .report import Options, compare
+        from .report import Options, compare_pipelines
 
         options = Options(output, plots, errors, gold_preproc, gpu)
-        compare((pipeline_a, pipeline_b), corpus, (component_a, component_b), (log_a, log_b), samples, seed, options)
+        compare_pipelines((pipeline_a, pipeline_b), corpus, (component_a, component_b), (log_a, log_b), samples, seed, options)
 
 
 @rnn_cli.command("gradients")

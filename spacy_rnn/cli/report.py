@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional, Sequence, Tuple
 from spacy.language import Language
 from wasabi import msg
 
-from ..evaluation.bootstrap import compare as compare_evaluations
+from ..evaluation.bootstrap import compare
 from ..evaluation.components import evaluate_component, find_task
 from ..evaluation.decisions import Task
 from ..evaluation.extras import check_packages
@@ -54,7 +54,7 @@ class Subject(NamedTuple):
     log: Optional[TrainingLog]
 
 
-def report(pipeline: str, corpus: Path, component: Optional[str], log: Optional[Path], options: Options) -> None:
+def report_pipeline(pipeline: str, corpus: Path, component: Optional[str], log: Optional[Path], options: Options) -> None:
     """Write a page about a pipeline.
 
     pipeline (str): A directory, or the name of an installed package.
@@ -72,7 +72,7 @@ def report(pipeline: str, corpus: Path, component: Optional[str], log: Optional[
     _write(corpus, [side], options)
 
 
-def compare(
+def compare_pipelines(
     pipelines: Tuple[str, str],
     corpus: Path,
     components: Tuple[Optional[str], Optional[str]],
@@ -85,8 +85,8 @@ def compare(
 
     pipelines (Tuple[str, str]): Directories, or names of installed packages.
     corpus (Path): Annotated texts in spaCy's binary format.
-    components (Tuple[Optional[str], Optional[str]]): The components' names, as in `report`.
-    logs (Tuple[Optional[Path], Optional[Path]]): The logs of the trainings, as in `report`.
+    components (Tuple[Optional[str], Optional[str]]): The components' names, as in `report_pipeline`.
+    logs (Tuple[Optional[Path], Optional[Path]]): The logs of the trainings, as in `report_pipeline`.
     n_samples (int): How often the bootstrap draws texts.
     seed (int): What its draws begin with.
     options (Options): The rest.
@@ -102,7 +102,7 @@ def compare(
         )
     sides = [_look_at(subject, name, corpus, options) for subject, name in zip(subjects, "AB", strict=True)]
     a, b = (side.evaluation for side in sides)
-    differences = compare_evaluations(a, b, n_samples, seed)
+    differences = compare(a, b, n_samples, seed)
     rows = [
         (
             row.measure,

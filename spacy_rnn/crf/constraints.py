@@ -27,9 +27,11 @@ class AllowedTransitions(NamedTuple):
 
 
 def allowed_transitions(labels: Sequence[str], scheme: str) -> AllowedTransitions:
-    """Find which labels may follow each other. In BIO (Tjong Kim Sang & Veenstra 1999, "Representing text chunks", as IOB2) "I-X"
-    comes only after "B-X" or "I-X". In BILUO (Ratinov & Roth 2009, "Design challenges and misconceptions in named entity
-    recognition", as BILOU) "I-X" and "L-X" come only after "B-X" or "I-X", and nothing else does.
+    """Find which labels may follow each other.
+
+    In BIO (Tjong Kim Sang & Veenstra 1999, "Representing text chunks", as IOB2) "I-X" comes only after "B-X" or "I-X". In BILUO
+    (Ratinov & Roth 2009, "Design challenges and misconceptions in named entity recognition", as BILOU) "I-X" and "L-X" come only
+    after "B-X" or "I-X", and nothing else does.
 
     labels (Sequence[str]): The labels: "O", or a prefix of the scheme, a hyphen, and the type of the span.
     scheme (str): "BIO" or "BILUO".

@@ -11,7 +11,6 @@ from thinc.util import get_array_module, to_numpy
 
 from .engines import ENGINES
 from .interface import Array, Crf
-from .reference import ReferenceEngine
 
 
 def fetch(crf: Crf, scores: Array, allowed: Optional[Array] = None) -> Tuple[Crf, Array, Optional[Array]]:
@@ -43,8 +42,11 @@ def hand_over(xp: Any, array: Array) -> Array:
 
 
 def _go_to_host(arrays: Sequence[Array]) -> bool:
-    """Tell whether arrays are on a device, and an engine besides the reference takes their like on the host."""
+    """Tell whether arrays are on a device where only the fallback computes, and a better engine takes their like on the host."""
     if any(isinstance(array, numpy.ndarray) for array in arrays):
         return False
+    *crf, scores = arrays
+    if any(engine.supports(Crf(*crf), scores) for engine in ENGINES if engine is not ENGINES.fallback):
+        return False
     *crf, scores = (numpy.empty(0, array.dtype) for array in arrays)
-    return not isinstance(ENGINES.select(Crf(*crf), scores), ReferenceEngine)
+    return ENGINES.select(Crf(*crf), scores) is not ENGINES.fallback

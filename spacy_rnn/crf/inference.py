@@ -21,9 +21,10 @@ Backprop = Callable[[Array], Tuple[Array, Crf]]
 
 
 def log_likelihood(crf: Crf, scores: Array, lengths: Any, allowed: Array) -> Tuple[Array, Backprop]:
-    """Find the logarithm of the probability of the annotation of each sequence: the sum over the paths that it allows, divided by
-    that over all paths. So labels that are not known are summed over (Tsuboi et al. 2008, "Training conditional random fields
-    using incomplete annotations").
+    """Find the log-likelihood of the annotation of each sequence.
+
+    It is the logarithm of the sum over the paths that the annotation allows, divided by the sum over all paths. Unknown labels
+    are summed over (Tsuboi et al. 2008, "Training conditional random fields using incomplete annotations").
 
     crf (Crf): The parameters, float32 or float64.
     scores (Array): [N, L], the score of each label at each row, all sequences one after the other; -inf where it is forbidden.

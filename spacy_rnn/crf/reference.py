@@ -87,8 +87,10 @@ def _find_best(crf: Crf, scores: Array, lengths: numpy.ndarray) -> Tuple[Array, 
 
 
 def _forward(xp: Any, crf: Crf, rows: Array, most: Array, packing: Packing) -> Tuple[Array, Array]:
-    """Give the logarithm of the share of the paths up to each row that end there in each label [N, L]; and that of the sum over
-    the paths through each sequence [B], the longest first."""
+    """Run the forward recursion in logarithms.
+
+    The first result is the logarithm of the share of the paths up to each row that end there in each label [N, L]; the second the
+    logarithm of the sum over the paths through each sequence [B], the longest first."""
     alphas = rows.copy()
     log_sums = xp.zeros(len(packing.order), dtype="float64")
     for t, here in enumerate(_steps(packing)):
@@ -105,8 +107,10 @@ def _forward(xp: Any, crf: Crf, rows: Array, most: Array, packing: Packing) -> T
 
 
 def _backward(xp: Any, crf: Crf, rows: Array, packing: Packing) -> Array:
-    """Give the logarithm of the sum over the ways in which paths go on from each label of each row [N, L], up to a number that
-    the labels of a row share."""
+    """Run the backward recursion in logarithms.
+
+    The result is the logarithm of the sum over all continuations of a path from each label of each row [N, L], up to a number
+    that the labels of a row share."""
     betas = xp.empty_like(rows)
     for t, here in reversed(list(enumerate(_steps(packing)))):
         ended = _ended(packing, t)

@@ -1,12 +1,12 @@
 """The CUDA kernels of recurrent sweeps: their sources, what they are given, and how a device executes them."""
 
 from .arena import Arena, Rows
+from .arguments import SWEEP, pointer
+from .availability import find_problem, require_gpu
 from .device import ClusterError, Device, find_device
+from .launch import ALONE, CLUSTER, GRID, Chip, Launch
 from .memory import explain_memory
-from .problem import find_problem, require_gpu
-from .shares import ALONE, CLUSTER, GRID, Chip, Launch
 from .sources import CELLS, PRECISIONS, CellSource, KernelForm, plan_kernel
-from .structures import SWEEP, pointer
 
 __all__ = [
     "ALONE",

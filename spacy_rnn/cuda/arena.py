@@ -3,7 +3,7 @@
 from math import prod
 from typing import Any, Dict, Mapping, NamedTuple, Tuple
 
-from .structures import pointer
+from .arguments import pointer
 
 # Numbers: arrays begin 256 bytes apart.
 _ALIGNMENT = 64

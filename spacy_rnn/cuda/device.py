@@ -9,8 +9,8 @@ import numpy
 from thinc.util import has_cupy
 
 from .arena import Rows
-from .problem import find_old_device
-from .shares import CLUSTER, GRID, THREADS, Chip
+from .availability import find_old_device
+from .launch import CLUSTER, GRID, THREADS, Chip
 from .sources import ENTRY, OPTIONS, KernelForm, compiled_name, kernel_source
 
 # A folder of kernels that scripts/compile_kernels.py has compiled beforehand.
@@ -125,8 +125,9 @@ class Device:
         add: bool = False,
         precision: str = "float32",
     ) -> None:
-        """Multiply matrices by the device's BLAS: products of the same shape, in one call where the matrices of a second one lie
-        behind those of the first.
+        """Multiply matrices of the same shapes by the device's BLAS.
+
+        Two products take one call where the matrices of the second lie behind those of the first.
 
         products (Sequence[Tuple[Rows, Rows, Rows]]): For each a [n, k], or [k, n] if transpose_a; b [k, m], or [m, k] if
             transpose_b; and where the product is written [n, m].

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Tuple
 
-from .shares import ALONE, CLUSTER, GRID, Chip, Kernel, Launch, plan_launch
+from .launch import ALONE, CLUSTER, GRID, Chip, Kernel, Launch, plan_launch
 
 FOLDER = Path(__file__).parent / "src"
 

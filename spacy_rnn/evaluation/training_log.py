@@ -48,8 +48,9 @@ def read_log(path: Union[str, Path], performance: Optional[Mapping[str, Any]] = 
 
 
 def find_log(nlp: Language) -> Optional[TrainingLog]:
-    """Find the log of the run that trained a pipeline: the file that the config names, or the newest log in the pipeline's
-    directory or the one above.
+    """Find the log of the run that trained a pipeline.
+
+    It is the file that the config names, or the newest log in the pipeline's directory or the one above.
 
     nlp (Language): The pipeline.
     RETURNS (Optional[TrainingLog]): The log; None if there is none.

@@ -123,8 +123,10 @@ def _export(cell: str, params: Dict[str, numpy.ndarray], nH: int) -> Dict[str, n
 
 @contextmanager
 def _current_weights(module: Any) -> Iterator[None]:
-    """Let the weights of a module be those that its next forward pass would use in evaluation. Where torch computes them from
-    other parameters (weight and spectral norm, pruning), they are otherwise those of its last one."""
+    """Bring a module's weights up to date inside a `with` block.
+
+    Where torch computes them from other parameters (weight and spectral norm, pruning), they are otherwise those of the module's
+    last forward pass."""
     torch = _import_torch()
     was_training = module.training
     # In training, spectral norm takes a step with every look at a weight.

@@ -32,8 +32,9 @@ def convert_config(config: Union[Config, dict], to: str = "spacy_rnn") -> Config
 
 
 def convert_pipeline(nlp: Language, to: str = "spacy_rnn") -> Language:
-    """Exchange the bidirectional LSTM encoders of a trained pipeline, in all its components, and keep the weights. To be saved
-    with `to_disk` and used as any other.
+    """Replace the bidirectional LSTM encoders in all components of a trained pipeline, keeping the weights.
+
+    The result is saved with `to_disk` and used like any other pipeline.
 
     nlp (Language): The pipeline, which stays as it is.
     to (str): "spacy_rnn" to put `spacy_rnn.BiLSTMEncoder.v1` in place of `spacy.TorchBiLSTMEncoder.v1`, "torch" for the other

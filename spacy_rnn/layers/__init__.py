@@ -9,7 +9,7 @@ from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
 from .ops import EngineOps, use_engine_products
 from .output.crf import CRFGradient, build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
-from .output.crf_divergence import crf_divergence
+from .output.divergence import crf_divergence
 from .output.softmax import build_softmax
 from .parameters import count_parameters, summary
 from .plain.convolution import build_convolution

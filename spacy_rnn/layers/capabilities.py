@@ -28,8 +28,9 @@ _OBSERVERS = ("thinc.layers.with_debug", "thinc.layers.with_nvtx_range", "thinc.
 
 @dataclass(frozen=True)
 class RowWise:
-    """Treat every row, or every token of a text, by itself in prediction; or, if there are layers inside, do so apart from what
-    these do.
+    """Treat every row, or every token of a text, by itself in prediction.
+
+    A layer with layers inside does so apart from what these do.
 
     layers (Callable[[Model], Sequence[Model]]): Gives the layers inside that have to be of this kind as well; all if left out.
     holds (Callable[[Model], bool]): Tells whether it is true of a layer, if that depends on its settings.
@@ -202,8 +203,9 @@ def package_of(model: Model) -> str:
 
 
 def with_forwards(model: Model, choose: Callable[[Model], Optional[Callable]]) -> Model:
-    """Give a model that computes as another one does, but with other forward functions in some of its layers. The two share
-    parameters, gradients and attributes; the model itself stays as it is.
+    """Give a model a twin with other forward functions in some of its layers.
+
+    The two share parameters, gradients and attributes; the model itself stays as it is.
 
     model (Model): Any model.
     choose (Callable[[Model], Optional[Callable]]): Gives another forward function for a layer, or None to look at the layers

@@ -8,9 +8,11 @@ from thinc.types import FloatsXd, Shape
 
 
 def orthogonal_init(ops: Ops, shape: Shape) -> FloatsXd:
-    """Draw a matrix whose rows or columns, whichever are fewer, are orthonormal (Saxe et al. 2014, "Exact solutions to the
-    nonlinear dynamics of learning in deep linear neural networks"), uniformly among all such matrices (Mezzadri 2007, "How to
-    generate random matrices from the classical compact groups").
+    """Draw a matrix whose rows or columns, whichever are fewer, are orthonormal.
+
+    It is drawn uniformly among all such matrices (Mezzadri 2007, "How to generate random matrices from the classical compact
+    groups"), for the reasons of Saxe et al. 2014, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
+    networks".
 
     ops (Ops): The backend the matrix is made for.
     shape (Shape): The two sizes of the matrix.

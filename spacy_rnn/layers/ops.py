@@ -6,6 +6,7 @@ import numpy
 from thinc.api import Model, NumpyOps, Ops
 
 from ..native import library
+from ..recurrence.engines.cpu import whole
 
 _SUMMED_ROWS = 4096
 
@@ -34,7 +35,7 @@ class EngineOps(NumpyOps):
         product = out
         if product is None or not _can_be_written_at_once(product, x, y):
             product = numpy.empty(shape, "float32")
-        _multiply(_whole(x), _whole(y), product, trans1, trans2)
+        _multiply(whole(x), whole(y), product, trans1, trans2)
         if out is not None and product is not out:
             out[...] = product
             return out
@@ -113,14 +114,10 @@ def _multiply(x: numpy.ndarray, y: numpy.ndarray, product: numpy.ndarray, trans1
         product += part
 
 
-def _whole(array: Any) -> numpy.ndarray:
-    """Give an array in one piece, where a processor may read its numbers."""
-    return numpy.require(array, requirements=["C", "A"])
-
-
 def use_engine_products(model: Model) -> None:
-    """Let a model that uses `NumpyOps` use `EngineOps`, where the engine has been built. To be called before a model runs,
-    because a copy of a model, and one that comes back from a GPU, has Thinc's own operations.
+    """Replace `NumpyOps` by `EngineOps` in a model, where the engine has been built.
+
+    Call it before a model runs: a copy of a model, and one that comes back from a GPU, has Thinc's own operations.
 
     model (Model): The model.
     """

@@ -13,8 +13,9 @@ ShapesOf = Callable[[Mapping[str, int], Mapping[str, Any]], Shapes]
 
 @dataclass(frozen=True)
 class Saved:
-    """Have weights of a known kind, so that a file that holds something else is refused. Of layers that declare nothing, only the
-    numbers themselves are checked.
+    """Have weights of a known kind, so that a file that holds something else is refused.
+
+    Of layers that declare nothing, only the numbers themselves are checked.
 
     shapes (Callable): (dimensions by name, attributes by name) -> the shape of each parameter.
     check (Optional[Callable]): Takes a layer that has been loaded, and raises ValueError if its dimensions or attributes do not

@@ -104,8 +104,10 @@ def build_cnn(
     filter_widths: Sequence[int] = (3, 4, 5),
     init_W: Optional[Callable] = None,
 ) -> Model[List[Floats2d], List[Floats2d]]:
-    """Encode context with a convolutional layer: filters over n-grams, and a rectifier. Under `spacy_rnn.TextCat.v1` with pooling
-    "max" it is the model of Kim 2014, "Convolutional neural networks for sentence classification".
+    """Encode context with a convolutional layer: filters over n-grams, and a rectifier.
+
+    Under `spacy_rnn.TextCat.v1` with pooling "max" it is the model of Kim 2014, "Convolutional neural networks for sentence
+    classification".
 
     width (int): The output width: the number of filters, of all widths together.
     filter_widths (Sequence[int]): How many tokens a filter sees, one or several numbers: see `spacy_rnn.Convolution.v1`.

@@ -19,8 +19,9 @@ ATTRS = ("NORM", "ORTH", "LOWER", "SHAPE", "LEMMA")
 def build_ngrams(
     ngram_size: int = 2, length: int = 262144, attr: str = "LOWER", dropout: float = 0.0, nO: Optional[int] = None
 ) -> Model[List[Doc], Floats2d]:
-    """Score classes by the n-grams of a text, for `linear_model` of `spacy_rnn.TextCat.v1`: `spacy.TextCatBOW.v3` without its
-    output layer, with dropout.
+    """Score classes by the n-grams of a text, for `linear_model` of `spacy_rnn.TextCat.v1`.
+
+    It is `spacy.TextCatBOW.v3` without its output layer, with dropout.
 
     Without dropout, rare n-grams soon tell all training texts apart, and the network beside them has nothing left to learn.
     Dropout of a linear model's features has the effect of a penalty that leaves rare features alone which say much (Wager, Wang &

@@ -95,9 +95,10 @@ def build_textcat(
 
 
 def resize(model: Model[List[Doc], Floats2d], new_nO: int, resizable_layer: Model) -> Model[List[Doc], Floats2d]:
-    """Add classes to a trained model. Of classes that do not exclude each other, a new one has the probability 0.5. Of exclusive
-    ones its probability is `NEW_CLASS_PROBABILITY` at most, whatever the text, so that no text's class changes; from there it
-    is learned like any other.
+    """Add classes to a trained model.
+
+    Where classes do not exclude each other, a new one has the probability 0.5. Where they do, its probability is
+    `NEW_CLASS_PROBABILITY` at most, whatever the text, so that no text's class changes; from there it is learned like any other.
 
     model (Model[List[Doc], Floats2d]): The model.
     new_nO (int): The number of classes.
@@ -159,8 +160,10 @@ def build_textcat_cnn(
     dropout: float = 0.5,
     nO: Optional[int] = None,
 ) -> Model[List[Doc], Floats2d]:
-    """Classify texts by n-gram filters over an embedding, with the settings of Kim 2014 ("Convolutional neural networks for
-    sentence classification", section 3.1) as defaults: `spacy_rnn.TextCat.v1` with pooling "max" over a `spacy_rnn.CNN.v1`.
+    """Classify texts by n-gram filters over an embedding.
+
+    It is `spacy_rnn.TextCat.v1` with pooling "max" over a `spacy_rnn.CNN.v1`, with the settings of Kim 2014 ("Convolutional
+    neural networks for sentence classification", section 3.1) as defaults.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): The token vectors the filters read: an embedding.
     exclusive_classes (bool): Whether exactly one class is true of a text (softmax) or any number of them (sigmoid units).

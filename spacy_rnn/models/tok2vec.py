@@ -26,8 +26,9 @@ def build_tok2vec(
     embed: Model[List[Doc], List[Floats2d]],
     encode: Model[List[Floats2d], List[Floats2d]],
 ) -> Model[List[Doc], List[Floats2d]]:
-    """Embed tokens and encode their context, as `spacy.Tok2Vec.v2` does, with the same parameters. Between an embedding of this
-    package and its encoders, the rows of a batch stay together and are not taken apart into texts.
+    """Embed tokens and encode their context, as `spacy.Tok2Vec.v2` does, with the same parameters.
+
+    Between an embedding of this package and its encoders, the batch stays one array of rows.
 
     embed (Model[List[Doc], List[Floats2d]]): The embedding, from texts of n tokens to rows [n, any width].
     encode (Model[List[Floats2d], List[Floats2d]]): The encoder, from these to rows [n, nO].

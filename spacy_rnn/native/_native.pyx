@@ -144,7 +144,7 @@ cdef extern from "engine.h" namespace "spacy_rnn":
     void order_by_length(const int32_t *, int64_t, int32_t *) except + nogil
 
 
-cdef extern from "paths.h" namespace "spacy_rnn":
+cdef extern from "crf_paths.h" namespace "spacy_rnn":
     cdef cppclass ScoreBatch:
         int64_t n_sequences
         const int32_t *length

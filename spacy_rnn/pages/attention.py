@@ -18,8 +18,9 @@ _N_CLASSES = 3
 def render_attention(
     docs: Union[Doc, Iterable[Doc]], *, page: bool = False, minify: bool = False, jupyter: Optional[bool] = None
 ) -> Optional[str]:
-    """Show how much each token of a text counted in attention pooling, in the style of `displacy.render`: the darker, the more. A
-    title is taken from `doc.user_data["title"]`.
+    """Show how much each token of a text counted in attention pooling: the darker, the more.
+
+    The page has the style of `displacy.render`, and takes its title from `doc.user_data["title"]`.
 
     docs (Union[Doc, Iterable[Doc]]): Texts that a component with `store_attention = true` has classified.
     page (bool): Whether to make a whole HTML page.

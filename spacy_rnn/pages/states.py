@@ -14,6 +14,7 @@ from thinc.api import Model, to_numpy
 from ..layers.capabilities import IsRnn, find_all
 from ..models.textcat import has_pool
 from ..pipeline.listeners import find_shared_encoder
+from ..recurrence import get_cell
 from .environment import render
 from .pictures import as_docs, is_right_to_left, likeliest, publish
 
@@ -47,8 +48,10 @@ def render_states(
     minify: bool = False,
     jupyter: Optional[bool] = None,
 ) -> Optional[str]:
-    """Show how the state of a text categorizer develops over a text: a table that is read from top to bottom, with a row for each
-    token; in it how far the state moves, and the class probabilities if the text ended there.
+    """Show how the state of a text categorizer develops over a text.
+
+    The page is a table read from top to bottom, with a row for each token: how far the state moves, and the class probabilities
+    if the text ended there.
 
     nlp (Language): The pipeline.
     docs (Union[Doc, Iterable[Doc]]): The texts, e.g. `nlp(text)`.
@@ -66,8 +69,9 @@ def render_states(
 
 
 def trace_states(nlp: Language, doc: Doc, *, component: Optional[str] = None, max_length: int = 1000) -> StateTrace:
-    """Find out how the state of a text categorizer develops over a text. Every beginning of the text is classified as a text of
-    its own, so the probabilities are exact for any model.
+    """Trace how the state of a text categorizer develops over a text.
+
+    Every beginning of the text is classified as a text of its own, so the probabilities are exact for any model.
 
     nlp (Language): The pipeline.
     doc (Doc): The text.
@@ -133,7 +137,7 @@ def _trace_changes(categorizer: TextCategorizer, shared: Optional[Tok2Vec], doc:
 def _first_state(layer: Model) -> numpy.ndarray:
     """Give the hidden state before a text [1, nH]."""
     if layer.attrs["train_initial_state"]:
-        return to_numpy(layer.get_param("h0")).reshape(1, -1)
+        return to_numpy(layer.get_param(f"{get_cell(layer.attrs['cell']).output}0")).reshape(1, -1)
     return numpy.zeros((1, layer.get_dim("nO")), dtype="float32")
 
 

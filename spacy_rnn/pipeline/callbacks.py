@@ -9,8 +9,10 @@ from thinc.api import Model
 
 
 def build_learn_vocabulary(path: Optional[Path]) -> Callable[[Language], Language]:
-    """Let every `Embed` layer of a pipeline learn its words from a whole corpus, as `[initialize.after_init]`. The components of
-    this package do it by themselves; spaCy's own, a shared `tok2vec` among them, initialize a model with ten texts.
+    """Let every `Embed` layer of a pipeline learn its words from a whole corpus, as `[initialize.after_init]`.
+
+    The components of this package do it by themselves; spaCy's own, a shared `tok2vec` among them, initialize a model with ten
+    texts.
 
     path (Optional[Path]): The training corpus, in spaCy's binary format.
     RETURNS (Callable[[Language], Language]): The callback.

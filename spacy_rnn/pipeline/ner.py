@@ -41,8 +41,10 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {"ents_f": 1.0, "ents_p": 0.0, "ents
 def make_rnn_ner(
     nlp: Language, name: str, model: Model[List[Doc], List[Floats2d]], scorer: Optional[Callable]
 ) -> "RNNEntityRecognizer":
-    """Make a component that predicts `doc.ents`, by a conditional random field over labels that say for each token whether it is
-    outside of all entities, or the first, an inner, the last, or the only token of one.
+    """Make a component that predicts `doc.ents` by a conditional random field.
+
+    Its labels say for each token whether it is outside of all entities, or the first, an inner, the last, or the only token of
+    one.
 
     nlp (Language): The pipeline.
     name (str): The component's name.
@@ -56,8 +58,10 @@ def make_rnn_ner(
 
 
 class RNNEntityRecognizer(SequencePipe):
-    """A recurrent network and a conditional random field that recognize named entities (Huang, Xu & Yu 2015, "Bidirectional
-    LSTM-CRF models for sequence tagging"; Lample et al. 2016, "Neural architectures for named entity recognition")."""
+    """Recognize named entities by a recurrent network and a conditional random field.
+
+    (Huang, Xu & Yu 2015, "Bidirectional LSTM-CRF models for sequence tagging"; Lample et al. 2016, "Neural architectures for
+    named entity recognition".)"""
 
     def __init__(
         self,

@@ -19,8 +19,9 @@ PARTS = ("cfg", "model")
 
 
 class RNNPipe(TrainablePipe):
-    """What all components of this package add to spaCy's: clear errors before initialization and in loading, and a teacher
-    without dropout in rehearsal."""
+    """What all components of this package add to spaCy's.
+
+    That is clear errors before initialization and in loading, and a teacher without dropout in rehearsal."""
 
     _rehearsal_model: Any
 

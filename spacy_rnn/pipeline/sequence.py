@@ -114,8 +114,9 @@ class SequencePipe(RNNPipe):
         losses: Optional[Dict[str, float]] = None,
         **settings: Any,
     ) -> Dict[str, float]:
-        """Learn from the model as it was when training was resumed, so that it is not forgotten. That model is the teacher, and
-        drops nothing.
+        """Learn from the model as it was when training was resumed, so that it is not forgotten.
+
+        That model is the teacher, and drops nothing.
 
         examples (Iterable[Example]): The batch.
         drop (float): The dropout rate, where the model does not have its own.

@@ -8,7 +8,6 @@ from spacy.attrs import IDS
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.pipeline.tagger import Tagger
-from spacy.scorer import Scorer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
@@ -35,23 +34,6 @@ SETTINGS: Dict[str, Any] = {
     "constraints": None,
     "store_probs": False,
 }
-
-
-def pos_tagger_score(examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
-    """Score `token.pos`.
-
-    examples (Iterable[Example]): Predictions and gold annotation.
-    RETURNS (Dict[str, Any]): "pos_acc", the share of annotated tokens that are right.
-    """
-    return Scorer.score_token_attr(examples, "pos", **kwargs)
-
-
-def build_pos_tagger_scorer() -> Callable:
-    """Give `pos_tagger_score` to a config.
-
-    RETURNS (Callable): The scorer.
-    """
-    return pos_tagger_score
 
 
 class LabelsWithProbabilities(NamedTuple):
@@ -101,8 +83,7 @@ class RNNTagger(SequencePipe, Tagger):
         store_probs (bool): Whether probabilities are kept with a text.
         RAISES (ValueError): If label_smoothing is out of its range, or the model, use_crf and constraints do not go together.
         """
-        if not 0.0 <= label_smoothing < 0.5:
-            raise ValueError(f"label_smoothing must be at least 0 and below 0.5, got {label_smoothing}")
+        _check_smoothing(label_smoothing)
         if use_crf and label_smoothing:
             raise ValueError(
                 "use_crf predicts the tags of a text together, for which label_smoothing is not defined: set it to 0, "
@@ -215,8 +196,9 @@ class RNNTagger(SequencePipe, Tagger):
         return ((word, labels[i]) for words, tag_ids in labelled for word, i in zip(words, tag_ids.tolist(), strict=True))
 
     def tag_in_pieces(self, doc: Doc, *, piece: int = 1000, lookahead: int = 50) -> Doc:
-        """Annotate a text that is too long to be annotated at once: the memory this takes, beside the text itself, hardly
-        depends on its length. No probabilities are kept with it.
+        """Annotate a text that is too long to be annotated at once.
+
+        Beside the text itself, the memory this takes hardly depends on its length. No probabilities are stored.
 
         doc (Doc): The text.
         piece (int): As in `stream`.
@@ -240,8 +222,9 @@ class RNNTagger(SequencePipe, Tagger):
         return label_stream(tagger, source, self.vocab, piece, lookahead)
 
     def get_loss(self, examples: Iterable[Example], scores: List[Floats2d]) -> Tuple[float, List[Floats2d]]:
-        """Find the loss of a batch and its gradient, as the head defines them. Tokens without annotation, or aligned to none,
-        have no loss.
+        """Find the loss of a batch and its gradient, as the head defines them.
+
+        Tokens without annotation, or aligned to none, have no loss.
 
         examples (Iterable[Example]): The batch.
         scores (List[Floats2d]): What the model gave in training, [n, labels] for each text of n tokens.
@@ -304,9 +287,7 @@ class RNNTagger(SequencePipe, Tagger):
         super().check_settings(settings)
         for label in settings.get("labels", ()):
             self._require_universal(label)
-        smoothing = settings.get("label_smoothing", 0.0)
-        if not 0.0 <= smoothing < 0.5:
-            raise ValueError(f"label_smoothing must be at least 0 and below 0.5, got {smoothing}")
+        _check_smoothing(settings.get("label_smoothing", 0.0))
 
     def _require_universal(self, label: str) -> None:
         if self.attr == "POS" and label not in UNIVERSAL_POS:
@@ -354,6 +335,11 @@ class RNNTagger(SequencePipe, Tagger):
         return example.get_aligned(self.attr, as_string=True)
 
 
+def _check_smoothing(share: float) -> None:
+    if not 0.0 <= share < 0.5:
+        raise ValueError(f"label_smoothing must be at least 0 and below 0.5, got {share}")
+
+
 def _factory(name: str, attr: str) -> Callable:
     """Make the factory of a tagger."""
 
@@ -369,8 +355,9 @@ def _factory(name: str, attr: str) -> Callable:
         constraints: Optional[str],
         store_probs: bool,
     ) -> RNNTagger:
-        """Make a component that predicts `token.tag` (`rnn_tagger`), or `token.pos`, which no component of spaCy's learns by
-        itself (`rnn_pos_tagger`).
+        """Make a component that predicts `token.tag` (`rnn_tagger`) or `token.pos` (`rnn_pos_tagger`).
+
+        No component of spaCy's learns `token.pos` by itself.
 
         nlp (Language): The pipeline.
         name (str): The component's name.

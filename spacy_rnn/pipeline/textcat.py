@@ -15,6 +15,7 @@ from thinc.api import Model, to_numpy
 from thinc.types import Floats2d
 
 from .annotation.attention import register_attention, write_attention
+from .annotation.classes import balanced_weights, own_cats, require_known_classes, require_known_values
 from .defaults import tok2vec_config
 from .listeners import find_shared_encoder, require_whole_texts
 from .pipe import RNNPipe, learn_vocabularies, require_initialized
@@ -276,7 +277,7 @@ class RNNTextCategorizer(_Categorizer):
         labels = _prepare(self, get_examples, nlp, labels)
         super().initialize(get_examples, nlp=nlp, labels=labels, positive_label=positive_label)
         if self.cfg["class_weight"]:
-            self.cfg["weights"] = _balanced(get_examples(), self.labels)
+            self.cfg["weights"] = balanced_weights(get_examples(), self.labels)
         learn_vocabularies(self.model, get_examples)
 
     def add_label(self, label: str) -> int:
@@ -298,7 +299,7 @@ class RNNTextCategorizer(_Categorizer):
 
     def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         examples = list(examples)
-        _require_known_classes(self, examples)
+        require_known_classes(self, examples)
         truths, not_missing = super()._examples_to_truth(examples)
         weights = self.cfg.get("weights", {})
         for i, example in enumerate(examples):
@@ -310,10 +311,10 @@ class RNNTextCategorizer(_Categorizer):
 
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         for example in examples:
-            cats = _own_cats(self, example)
+            cats = own_cats(self, example)
             if sum(value == 1.0 for value in cats.values()) > 1:
                 raise ValueError(Errors.E895.format(value=cats))
-            _require_known_values(cats)
+            require_known_values(cats)
 
 
 class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
@@ -339,22 +340,12 @@ class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
 
     def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         examples = list(examples)
-        _require_known_classes(self, examples)
+        require_known_classes(self, examples)
         return super()._examples_to_truth(examples)
 
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         for example in examples:
-            _require_known_values(_own_cats(self, example))
-
-
-def _balanced(examples: Iterable[Example], labels: Iterable[str]) -> Dict[str, float]:
-    """Give each class a weight, so that all of them weigh the same and a text weighs 1 on average."""
-    counts = dict.fromkeys(labels, 0.0)
-    for example in examples:
-        for label in counts:
-            counts[label] += example.reference.cats.get(label, 0.0)
-    filled = {label: count for label, count in counts.items() if count}
-    return {label: sum(filled.values()) / (len(filled) * count) for label, count in filled.items()}
+            require_known_values(own_cats(self, example))
 
 
 def _require_attention(component: TextCategorizer) -> None:
@@ -366,34 +357,6 @@ def _require_attention(component: TextCategorizer) -> None:
             f"'{component.name}' has no attention to store: that takes a model spacy_rnn.TextCat.v1 that was trained with "
             'pooling = "attention", alone or among others; or set store_attention = false'
         )
-
-
-def _own_cats(component: TextCategorizer, example: Example) -> Dict[str, float]:
-    """Give the annotation of a text; without the classes of other tasks, if the component was given its classes."""
-    cats = example.reference.cats
-    if component.cfg.get("all_labels"):
-        return dict(cats)
-    return {label: value for label, value in cats.items() if label in component.labels}
-
-
-def _require_known_classes(component: TextCategorizer, examples: Iterable[Example]) -> None:
-    """Refuse texts of a class that a component does not know, unless it was given the classes that it learns."""
-    if not component.cfg.get("all_labels"):
-        return
-    known = set(component.labels)
-    for example in examples:
-        for label, value in example.reference.cats.items():
-            if value == 1.0 and label not in known:
-                raise ValueError(
-                    f"'{component.name}' was given a text of class {label!r}, which it had not seen when it was initialized. Its "
-                    f"classes are {', '.join(component.labels)}. Add the missing one with add_label, or in a labels file"
-                )
-
-
-def _require_known_values(cats: Dict[str, float]) -> None:
-    for value in cats.values():
-        if value not in (0.0, 1.0):
-            raise ValueError(Errors.E851.format(val=value))
 
 
 def _prepare(

@@ -15,8 +15,9 @@ _PARTS = ("nodes", "attrs", "params", "shims")
 
 
 def load_weights(model: Model, data: bytes) -> None:
-    """Load what `Model.to_bytes` has made, if it fits the model. spaCy and Thinc take widths, shapes, types and settings as they
-    come.
+    """Load what `Model.to_bytes` has made, if it fits the model.
+
+    spaCy and Thinc take widths, shapes, types and settings as they come.
 
     model (Model): The model, as its config describes it.
     data (bytes): The weights.

@@ -14,6 +14,7 @@ was given.
 
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 Array = Any  # a numpy.ndarray or a cupy.ndarray
@@ -47,6 +48,11 @@ class Cell:
     recurrent_bias: Tuple[str, ...] = ()
     peepholes: Tuple[str, ...] = ()
     forget_gate: Optional[str] = None
+
+    @property
+    def output(self) -> str:
+        """The name of the state that is the output."""
+        return self.states[0]
 
     @cached_property
     def parameters(self) -> Tuple[str, ...]:
@@ -292,6 +298,10 @@ CELLS: Dict[str, Cell] = {
         ),
     )
 }
+
+
+# Those that compiled engines have kernels for. Names in the table may be given to other cells.
+BUILT_IN: Mapping[str, Cell] = MappingProxyType(dict(CELLS))
 
 
 def register_cell(cell: Cell) -> None:

@@ -1,4 +1,4 @@
-"""Sweeps in pieces of time steps: the states between them are kept, and the rest is computed again on the way back."""
+"""Sweeps in pieces of time steps: the states between them are kept, and the rest is recomputed in backpropagation."""
 
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -21,9 +21,9 @@ Engine = Callable[[Sequence[Sweep], bool], Tuple[List[Result], Optional[EngineBa
 class Backpropagation:
     """How training goes back through a sweep.
 
-    checkpoint_rows (Optional[int]): The most rows of a batch for which everything is kept that the way back needs. A larger batch
+    checkpoint_rows (Optional[int]): The most rows of a batch for which all is kept that backpropagation needs. A larger batch
         is read in pieces of time steps of so many rows at most; the states between them are kept, and each piece is computed
-        again on the way back (Chen et al. 2016, "Training deep nets with sublinear memory cost"; Gruslys et al. 2016,
+        again in backpropagation (Chen et al. 2016, "Training deep nets with sublinear memory cost"; Gruslys et al. 2016,
         "Memory-efficient backpropagation through time"). The gradients are the same. As the engine suggests if None; of any
         number of rows if 0.
     truncate_gradient (int): The time steps that a gradient goes back through (Williams & Peng 1990): sequences are read in pieces
@@ -45,7 +45,7 @@ class Backpropagation:
 
         n_rows (int): The rows of the batch.
         tape (Tape): How much the engine keeps.
-        RETURNS (Optional[int]): The rows of a piece at most; None if all is kept that the way back needs.
+        RETURNS (Optional[int]): The rows of a piece at most; None if all is kept that backpropagation needs.
         """
         if self.checkpoint_rows == 0 or (self.checkpoint_rows is None and not tape.row):
             return None
@@ -100,7 +100,7 @@ class _Visit(NamedTuple):
     piece (Piece): The piece.
     index (Array): int64 [n], its sequences, on the device.
     sweeps (List[Sweep]): Each direction's part, with the state it began in.
-    backprop (Optional[EngineBackprop]): The way back, if it has been kept.
+    backprop (Optional[EngineBackprop]): The backpropagation, if it has been kept.
     """
 
     piece: Piece
@@ -115,11 +115,11 @@ def run(
     """Execute the sweeps of the directions of a layer for training, in pieces.
 
     xp (Any): The array module.
-    engine (Callable): What executes sweeps over parts of sequences; given them, and whether the way back is kept.
+    engine (Callable): What executes sweeps over parts of sequences; given them, and whether to keep what backpropagation needs.
     sweeps (Sequence[Sweep]): The sweeps, over the same rows.
-    piece_rows (Optional[int]): The rows of a piece at most, each of which is computed again on the way back; None to keep all.
+    piece_rows (Optional[int]): The rows of a piece at most, each of which is recomputed in backpropagation; None to keep all.
     truncate (int): The time steps that gradients go back through; all if 0.
-    RETURNS (Tuple[List[Result], Backprop]): The results, and the way back, as `spacy_rnn.recurrence.run_sweeps` says.
+    RETURNS (Tuple[List[Result], Backprop]): The results, and backpropagation, as `spacy_rnn.recurrence.run_sweeps` says.
     """
     sweeps = [_completed(xp, sweep) for sweep in sweeps]
     states = [_states(xp, sweep, sweep.initial) for sweep in sweeps]

@@ -32,6 +32,11 @@ class Sweep(NamedTuple):
     reverse: bool = False
     out: Optional[Array] = None
 
+    @property
+    def state_shape(self) -> Tuple[int, int]:
+        """The shape [B, nH] of each state."""
+        return len(self.batch), self.params["R"].shape[1]
+
 
 class Result(NamedTuple):
     """What a sweep gives back.
@@ -46,7 +51,7 @@ class Result(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """How much an engine keeps in training for the way back, and how much of it is sensible, in numbers of 4 bytes.
+    """How much an engine keeps in training for backpropagation, and how much it may keep, in numbers of 4 bytes.
 
     row (int): Of each row, all directions together, about.
     most (int): Of a batch: of a larger one pieces are computed again instead.
@@ -97,8 +102,9 @@ class Settings(NamedTuple):
 
 
 class Session(Protocol):
-    """One direction of one recurrent layer at inference, for time steps that follow each other. It holds what stays the same
-    between them, such as packed weights: later changes of the parameters do not show.
+    """One direction of one recurrent layer at inference, run step by step.
+
+    It holds what stays the same between steps, such as packed weights. Later changes of the parameters may or may not show.
 
     A state is an array [B, nH] for each of the cell's states. It is never written to, so several states may go on from one.
     """
@@ -116,7 +122,7 @@ class Session(Protocol):
 
         inputs (Array): [B, nI]; or if the session has a table, integers [B], the rows of it that are read.
         state (Mapping[str, Array]): The state before.
-        RETURNS (Dict[str, Array]): The state after; its "h" is the output.
+        RETURNS (Dict[str, Array]): The state after, in which the cell's `output` is the output.
         RAISES (ValueError): If a shape or a type does not fit, or the table has no such row.
         """
         ...
@@ -161,7 +167,8 @@ class Engine(Protocol):
     def run(self, sweeps: Sequence[Sweep], keeps: bool, settings: Settings) -> Tuple[List[Result], Optional[EngineBackprop]]:
         """Execute the sweeps of the directions of a layer.
 
-        sweeps (Sequence[Sweep]): The sweeps, over the same rows; checked.
+        sweeps (Sequence[Sweep]): The sweeps, over the same rows; checked. If a batch in training is larger than `tape` allows,
+            or gradients are truncated, they are over parts of its sequences: `Batch.starts` says where these are in X and `out`.
         keeps (bool): Whether to keep what backpropagation needs.
         settings (Settings): How.
         RETURNS (Tuple[List[Result], Optional[EngineBackprop]]): The results, and backpropagation if it is kept.

@@ -10,8 +10,9 @@ from .threads import allowed_threads
 
 
 def session(cell: Cell, params: Params, *, table: Optional[Array] = None, precision: str = "float32") -> Session:
-    """Begin to make time steps one after the other: weights are packed, or compared with what has been packed, once, so that a
-    step costs the step. The results are those of a sweep.
+    """Begin a session of single time steps, whose results are those of a sweep.
+
+    The weights are packed, or compared with what was packed before, once: a step then costs the step.
 
     cell (Cell): The cell.
     params (Mapping[str, Array]): The parameters, gate-major, shaped as `cell.parameter_shapes` says. The session may or may not

@@ -102,8 +102,9 @@ def run_sweeps(
 
 
 def infer_outputs(cell: Cell, params: Sequence[Params], X: Array, lengths: Any, *, precision: str = "float32") -> Array:
-    """Run the directions of one recurrent layer from a state of zeros, for their outputs alone: the quickest way for small
-    batches.
+    """Run the directions of one recurrent layer from a state of zeros, for their outputs alone.
+
+    This is the fastest way for small batches.
 
     cell (Cell): The cell.
     params (Sequence[Mapping[str, Array]]): The parameters of the forward direction, and of the backward one if there is one.

@@ -12,8 +12,10 @@ _threads: ContextVar[Optional[int]] = ContextVar("spacy_rnn_threads", default=No
 
 @contextmanager
 def use_threads(n: int) -> Iterator[None]:
-    """Allow sweeps some threads inside a `with` block, whatever the environment variable SPACY_RNN_THREADS says. With two, the
-    directions of a bidirectional layer run side by side where the batch is large enough. It holds for the thread that enters it.
+    """Set how many threads sweeps may use inside a `with` block.
+
+    It overrides the environment variable SPACY_RNN_THREADS, for the thread that enters the block and not for threads started in
+    it. With two, the directions of a bidirectional layer run side by side where the batch is large enough.
 
     n (int): The number of threads.
     RAISES (ValueError): If it is less than 1.

@@ -1,12 +1,13 @@
 """The labels of a stream, by a conditional random field."""
 
-from typing import Any, Iterable, Iterator, List, Optional
+from typing import Iterable, Iterator, List, Optional
 
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d
 
 from ..crf import Crf, viterbi
 from ..layers.output.crf import get_field
+from .encoder import join_parts
 
 
 def crf_decode_stream(model: Model, pieces: Iterable[Floats2d], *, lookahead: int) -> Iterator[Ints1d]:
@@ -26,7 +27,7 @@ def crf_decode_stream(model: Model, pieces: Iterable[Floats2d], *, lookahead: in
     field, last = get_field(model), None
     waiting: List[Floats2d] = []
     for rows in pieces:
-        waiting = [_joined(model, [*waiting, rows])]
+        waiting = [join_parts(model, [*waiting, rows])]
         n = len(waiting[0]) - int(lookahead)
         if n > 0:
             labels = _find(model, field, last, waiting[0], at_end=False)[:n]
@@ -41,7 +42,3 @@ def _find(model: Model, field: Crf, last: Optional[int], rows: Floats2d, at_end:
     start = field.start if last is None else field.transitions[last]
     end = field.end if at_end else model.ops.xp.zeros_like(field.end)
     return viterbi(Crf(start, field.transitions, end), rows, [len(rows)])[0]
-
-
-def _joined(model: Model, parts: List[Any]) -> Any:
-    return parts[0] if len(parts) == 1 else model.ops.xp.concatenate(parts)

@@ -124,8 +124,10 @@ class EncoderSession:
 
 
 class _Run:
-    """One run over a piece: the states before it, those after it as far as the layers have run, the look ahead, and what layers
-    have in common with other runs."""
+    """One run over a piece.
+
+    It has the states before the piece, those after it as far as the layers have run, the look ahead, and what layers have in
+    common with other runs."""
 
     def __init__(self, before: Optional[List[State]], n_ahead: List[int], sessions: Mapping[int, Any]) -> None:
         self.sessions = sessions
@@ -161,13 +163,19 @@ def _encode(model: Encoder, chunks: Iterator[Floats2d], piece: int, lookahead: i
         waiting.append(chunk)
         n_waiting += len(chunk)
         while n_waiting >= piece + lookahead:
-            rows = _joined(model, waiting)
+            rows = join_parts(model, waiting)
             (Y,), states = scan_encoder(model, [rows[: piece + lookahead]], states, [lookahead], session)
             waiting, n_waiting = [rows[piece:]], n_waiting - piece
             yield Y
     if n_waiting:
-        yield scan_encoder(model, [_joined(model, waiting)], states, session=session)[0][0]
+        yield scan_encoder(model, [join_parts(model, waiting)], states, session=session)[0][0]
 
 
-def _joined(model: Model, parts: List[Floats2d]) -> Floats2d:
+def join_parts(model: Model, parts: List[Floats2d]) -> Floats2d:
+    """Join the parts of a stream that have been read so far.
+
+    model (Model): The model that reads the stream.
+    parts (List[Floats2d]): At least one, some rows [n, width] each.
+    RETURNS (Floats2d): All rows; the part itself if there is one only.
+    """
     return parts[0] if len(parts) == 1 else model.ops.xp.concatenate(parts)

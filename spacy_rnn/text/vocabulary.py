@@ -16,8 +16,9 @@ N_SPECIAL = 4
 
 
 class Vocabulary:
-    """Words in decreasing frequency and the rows of an embedding table that belong to them. The first rows are those of padding
-    (0), unknown words (1), and the start (2) and end (3) of a sequence."""
+    """Words in decreasing frequency, and the rows of an embedding table that belong to them.
+
+    The first rows are those of padding (0), unknown words (1), and the start (2) and end (3) of a sequence."""
 
     def __init__(self, words: Sequence[str] = ()) -> None:
         """Make a vocabulary of given words.

@@ -33,6 +33,7 @@ def read(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_the_smallest_shapes_of_every_cell_and_precision_are_right(matrix, tmp_path):
     result = run_script(tmp_path / "matrix.jsonl", "--emulated", "--workers", 2, "--deadline", 120, "--seconds", 600)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -68,6 +69,7 @@ def test_a_wrong_element_is_found(matrix, tmp_path):
     assert all(word in matrix.describe(line) for word in ("forward gradient W", "forward<Lstm, Exact<2>, true", "backward<Lstm"))
 
 
+@pytest.mark.slow
 def test_other_bits_in_a_second_run_are_noticed(matrix, tmp_path):
     line = run_faulty(matrix, tmp_path, "gru_reset_before")
     assert line["status"] == "differs" and not line["same bits"]
@@ -80,6 +82,7 @@ def test_an_error_is_kept_with_its_traceback(matrix, tmp_path):
     assert "forward<" in line["launches"][0][0]
 
 
+@pytest.mark.slow
 def test_a_worker_that_crashes_is_noticed(matrix, tmp_path):
     line = run_faulty(matrix, tmp_path, "elman_relu")
     assert (line["status"], line["error"]) == ("error", "the worker ended with 3: the last words")
@@ -87,6 +90,7 @@ def test_a_worker_that_crashes_is_noticed(matrix, tmp_path):
     assert "backward<" in matrix.describe(line)
 
 
+@pytest.mark.slow
 def test_a_case_that_hangs_costs_itself_alone(matrix, tmp_path):
     groups = matrix.make_groups(["no rows", "5 units"], ["gru"], ["float32"])
     counts = matrix.run_matrix(groups, tmp_path / "lines", FAULTY, workers=1, deadline=8, seconds=600)

@@ -62,6 +62,7 @@ def test_every_command_has_help(run, name):
     assert f"Usage: rnn {name}" in printed
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_named_with_its_extra():
     code = """
 import sys

@@ -46,6 +46,7 @@ def test_a_better_pipeline_is_found_to_be_better(comparison):
     assert "B is better: p < 0.05. Paired bootstrap: 1,000 samples of" in printed
 
 
+@pytest.mark.slow
 def test_each_side_has_the_scores_of_its_own_report(comparison, run, read_page, pipelines, corpora, tmp_path):
     page, _ = comparison(("rnn_textcat", 1), ("rnn_textcat",), "reviews")
     tables = page.tables["scores"]
@@ -63,6 +64,7 @@ def test_errors_say_whether_the_other_pipeline_is_right(comparison):
             assert other == ("wrong" if error in others else "right")
 
 
+@pytest.mark.slow
 def test_components_of_spacys_are_compared_with_this_packages(comparison):
     page, _ = comparison(
         ("tagger",), ("rnn_tagger",), "tags", "--component-a", "tagger", "--component-b", "rnn_tagger", "--errors", "0"
@@ -78,12 +80,14 @@ def test_few_texts_are_warned_of(comparison, corpora):
     assert "There are only" not in page.text + printed
 
 
+@pytest.mark.slow
 def test_plots_of_both(comparison, tmp_path):
     comparison(("rnn_textcat", 1), ("rnn_textcat",), "reviews", "--plots", tmp_path)
     names = ("confusion_a", "confusion_b", "calibration")
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.{ending}" for name in names for ending in ("png", "svg")}
 
 
+@pytest.mark.slow
 def test_different_tasks_cannot_be_compared(run, pipelines, corpora):
     code, printed = run("compare", pipelines("rnn_textcat"), pipelines("rnn_textcat_multilabel"), corpora("reviews"))
     assert code == 1
@@ -104,6 +108,7 @@ def with_mixed(pipelines, corpora, tmp_path_factory):
     return folder / "pipeline", folder / "mixed.spacy"
 
 
+@pytest.mark.slow
 def test_pipelines_are_compared_on_the_same_texts_only(run, pipelines, with_mixed, corpora, tmp_path):
     pipeline, corpus = with_mixed
     code, printed = run("compare", pipelines("rnn_textcat"), pipeline, corpus, "--output", tmp_path / "page.html")

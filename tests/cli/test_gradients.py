@@ -69,7 +69,7 @@ def test_every_recurrent_layer_of_a_pipeline_is_named(run, pipelines, corpora, t
 
 
 def test_a_layer_that_reads_characters_says_so(run, corpora, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     embed = {"@architectures": "spacy_rnn.CharEmbed.v1", "width": 8}
     encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, "cell": "gru"}
     tok2vec = {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": embed, "encode": encode}
@@ -129,7 +129,7 @@ def test_an_unknown_cell(run):
 
 
 def test_a_corpus_that_is_too_short(run, pipelines, tmp_path):
-    DocBin(docs=[spacy.blank("en")("Only four words .")]).to_disk(tmp_path / "short.spacy")
+    DocBin(docs=[spacy.blank("xx")("Only four words .")]).to_disk(tmp_path / "short.spacy")
     code, printed = run("gradients", pipelines("rnn_tagger"), tmp_path / "short.spacy", "--distance", 4)
     assert code == 1
     assert "The texts have only 4 words: a distance of 4 takes 5 at least" in printed

@@ -12,7 +12,7 @@ def broken(tmp_path_factory, pipelines):
     (folder / "text.txt").write_text("no corpus")
     (folder / "damaged.spacy").write_bytes(b"damaged")
     DocBin().to_disk(folder / "empty.spacy")
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     DocBin(docs=[nlp("Nothing is annotated here.")]).to_disk(folder / "unannotated.spacy")
     nlp.to_disk(folder / "blank")
     nlp.add_pipe("rnn_tagger")
@@ -58,6 +58,7 @@ def test_a_corpus_that_cannot_be_used(run, pipelines, broken, corpus, message):
     assert message in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", ["rnn_textcat", "rnn_textcat_multilabel", "ner"])
 def test_a_corpus_of_another_task(run, pipelines, corpora, factory):
     code, printed = run("report", pipelines(factory), corpora("tags"))

@@ -78,7 +78,7 @@ def test_a_pipeline_has_no_settings_to_replace(run, pipelines):
 
 
 def test_a_pipeline_without_models_has_nothing_to_count(run, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path)
     code, printed = run("summary", tmp_path)

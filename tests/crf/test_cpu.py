@@ -18,19 +18,9 @@ from spacy_rnn.recurrence import use_engine
 if library is None:
     pytest.skip("the compiled engine is not built", allow_module_level=True)
 
-INSTRUCTION_SETS = library.instruction_sets()
 LENGTHS = [9, 1, 0, 30, 4, 2, 17]
 # Vectors hold 4, 8 or 16 labels, of up to four vectors at a time.
 WIDTHS = [1, 3, 4, 16, 17, 33, 50, 64, 70, 130]
-
-
-@pytest.fixture(params=INSTRUCTION_SETS)
-def isa(request):
-    """Use an instruction set."""
-    before = library.selected()
-    library.select(request.param)
-    yield request.param
-    library.select(before)
 
 
 def run_reference(p):
@@ -65,7 +55,7 @@ def test_labels_are_those_of_the_reference_in_float32(isa, n_labels):
 def test_any_problem_gives_the_results_of_the_reference(data):
     """As many problems as the profile says: `--hypothesis-profile=thorough` draws 20,000."""
     before = library.selected()
-    library.select(data.draw(st.sampled_from(INSTRUCTION_SETS)))
+    library.select(data.draw(st.sampled_from(library.instruction_sets())))
     try:
         p = data.draw(problems())
         found, (labels, best) = run(p), viterbi(p.crf, p.scores, p.lengths)
@@ -143,11 +133,17 @@ def test_a_sequence_alone_is_that_of_a_batch_to_the_last_bit(isa, scale):
 @pytest.mark.parametrize("weights", [[1.0] * 9, [1.0, -2.0, 0.5] * 3, [0.0] * 9], ids=["equal", "different", "zero"])
 def test_transitions_of_long_and_short_sequences_are_counted_together(isa, weights):
     """Some of them in float32, some in float64, some counted one by one."""
+    p, expected = long_and_short(tuple(weights))
+    assert_close(run(p), expected, 2e-5)
+
+
+@cache
+def long_and_short(weights):
     lengths = [300, 1, 700, 2, 256, 257, 0, 40, 5]
     p = draw(18, lengths, "mixed", scale=2.0)._replace(weights=numpy.asarray(weights, "float32"))
     p.scores[310:340] *= 1e4
     p.allowed[-5:] = numpy.eye(18, dtype=bool)[:5]
-    assert_close(run(p), run_reference(p), 2e-5)
+    return p, run_reference(p)
 
 
 def test_probabilities_that_float32_has_no_room_for(isa):
@@ -163,14 +159,18 @@ def test_probabilities_that_float32_has_no_room_for(isa):
 
 @pytest.mark.parametrize("n_labels", [3, 17])
 def test_error_of_float32_does_not_grow_with_the_sequence(isa, n_labels):
-    lengths = [1500, 10]
-    p = draw(n_labels, lengths, scale=3.0)
+    p, expected = long(n_labels)
     found = run(p)
-    expected = run_reference(p)
     assert_allclose(found["log-likelihoods"], expected["log-likelihoods"], rtol=1e-6)
     assert numpy.abs(found["marginals"] - expected["marginals"]).max() < 3e-6
     for name in Crf._fields:
         assert_allclose(found[f"gradient of {name}"], expected[f"gradient of {name}"], rtol=1e-5, atol=1e-4)
+
+
+@cache
+def long(n_labels):
+    p = draw(n_labels, [1500, 10], scale=3.0)
+    return p, run_reference(p)
 
 
 def test_marginals_alone_are_those_of_training(isa):

@@ -7,7 +7,8 @@ import pytest
 from device_arrays import DeviceArray, on_device, record
 from numpy.testing import assert_array_equal
 
-from spacy_rnn.crf import Crf, log_likelihood, marginals, viterbi
+from spacy_rnn.crf import ENGINES, Crf, log_likelihood, marginals, viterbi
+from spacy_rnn.crf.reference import ReferenceEngine
 from spacy_rnn.native import library
 from spacy_rnn.recurrence import use_engine
 from spacy_rnn.recurrence.engines import cpu
@@ -122,3 +123,22 @@ def test_faults_are_named_as_on_the_host(fault):
     with pytest.raises(ValueError) as found:
         run(moved(p))
     assert str(found.value) == str(expected.value)
+
+
+class OnDevice(ReferenceEngine):
+    """An engine from outside that computes on the device."""
+
+    name = "on_device"
+
+    def supports(self, crf, scores):
+        return isinstance(scores, DeviceArray)
+
+
+def test_an_engine_of_the_device_is_preferred_to_the_host():
+    ENGINES.register(OnDevice())
+    try:
+        p = moved(fields.draw(5, LENGTHS))
+        viterbi(p.crf, p.scores, p.lengths)
+        assert "crf/host.py:fetch" not in record.waits
+    finally:
+        ENGINES.unregister("on_device")

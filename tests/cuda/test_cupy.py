@@ -20,9 +20,9 @@ from used_names import find_uses
 
 import spacy_rnn
 from spacy_rnn.cuda import SWEEP, find_problem, pointer
+from spacy_rnn.cuda.availability import _INSUFFICIENT_DRIVER, _NO_DEVICE
 from spacy_rnn.cuda.device import _COMPUTE_TYPES
 from spacy_rnn.cuda.memory import explain_memory
-from spacy_rnn.cuda.problem import _INSUFFICIENT_DRIVER, _NO_DEVICE
 from spacy_rnn.cuda.segments import MAXIMUM, SUM
 from spacy_rnn.pipeline.pipe import name_batch
 

@@ -8,7 +8,7 @@ from fake_cupy import FakeDevice, FakeModule, calls, make_cupy
 
 from spacy_rnn.cuda import ALONE, CLUSTER, GRID, ClusterError, Device, KernelForm, Rows
 from spacy_rnn.cuda.device import KERNELS_VARIABLE
-from spacy_rnn.cuda.shares import THREADS
+from spacy_rnn.cuda.launch import THREADS
 from spacy_rnn.cuda.sources import ENTRY, compiled_name
 
 FORMS = {

@@ -55,7 +55,7 @@ def test_confidence_is_the_probability_of_the_predicted_tag(decide, factory):
 
 def test_confidence_is_that_of_the_encoder_that_a_tagger_listens_to(corpora):
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for name, factory in (("first", "rnn_tagger"), ("second", "tagger")):
         tok2vec = {**listener, "upstream": name}
         nlp.add_pipe("tok2vec", name=name)
@@ -148,7 +148,7 @@ class Pipeline:
 
 
 def with_cats(gold, predicted):
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     example = Example(Doc(vocab, words=["a"]), Doc(vocab, words=["a"]))
     example.reference.cats, example.predicted.cats = gold, predicted
     return example
@@ -181,7 +181,7 @@ def test_a_class_is_predicted_from_the_threshold_on():
 
 
 def entities(words, *spans, vocab=None):
-    doc = Doc(vocab or spacy.blank("en").vocab, words=words)
+    doc = Doc(vocab or spacy.blank("xx").vocab, words=words)
     doc.ents = [Span(doc, *span) for span in spans]
     return doc
 
@@ -214,7 +214,7 @@ def test_entities_are_scored_as_spacy_scores_them():
 
 def test_an_entity_where_the_annotation_does_not_know_is_neither_right_nor_wrong():
     words = "Anna met Bob".split()
-    gold = Doc(spacy.blank("en").vocab, words=words)
+    gold = Doc(spacy.blank("xx").vocab, words=words)
     gold.set_ents([Span(gold, 0, 1, "PERSON")], missing=[gold[2:3]])
     predicted = entities(words, (0, 1, "PERSON"), (2, 3, "PERSON"), vocab=gold.vocab)
     found = find_decisions(Pipeline(), "ner", ENTITIES, [Example(predicted, gold)])

@@ -17,7 +17,9 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("package", CALLS)
+@pytest.mark.parametrize(
+    "package", ["sklearn", *(pytest.param(name, marks=pytest.mark.slow) for name in CALLS if name != "sklearn")]
+)
 def test_a_missing_package_is_named_where_it_is_needed(python, package):
     process = python("-c", BLOCK + CALLS[package])
     assert process.returncode == 1
@@ -26,6 +28,7 @@ def test_a_missing_package_is_named_where_it_is_needed(python, package):
     assert 'python -m pip install "spacy-rnn[cli]"' in error
 
 
+@pytest.mark.slow
 def test_the_rooms_are_imported_without_them(python):
     process = python("-c", BLOCK + "import spacy_rnn.evaluation, spacy_rnn.pages, spacy_rnn.cli.gradients, spacy_rnn.cli.summary")
     assert process.returncode == 0, process.stderr

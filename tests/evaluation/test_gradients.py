@@ -72,6 +72,6 @@ def test_what_cannot_be_measured_is_refused(pipelines):
     with pytest.raises(ValueError, match="none without tokens"):
         measure_pipeline(nlp, [nlp.make_doc("")])
     with pytest.raises(ValueError, match="no component that can be taken here: it has none at all"):
-        measure_pipeline(spacy.blank("en"), [nlp.make_doc("a")])
+        measure_pipeline(spacy.blank("xx"), [nlp.make_doc("a")])
     with pytest.raises(ValueError, match=r"rows of a sequence.*\(0, 3\)"):
         measure_layer(build_rnn(4, 3).initialize(), numpy.zeros((0, 3), dtype="float32"))

@@ -86,7 +86,7 @@ def make_nlp():
 def train(components, encoder):
     """A pipeline, trained for a moment, and its examples."""
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for component, config in components.items():
         nlp.add_pipe(component, config=convert_config(config, "spacy_rnn" if encoder == OURS else "torch"))
     examples = []
@@ -210,13 +210,13 @@ def test_disabled_components_are_converted_too(make_nlp):
 
 @pytest.mark.parametrize("to", ["spacy_rnn", "torch"])
 def test_a_pipeline_without_such_an_encoder_is_refused(to):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("sentencizer")
     nlp.add_pipe("rnn_tagger")
     with pytest.raises(ValueError, match="no component.*BiLSTMEncoder.*sentencizer, rnn_tagger"):
         convert_pipeline(nlp, to)
     with pytest.raises(ValueError, match="no component.*BiLSTMEncoder.*none"):
-        convert_pipeline(spacy.blank("en"), to)
+        convert_pipeline(spacy.blank("xx"), to)
 
 
 def test_encoders_that_cannot_be_told_apart_are_refused():
@@ -230,7 +230,7 @@ def test_encoders_that_cannot_be_told_apart_are_refused():
 @pytest.mark.parametrize("convert", [convert_config, convert_pipeline])
 def test_other_targets_are_refused(convert):
     with pytest.raises(ValueError, match="spacy_rnn, torch, got 'keras'"):
-        convert({} if convert is convert_config else spacy.blank("en"), "keras")
+        convert({} if convert is convert_config else spacy.blank("xx"), "keras")
 
 
 def test_a_config_to_train_with_changes_in_one_line():

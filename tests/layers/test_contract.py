@@ -10,6 +10,8 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Ragged, fix_random_seed, registry
 
+from spacy_rnn.recurrence import CELLS
+
 VOCAB = Vocab()
 LENGTHS = [3, 0, 1, 4]
 nI = 6
@@ -46,7 +48,7 @@ ENCODE = {
 LAYERS = {
     "spacy_rnn.RNN.v1": [
         ({"nO": 8, "cell": cell, "bidirectional": True, "depth": 2, **more}, make_ragged, "ragged", 8, None)
-        for cell in ("elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole")
+        for cell in CELLS
         for more in ({}, {"residual": True, "train_initial_state": True})
     ],
     "spacy_rnn.Convolution.v1": [

@@ -34,7 +34,7 @@ def make_config(component, tok2vec):
 
 
 def make_nlp(component, tok2vec):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     if component == "shared":
         nlp.add_pipe("tok2vec", config={"model": tok2vec})
         component, tok2vec = "rnn_tagger", {"@architectures": "spacy.Tok2VecListener.v1", "width": tok2vec["encode"]["width"]}
@@ -48,6 +48,7 @@ def make_example(nlp, words, label):
     return Example(Doc(nlp.vocab, words=words), reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["spacy.Tok2Vec.v2", "spacy_rnn.Tok2Vec.v1"])
 @pytest.mark.parametrize("encode", ENCODERS)
 @pytest.mark.parametrize("embed", EMBEDDINGS)

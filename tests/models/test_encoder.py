@@ -6,7 +6,8 @@ import spacy
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Ragged
 
-CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
+from spacy_rnn.recurrence import CELLS
+
 HASH_EMBED = {
     "@architectures": "spacy.MultiHashEmbed.v2",
     "width": 12,

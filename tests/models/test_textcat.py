@@ -7,6 +7,7 @@ from thinc.api import Model, chain, set_dropout_rate
 
 from spacy_rnn.layers import Recurrent, build_rnn, declare
 from spacy_rnn.models.textcat import ends_bidirectional
+from spacy_rnn.recurrence import CELLS
 
 HASH_EMBED = {
     "@architectures": "spacy.MultiHashEmbed.v2",
@@ -115,7 +116,7 @@ def test_probabilities_of_a_text_do_not_depend_on_the_batch(build, docs, pooling
         assert_allclose(model.predict([doc])[0], y, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_probabilities_with_any_cell(build, docs, cell):
     tok2vec = {**TOK2VECS["rnn"], "encode": {**RNN, "cell": cell, "depth": 2}}
     model = build(True, tok2vec, pooling="last")

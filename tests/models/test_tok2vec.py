@@ -68,6 +68,7 @@ def assert_close(arrays, others):
         assert_allclose(array, other, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @every_embedding
 @every_encoder
 def test_the_same_seed_gives_the_parameters_and_outputs_of_spacys(pair, docs, embed, encode):
@@ -160,7 +161,7 @@ def make_nlp():
 
     def make(shared, n_updates=40):
         fix_random_seed(0)
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         tok2vec = {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": EMBEDDINGS["hash"], "encode": ENCODERS["RNN"]}
         if shared:
             nlp.add_pipe("tok2vec", config={"model": tok2vec})
@@ -193,6 +194,7 @@ def test_components_learn(make_nlp, shared):
 
 
 # A listener of spaCy's that has learned holds what no pickle takes.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how, shared", [("bytes", True), ("bytes", False), ("disk", True), ("disk", False), ("pickle", False), ("copy", False)]
 )

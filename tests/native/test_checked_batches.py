@@ -40,6 +40,7 @@ def test_lengths_that_change_while_outputs_are_computed(run_alone):
     """)
 
 
+@pytest.mark.slow
 def test_lengths_that_never_stay_the_same(run_alone):
     run_alone("""
         sys.setswitchinterval(1e-5)
@@ -81,6 +82,7 @@ def test_lengths_that_never_stay_the_same(run_alone):
     """)
 
 
+@pytest.mark.slow
 def test_a_batch_that_changes_while_it_is_swept(run_alone):
     run_alone("""
         def run(n, changed=None, when=None, value=0):
@@ -122,6 +124,7 @@ def test_a_list_of_sweeps_that_is_emptied_while_they_are_executed(run_alone):
     """)
 
 
+@pytest.mark.slow
 def test_lengths_that_change_while_the_best_paths_are_found(run_alone):
     run_alone("""
         crf, lengths, scores = field(130), numpy.empty(100, "int32"), uniform(50_000, 130)
@@ -140,6 +143,7 @@ def test_lengths_that_change_while_the_best_paths_are_found(run_alone):
     """)
 
 
+@pytest.mark.slow
 def test_lengths_that_change_while_paths_are_summed(run_alone):
     run_alone("""
         allowed = numpy.ones((50_000, 130), "uint8")

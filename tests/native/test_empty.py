@@ -11,14 +11,6 @@ from spacy_rnn.recurrence import CELLS
 pytestmark = pytest.mark.skipif(library is None, reason="needs the compiled engine")
 
 
-@pytest.fixture(params=library.instruction_sets() if library is not None else [])
-def isa(request):
-    before = library.selected()
-    library.select(request.param)
-    yield request.param
-    library.select(before)
-
-
 @pytest.mark.parametrize("lengths", [[], [0, 0], [3, 0, 200], [1] * 100], ids=["no sequences", "no rows", "rows", "groups"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_rows_without_columns(isa, cell, lengths):

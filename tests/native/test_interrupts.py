@@ -10,11 +10,15 @@ from spacy_rnn.native import library
 
 pytestmark = pytest.mark.skipif(library is None, reason="needs the compiled engine")
 
+in_one_or_two_threads = pytest.mark.parametrize("threads", [pytest.param(False, marks=pytest.mark.slow), True])
 BEGIN = """
 import signal, sys
 sys.path.insert(0, {support!r})
 from sweeps import *
 from numpy.testing import assert_array_equal
+
+# A process that was started in the background ignores interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def is_interrupted(call, after=0.1):
@@ -50,7 +54,7 @@ def run_alone(python, request):
     return run
 
 
-@pytest.mark.parametrize("threads", [False, True])
+@in_one_or_two_threads
 def test_sweeps(run_alone, threads):
     run_alone(f"""
         # A long sequence, many short ones, and time steps of very many units.
@@ -83,7 +87,7 @@ def test_sweeps(run_alone, threads):
     """)
 
 
-@pytest.mark.parametrize("threads", [False, True])
+@in_one_or_two_threads
 def test_backpropagation(run_alone, threads):
     run_alone(f"""
         for cell, nH in (("lstm", 256), ("elman_tanh", 512)):
@@ -102,6 +106,7 @@ def test_backpropagation(run_alone, threads):
     """)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_interrupted_has_no_way_back(run_alone):
     run_alone("""
         layer = Layer("elman_relu", [1_000_000], 1, 256, X=at_once((1_000_000, 1)), Y=at_once((1_000_000, 256)))
@@ -117,6 +122,7 @@ def test_a_sweep_that_was_interrupted_has_no_way_back(run_alone):
     """)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 def test_no_memory_is_kept(run_alone):
     run_alone("""
@@ -141,6 +147,7 @@ def test_no_memory_is_kept(run_alone):
     """)
 
 
+@pytest.mark.slow
 def test_paths_of_a_conditional_random_field(run_alone):
     run_alone("""
         N, L = 60_000, 1000
@@ -166,6 +173,7 @@ def test_paths_of_a_conditional_random_field(run_alone):
     """)
 
 
+@pytest.mark.slow
 def test_transitions_of_a_conditional_random_field(run_alone):
     run_alone("""
         N, L = 20_000, 1000
@@ -179,6 +187,7 @@ def test_transitions_of_a_conditional_random_field(run_alone):
     """)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transposed", [(False, False), (False, True), (True, False)])
 def test_products(run_alone, transposed):
     run_alone(f"""

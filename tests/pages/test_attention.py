@@ -165,4 +165,4 @@ def test_what_is_no_text_is_refused(docs, message):
 
 def test_a_text_without_attention_is_refused():
     with pytest.raises(ValueError, match="store_attention = true"):
-        render_attention(spacy.blank("en")("A film"))
+        render_attention(spacy.blank("xx")("A film"))

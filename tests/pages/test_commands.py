@@ -31,7 +31,10 @@ window.onload = () => {{
 """
 
 
-@pytest.fixture(scope="module", params=["report", "compare", "gradients", "entities"])
+@pytest.fixture(
+    scope="module",
+    params=["report", *(pytest.param(name, marks=pytest.mark.slow) for name in ("compare", "gradients", "entities"))],
+)
 def path(request, run, pipelines, corpora, tmp_path_factory):
     output = tmp_path_factory.mktemp(request.param) / "page.html"
     arguments = {

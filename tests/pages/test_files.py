@@ -32,6 +32,7 @@ def test_the_file_has_the_content(tmp_path, content):
     assert [each.name for each in path.parent.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
 def test_a_full_disk_leaves_what_was_there(tmp_path):
     code = "from spacy_rnn.pages.files import write_file\nwrite_file(sys.argv[1], 5000 * 'x')"
@@ -43,6 +44,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
 @pytest.mark.parametrize("option, name", [("--output", "page.html"), ("--plots", "gradients.svg")])
 def test_a_command_on_a_full_disk_leaves_what_was_there(tmp_path, option, name):

@@ -61,8 +61,11 @@ def check(html, hostile, tmp_path):
     return page
 
 
+FIRST, *OTHERS = HOSTILE
+
+
 @pytest.mark.parametrize("task", [CLASS, CLASSES, ENTITIES], ids=lambda task: task.name)
-@pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("hostile", [FIRST, *(pytest.param(text, marks=pytest.mark.slow) for text in OTHERS)], ids=ascii)
 def test_a_report(plots, hostile, task, tmp_path):
     check(render_report([make_side("", hostile, task)], hostile, plots(task)), hostile, tmp_path)
 
@@ -72,6 +75,7 @@ def plots_of_both(plots):
     return {**figures, "confusion_a": figures["confusion"], "confusion_b": figures["confusion"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
 def test_a_comparison(plots, hostile, tmp_path):
     sides = [make_side("A", hostile), make_side("B", hostile, flipped=True)]

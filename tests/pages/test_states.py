@@ -181,7 +181,7 @@ def test_a_component_that_cannot_be_traced_is_refused(nlp, make_nlp):
     with pytest.raises(ValueError, match="'tagger'.*it has rnn_textcat, of the components rnn_textcat"):
         render_states(nlp, doc, component="tagger")
     with pytest.raises(ValueError, match="one text categorizer.*has none"):
-        render_states(spacy.blank("en"), doc)
+        render_states(spacy.blank("xx"), doc)
     both = make_nlp(ENCODERS["both directions"])
     both.add_pipe("rnn_textcat", name="second")
     with pytest.raises(ValueError, match="has rnn_textcat, second: say which one"):

@@ -1,23 +1,36 @@
 """What is wrong is refused, and the error says what it is."""
 
+import shutil
+from functools import cache
+from itertools import pairwise
+
 import numpy
 import pytest
 import spacy
+from components import EVERY_COMPONENT
 from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 from thinc.config import ConfigValidationError
 
-COMPONENTS = ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
-CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
+from spacy_rnn.recurrence import CELLS
 
-every = pytest.mark.parametrize("factory", COMPONENTS)
+every = pytest.mark.parametrize("factory", EVERY_COMPONENT)
 
 
-@pytest.fixture(params=COMPONENTS)
-def saved(request, make_nlp, tmp_path):
-    nlp, _ = make_nlp(request.param)
-    nlp.to_disk(tmp_path)
-    return tmp_path, tmp_path / request.param / "model"
+@pytest.fixture(scope="module", params=EVERY_COMPONENT)
+def whole(request, make_nlp, tmp_path_factory):
+    """A component's name, and the folder of a pipeline that has it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    make_nlp(request.param)[0].to_disk(folder)
+    return request.param, folder
+
+
+@pytest.fixture
+def saved(whole, tmp_path):
+    """The folder of a pipeline that a test may damage, and the file of its component's model."""
+    factory, folder = whole
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path, tmp_path / factory / "model"
 
 
 def test_a_missing_model_file_is_named(saved):
@@ -51,21 +64,41 @@ def test_a_file_that_is_no_model_is_refused(saved):
         spacy.load(folder)
 
 
-@pytest.mark.parametrize("other", CELLS)
+@pytest.fixture(scope="module")
+def tagger_of(make_nlp, component_config, tok2vec_config, tmp_path_factory):
+    """(cell) -> a tagger, and the folder it is saved in."""
+
+    @cache
+    def make(cell):
+        nlp, _ = make_nlp("rnn_tagger", config=component_config("rnn_tagger", tok2vec_config(cell=cell)))
+        folder = tmp_path_factory.mktemp(cell)
+        nlp.to_disk(folder)
+        return nlp, folder
+
+    return make
+
+
+def vectors(pipeline):
+    return pipeline.get_pipe("rnn_tagger").model.get_ref("tok2vec").predict([Doc(pipeline.vocab, words=["They", "book"])])[0]
+
+
 @pytest.mark.parametrize("cell", CELLS)
-def test_weights_are_never_read_as_those_of_another_cell(cell, other, make_nlp, component_config, tok2vec_config, tmp_path):
-    nlp, examples = make_nlp("rnn_tagger", config=component_config("rnn_tagger", tok2vec_config(cell=cell)))
-    nlp.to_disk(tmp_path)
+def test_weights_are_those_of_their_cell(cell, tagger_of):
+    nlp, folder = tagger_of(cell)
+    numpy.testing.assert_array_equal(vectors(spacy.load(folder)), vectors(nlp))
+
+
+# Neighbours in the table: cells whose weights have the same shapes, others, and both ways.
+FIRST, *OTHERS = [pair for one, two in pairwise(CELLS) for pair in ((one, two), (two, one))]
+
+
+@pytest.mark.parametrize("cell, other", [FIRST, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in OTHERS)])
+def test_weights_are_never_read_as_those_of_another_cell(cell, other, tagger_of, tmp_path):
+    nlp, folder = tagger_of(cell)
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     config = (tmp_path / "config.cfg").read_text()
     assert config.count(f'cell = "{cell}"') == 1
     (tmp_path / "config.cfg").write_text(config.replace(f'cell = "{cell}"', f'cell = "{other}"'))
-
-    def vectors(pipeline):
-        return pipeline.get_pipe("rnn_tagger").model.get_ref("tok2vec").predict([Doc(pipeline.vocab, words=["They", "book"])])[0]
-
-    if cell == other:
-        numpy.testing.assert_array_equal(vectors(spacy.load(tmp_path)), vectors(nlp))
-        return
     with pytest.raises(ValueError, match="rnn_tagger.*could not be loaded") as error:
         spacy.load(tmp_path)
     assert cell in str(error.value) and other in str(error.value)
@@ -108,7 +141,7 @@ ARGUMENTS = [
 def test_arguments_that_cannot_be_are_named(factory, arguments, named, component_config, tok2vec_config):
     config = component_config(factory, tok2vec_config(**arguments))
     with pytest.raises((ValueError, ConfigValidationError)) as error:
-        spacy.blank("en").add_pipe(factory, config=config)
+        spacy.blank("xx").add_pipe(factory, config=config)
     for part in named:
         assert part in str(error.value)
 
@@ -127,7 +160,7 @@ def test_arguments_that_cannot_be_are_named(factory, arguments, named, component
 def test_pooling_arguments_that_cannot_be_are_named(arguments, named, component_config):
     config = component_config("rnn_textcat", **arguments)
     with pytest.raises((ValueError, ConfigValidationError)) as error:
-        spacy.blank("en").add_pipe("rnn_textcat", config=config)
+        spacy.blank("xx").add_pipe("rnn_textcat", config=config)
     for part in named:
         assert part in str(error.value)
 
@@ -161,6 +194,7 @@ def train(python, make_nlp, tmp_path_factory):
     return run, folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path, message",
     [("nowhere.spacy", "nowhere.spacy"), ("unannotated.spacy", "E143")],
@@ -174,6 +208,7 @@ def test_training_on_nothing_fails(path, message, train):
     assert not (folder / "out" / "model-best").exists()
 
 
+@pytest.mark.slow
 def test_training_on_a_corpus_succeeds(train):
     """So that the test above fails for the reason it names."""
     run, folder = train

@@ -66,6 +66,7 @@ def damages(data, n):
         yield f"cut off at {at}", data[:at]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["cfg", "model"])
 def test_a_damaged_file_is_named_or_does_no_harm(part, saved):
     nlp, component, folder = saved
@@ -89,6 +90,7 @@ def test_a_damaged_file_is_named_or_does_no_harm(part, saved):
     run(nlp)
 
 
+@pytest.mark.slow
 def test_damaged_bytes_are_refused_or_do_no_harm(saved):
     nlp, component, folder = saved
     data = component.to_bytes(exclude=["vocab"])

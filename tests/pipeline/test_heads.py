@@ -47,7 +47,7 @@ def make_spans(component_config, learn):
     """(texts, constraints, n_updates) -> a pipeline that tags spans, and its examples."""
 
     def make(texts, constraints, n_updates=0, config=None):
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         config = {**(config or component_config("rnn_tagger")), "use_crf": True, "constraints": constraints}
         nlp.add_pipe("rnn_tagger", config=config)
         return learn(nlp, annotated(nlp, texts), n_updates)
@@ -57,7 +57,7 @@ def make_spans(component_config, learn):
 
 @both
 def test_the_default_model_becomes_a_crf(factory, make_examples, output):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config={"use_crf": True})
     examples = make_examples(nlp, factory)
     optimizer = nlp.initialize(lambda: examples)
@@ -85,7 +85,7 @@ def test_tags_that_depend_on_those_before_are_learned(component_config, tok2vec_
     words_alone = tok2vec_config()["embed"]
     found = {}
     for use_crf in (False, True):
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         nlp.add_pipe("rnn_tagger", config={**component_config("rnn_tagger", words_alone), "use_crf": use_crf})
         examples = annotated(nlp, [("x x x x x x", "a b c a b c")])
         optimizer = nlp.initialize(lambda examples=examples: examples)
@@ -125,7 +125,7 @@ ANNOTATIONS = {"A": "A", "C": "C", "!B": "AC", "-": "ABC"}
 
 def test_the_loss_is_the_negative_log_likelihood_of_what_is_known(component_config):
     """By trying all paths."""
-    component = spacy.blank("en").add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), "use_crf": True})
+    component = spacy.blank("xx").add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), "use_crf": True})
     for label in "ABC":
         component.add_label(label)
     model = component.model
@@ -279,7 +279,7 @@ SETTINGS = [
 @pytest.mark.parametrize("arguments, named", SETTINGS, ids=lambda value: str(value) if isinstance(value, dict) else "")
 def test_settings_that_do_not_go_together_are_named(arguments, named, component_config):
     with pytest.raises(ValueError) as error:
-        spacy.blank("en").add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), **arguments})
+        spacy.blank("xx").add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), **arguments})
     for part in named:
         assert part in str(error.value)
 
@@ -293,7 +293,7 @@ def test_a_model_that_is_a_crf_fits_the_settings(use_crf, constraints, own, name
     model = {"@architectures": "spacy_rnn.CRF.v1", "scores": scores, "constraints": own}
     with pytest.raises(ValueError, match=named):
         config = {"model": model, "use_crf": use_crf, "constraints": constraints}
-        spacy.blank("en").add_pipe("rnn_tagger", config=config)
+        spacy.blank("xx").add_pipe("rnn_tagger", config=config)
 
 
 def test_constraints_of_the_model_are_those_of_the_component(component_config, make_spans):
@@ -397,7 +397,7 @@ def test_no_label_can_be_added_after_initialization(make_nlp):
 
 
 def test_it_does_not_run_before_initialization(component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe("rnn_tagger", config={**component_config("rnn_tagger"), "use_crf": True})
     component.add_label("X")
     for run in (lambda: nlp("They book"), lambda: nlp(""), lambda: component.update(annotated(nlp, [("a", "X")]))):
@@ -418,7 +418,7 @@ def test_scores_that_are_no_number_are_refused(score, make_nlp):
 def test_a_crf_over_a_shared_encoder_learns_and_can_have_its_own(
     component_config, tok2vec_config, listener_config, make_examples
 ):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": tok2vec_config()})
     for factory in TAGGERS:
         nlp.add_pipe(factory, config={**component_config(factory, listener_config), "use_crf": True})

@@ -13,7 +13,7 @@ def build(tok2vec_config, component_config, make_examples):
     """(names of encoders and "tagger:upstream" in their order) -> an initialized pipeline."""
 
     def make(*order):
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         for each in order:
             name, _, upstream = each.partition(":")
             if upstream:
@@ -76,7 +76,7 @@ def test_an_encoder_of_another_name_or_behind_is_none(build):
     nlp = build("first", "tagger:first")
     nlp.rename_pipe("first", "renamed")
     assert find_shared_encoder(nlp, "tagger") is None
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("rnn_tagger", config={"model": {"tok2vec": {"@architectures": "spacy.Tok2VecListener.v1", "width": 8}}})
     nlp.add_pipe("tok2vec")
     assert find_shared_encoder(nlp, "rnn_tagger") is None
@@ -93,7 +93,7 @@ def test_disabled_encoders_count_on_demand(build):
 
 
 def test_a_sourced_encoder_is_found(build):
-    source, nlp = build("first", "tagger:*"), spacy.blank("en")
+    source, nlp = build("first", "tagger:*"), spacy.blank("xx")
     for name in ("first", "tagger"):
         nlp.add_pipe(name, source=source)
     assert find_shared_encoder(nlp, "tagger") is nlp.get_pipe("first")

@@ -44,7 +44,7 @@ def make_ner(component_config, learn):
     """(n_updates) -> a pipeline of `rnn_ner`, and its examples."""
 
     def make(n_updates=0, sentences=SENTENCES, config=None):
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         nlp.add_pipe("rnn_ner", config=config or component_config("rnn_ner"))
         return learn(nlp, [example(nlp, *sentence) for sentence in sentences], n_updates)
 
@@ -82,7 +82,7 @@ def test_a_crf_with_other_constraints_is_refused(constraints, component_config):
     scores = component_config("rnn_ner")["model"]
     model = {"@architectures": "spacy_rnn.CRF.v1", "scores": scores, "constraints": constraints}
     with pytest.raises(ValueError, match=f"rnn_ner.*BILUO.*{constraints}"):
-        spacy.blank("en").add_pipe("rnn_ner", config={"model": model})
+        spacy.blank("xx").add_pipe("rnn_ner", config={"model": model})
 
 
 def test_it_writes_entities_and_nothing_else(trained):
@@ -103,7 +103,7 @@ def test_it_writes_entities_and_nothing_else(trained):
 
 def test_it_declares_what_spacys_own_does(trained):
     nlp, _ = trained
-    own, spacys = nlp.get_factory_meta("rnn_ner"), spacy.blank("en").get_factory_meta("ner")
+    own, spacys = nlp.get_factory_meta("rnn_ner"), spacy.blank("xx").get_factory_meta("ner")
     assert own.assigns == spacys.assigns
     assert own.default_score_weights == spacys.default_score_weights
     assert own.scores == spacys.scores
@@ -135,7 +135,7 @@ def test_labels_are_types_in_order(trained, tmp_path):
 
 @pytest.mark.parametrize("labels", [["PER", "LOC", "DATE", "X-Y"], ("X-Y", "DATE", "PER", "LOC")])
 def test_labels_come_from_outside(labels, component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe("rnn_ner", config=component_config("rnn_ner"))
     examples = [example(nlp, *sentence) for sentence in SENTENCES]
     component.initialize(lambda: examples, nlp=nlp, labels=labels)
@@ -149,7 +149,7 @@ def test_labels_come_from_outside(labels, component_config):
 
 
 def test_labels_of_spacys_own_are_refused(component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe("rnn_ner", config=component_config("rnn_ner"))
     with pytest.raises(ValueError, match="rnn_ner.*list of types.*dictionary"):
         component.initialize(lambda: [example(nlp, *SENTENCES[0])], labels={"0": {}, "1": {"PER": 3}})
@@ -176,14 +176,14 @@ def test_spacy_writes_and_reads_its_labels(make_ner, tmp_path):
 
 @pytest.mark.parametrize("label, error", [(3, "E187"), (None, "E187"), ("", "empty")])
 def test_a_type_is_a_string(label, error, component_config):
-    component = spacy.blank("en").add_pipe("rnn_ner", config=component_config("rnn_ner"))
+    component = spacy.blank("xx").add_pipe("rnn_ner", config=component_config("rnn_ner"))
     with pytest.raises(ValueError, match=error):
         component.add_label(label)
     assert component.labels == ()
 
 
 def test_types_are_added_before_initialization_only(make_ner, component_config):
-    component = spacy.blank("en").add_pipe("rnn_ner", config=component_config("rnn_ner"))
+    component = spacy.blank("xx").add_pipe("rnn_ner", config=component_config("rnn_ner"))
     assert [component.add_label("PER"), component.add_label("PER"), component.add_label("LOC")] == [1, 0, 1]
     assert component.labels == ("LOC", "PER")
     nlp, _ = make_ner()
@@ -198,7 +198,7 @@ def test_a_type_not_seen_before_is_named(make_ner, parameters):
     nlp, examples = make_ner()
     component = nlp.get_pipe("rnn_ner")
     before = parameters(component.model)
-    for vocab in (nlp, spacy.blank("en")):
+    for vocab in (nlp, spacy.blank("xx")):
         with pytest.raises(ValueError, match="'rnn_ner'.*ORG.*DATE, LOC, PER"):
             nlp.update([*examples, example(vocab, "the United Nations", [(1, 3, "ORG")])], sgd=Adam(0.1))
     assert all((a == b).all() for a, b in zip(before, parameters(component.model), strict=True))
@@ -206,7 +206,7 @@ def test_a_type_not_seen_before_is_named(make_ner, parameters):
 
 def test_entities_of_types_that_it_was_not_given_are_none(component_config):
     """As `possible_labels` takes those that other components have set."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe("rnn_ner", config=component_config("rnn_ner"))
     examples = [example(nlp, *sentence) for sentence in SENTENCES]
     component.initialize(lambda: examples, nlp=nlp, labels=["PER"])
@@ -236,7 +236,7 @@ def test_an_entity_with_whitespace_at_its_edges_is_named(words, entity, make_ner
 
 
 def test_it_does_not_run_before_initialization(component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe("rnn_ner", config=component_config("rnn_ner"))
     component.add_label("PER")
     runs = [lambda: nlp("a"), lambda: nlp(""), lambda: list(nlp.pipe(["a"])), lambda: component.update([example(nlp, "a", [])])]
@@ -246,7 +246,7 @@ def test_it_does_not_run_before_initialization(component_config):
 
 
 def test_no_examples_and_no_types_are_refused(component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe("rnn_ner", config=component_config("rnn_ner"))
     with pytest.raises((ValueError, TypeError), match="E930|E923|E143"):
         component.initialize(lambda: [], nlp=nlp)
@@ -351,7 +351,7 @@ def test_entities_that_are_set_are_kept_and_the_others_found(trained):
 
 
 def test_it_works_beside_an_entity_ruler(component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("rnn_ner", config=component_config("rnn_ner"))
     examples = [example(nlp, *sentence) for sentence in SENTENCES]
     ruler = nlp.add_pipe("entity_ruler", before="rnn_ner")

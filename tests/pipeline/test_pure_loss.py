@@ -29,7 +29,7 @@ def make(component_config, make_examples, tok2vec_config, listener_config, learn
 
     def build(name, shared=False):
         factory = name.split(",")[0]
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         if shared:
             nlp.add_pipe("tok2vec", config={"model": tok2vec_config()})
         config = component_config(factory, listener_config if shared else None)

@@ -42,7 +42,7 @@ def make(tok2vec_config, listener_config, component_config, make_examples):
     """(encoder, factories) -> a pipeline over a shared encoder that has just been updated, and its examples."""
 
     def build(encoder, *factories):
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         nlp.add_pipe("tok2vec", config={"model": {**tok2vec_config(), **encoder}})
         for factory in factories:
             nlp.add_pipe(factory, config=component_config(factory, listener_config))

@@ -14,7 +14,7 @@ def make_shared(tok2vec_config, listener_config, component_config, make_examples
 
     def make(n_updates, encoder=None):
         fix_random_seed(0)
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         nlp.add_pipe("tok2vec", config={"model": encoder or tok2vec_config()})
         for factory in ("rnn_tagger", "rnn_pos_tagger"):
             nlp.add_pipe(factory, config=component_config(factory, listener_config))
@@ -57,7 +57,7 @@ def test_a_tagger_taken_out_keeps_its_tags(make_shared):
     nlp, _ = make_shared(20)
     before = [[token.tag_ for token in nlp(Doc(nlp.vocab, words=words))] for words in WORDS]
     nlp.replace_listeners("tok2vec", "rnn_tagger", ["model.tok2vec"])
-    alone = spacy.blank("en", vocab=nlp.vocab)
+    alone = spacy.blank("xx", vocab=nlp.vocab)
     alone.add_pipe("rnn_tagger", source=nlp)
     assert [[token.tag_ for token in alone(Doc(alone.vocab, words=words))] for words in WORDS] == before
 
@@ -94,7 +94,7 @@ def test_listeners_of_fields_are_replaced(
         config = {"model": {"@architectures": "spacy_rnn.CRF.v1", "constraints": constraints, "scores": scores}}
     if factory == "rnn_tagger":
         config["use_crf"] = True
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": tok2vec_config()})
     nlp.add_pipe(factory, config=config)
     nlp, _ = learn(nlp, make_examples(nlp), 30)

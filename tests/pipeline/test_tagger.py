@@ -152,7 +152,7 @@ def test_predictions_may_be_lists_and_of_one_text(make_nlp):
 
 def test_labels_are_written_to_a_vocabulary_that_lacked_them(make_nlp, component_config):
     nlp, examples = make_nlp("rnn_tagger", n_updates=40)
-    other = spacy.blank("en")
+    other = spacy.blank("xx")
     component = other.add_pipe("rnn_tagger", config=component_config("rnn_tagger"))
     component.from_bytes(nlp.get_pipe("rnn_tagger").to_bytes(exclude=["vocab"]), exclude=["vocab"])
     assert "VBP" not in other.vocab.strings
@@ -182,7 +182,7 @@ def test_label_smoothing_out_of_range_is_refused(factory, smoothing, make_nlp):
 
 
 def test_a_negative_tag_is_no_label(make_nlp, component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe("rnn_tagger", config=component_config("rnn_tagger"))
     examples = [annotated(nlp, "rnn_tagger", ["a", "book"], ["DT", "!NN"]), annotated(nlp, "rnn_tagger", ["go"], ["VB"])]
     nlp.initialize(lambda: examples)
@@ -281,7 +281,7 @@ def test_a_batch_without_annotation_has_no_loss_and_no_gradient(factory, make_nl
 
 @both
 def test_initialization_finds_labels_after_the_first_examples(factory, component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config=component_config(factory))
     first, second = LABELS[factory]
     examples = [annotated(nlp, factory, ["a"], [first]) for _ in range(15)] + [annotated(nlp, factory, ["book"], [second])]
@@ -294,7 +294,7 @@ def test_initialization_finds_labels_after_the_first_examples(factory, component
 def test_labels_come_from_a_file(factory, component_config, make_examples, tmp_path):
     labels = [*LABELS[factory], "X"]
     srsly.write_json(tmp_path / "labels.json", labels)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(factory, config=component_config(factory))
     reader = {"@readers": "spacy.read_labels.v1", "path": str(tmp_path / "labels.json")}
     nlp.config["initialize"]["components"] = {factory: {"labels": reader}}
@@ -305,7 +305,7 @@ def test_labels_come_from_a_file(factory, component_config, make_examples, tmp_p
 
 @both
 def test_labels_are_added_before_initialization_and_once(factory, component_config, make_examples):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config=component_config(factory))
     assert [component.add_label("X"), component.add_label("X")] == [1, 0]
     nlp.initialize(lambda: make_examples(nlp, factory))
@@ -317,7 +317,7 @@ def test_labels_are_added_before_initialization_and_once(factory, component_conf
 @both
 @pytest.mark.parametrize("label", [3, None, ("NOUN",)], ids=repr)
 def test_a_label_must_be_a_string(factory, label, component_config):
-    component = spacy.blank("en").add_pipe(factory, config=component_config(factory))
+    component = spacy.blank("xx").add_pipe(factory, config=component_config(factory))
     with pytest.raises(ValueError, match="E187|universal"):
         component.add_label(label)
     assert component.labels == ()
@@ -335,7 +335,7 @@ def test_no_label_can_be_added_after_initialization(factory, make_nlp):
 
 @pytest.mark.parametrize("label", ["NN", "noun", "", "CONJ", "EOL", "!NOUN"])
 def test_the_pos_tagger_takes_universal_tags_only(label, component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe("rnn_pos_tagger", config=component_config("rnn_pos_tagger"))
     with pytest.raises(ValueError, match=f"{label!r}.*ADJ, ADP, ADV.*SPACE") as error:
         component.add_label(label)
@@ -344,14 +344,14 @@ def test_the_pos_tagger_takes_universal_tags_only(label, component_config):
 
 @pytest.mark.parametrize("label", ["CONJ", "EOL"])
 def test_the_pos_tagger_refuses_gold_data_of_other_tags(label, component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("rnn_pos_tagger", config=component_config("rnn_pos_tagger"))
     with pytest.raises(ValueError, match=f"'{label}'.*NOUN"):
         nlp.initialize(lambda: [annotated(nlp, "rnn_pos_tagger", ["and", "so"], [label, "ADV"])])
 
 
 def test_the_pos_tagger_knows_all_universal_tags(component_config):
-    component = spacy.blank("en").add_pipe("rnn_pos_tagger", config=component_config("rnn_pos_tagger"))
+    component = spacy.blank("xx").add_pipe("rnn_pos_tagger", config=component_config("rnn_pos_tagger"))
     universal = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X SPACE"
     assert [component.add_label(label) for label in universal.split()] == [1] * 18
 
@@ -369,7 +369,7 @@ def test_an_unseen_label_is_refused_in_training(factory, make_nlp, parameters):
 
 @both
 def test_it_does_not_run_before_initialization(factory, component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config=component_config(factory))
     component.add_label("X")
     with pytest.raises(ValueError, match="E109"):
@@ -386,7 +386,7 @@ def test_it_does_not_run_before_initialization(factory, component_config):
 
 @both
 def test_no_examples_are_refused(factory, component_config, make_examples):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config=component_config(factory))
     for labels in (None, ["X"]):
         with pytest.raises((ValueError, TypeError), match="E930|E923|E143"):

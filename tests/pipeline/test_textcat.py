@@ -46,7 +46,7 @@ def test_it_learns_its_training_texts(factory, make_nlp, annotate):
 
 
 def test_classes_that_do_not_exclude_each_other_are_learned(component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("rnn_textcat_multilabel", config=component_config("rnn_textcat_multilabel"))
     examples = [
         categorized(nlp, ["warm", "and", "long"], good=1.0, long=1.0),
@@ -100,7 +100,7 @@ def test_it_declares_what_it_assigns_and_what_counts(factory, make_nlp):
     ],
 )
 def test_the_scorer_gives_every_declared_score(factory, positive_label, expected, component_config, make_examples):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config=component_config(factory))
     examples = make_examples(nlp, factory)
     settings = {} if positive_label is None else {"positive_label": positive_label}
@@ -136,7 +136,7 @@ def test_the_threshold_decides_what_counts_as_predicted(factory, threshold, reca
     ],
 )
 def test_a_positive_label_is_one_of_two(labels, positive_label, message, component_config, make_examples):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe("rnn_textcat", config=component_config("rnn_textcat"))
     with pytest.raises(ValueError, match=message):
         component.initialize(lambda: make_examples(nlp, "rnn_textcat"), nlp=nlp, labels=labels, positive_label=positive_label)
@@ -209,7 +209,7 @@ def test_a_class_without_annotation_has_no_gradient(make_nlp):
     ],
 )
 def test_classes_that_cannot_be_learned_are_refused(factory, cats, message, component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(factory, config=component_config(factory))
     with pytest.raises(ValueError, match=message):
         nlp.initialize(lambda: [categorized(nlp, ["a", "film"], **cats)])
@@ -236,7 +236,7 @@ def test_values_that_cannot_be_learned_are_refused_in_training(factory, cats, me
 
 @both
 def test_it_does_not_run_before_initialization(factory, component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config=component_config(factory))
     component.add_label("good")
     component.add_label("bad")
@@ -249,7 +249,7 @@ def test_it_does_not_run_before_initialization(factory, component_config):
 
 @both
 def test_no_examples_are_refused(factory, component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config=component_config(factory))
     for labels in (None, ["good", "bad"]):
         with pytest.raises((ValueError, TypeError), match="E930|E923"):
@@ -265,6 +265,7 @@ ADDED_TO = {
 }
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("arguments", ADDED_TO.values(), ids=ADDED_TO)
 def test_a_class_added_to_a_trained_model_is_learned(factory, arguments, make_nlp, component_config):
@@ -319,8 +320,9 @@ def test_many_classes_are_added_one_by_one_and_learned(make_nlp, component_confi
         assert nlp(example.x.copy()).cats[label] > 0.5
 
 
+@pytest.mark.slow
 def test_an_added_class_is_learned_with_the_default_settings(make_examples):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("rnn_textcat")
     examples = make_examples(nlp, "rnn_textcat")
     optimizer = nlp.initialize(lambda: examples)
@@ -384,7 +386,7 @@ OTHER_TASKS = [
 @pytest.mark.parametrize("cats, says", OTHER_TASKS, ids=lambda value: str(value) if isinstance(value, dict) else "")
 def test_texts_of_another_task_are_skipped(factory, cats, says, component_config, make_examples):
     """Where the classes were given, others are those of another component."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config=component_config(factory))
     examples = [*make_examples(nlp, factory), categorized(nlp, ["a", "game"], **cats)]
     component.initialize(lambda: examples, nlp=nlp, labels=["good", "bad"])
@@ -411,7 +413,7 @@ def test_a_text_of_no_class_says_nothing_about_exclusive_ones(class_weight, cats
 
 @both
 def test_a_class_can_be_added_before_initialization(factory, component_config, make_examples):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config=component_config(factory))
     component.add_label("odd")
     nlp.initialize(lambda: make_examples(nlp, factory))
@@ -420,7 +422,7 @@ def test_a_class_can_be_added_before_initialization(factory, component_config, m
 
 
 def test_one_class_is_enough_for_a_multilabel_categorizer(component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("rnn_textcat_multilabel", config=component_config("rnn_textcat_multilabel"))
     examples = [categorized(nlp, ["a", "warm", "film"], good=1.0), categorized(nlp, ["a", "cold", "film"], good=0.0)]
     optimizer = nlp.initialize(lambda: examples)
@@ -432,7 +434,7 @@ def test_one_class_is_enough_for_a_multilabel_categorizer(component_config):
 
 def share(factory, pooling, tok2vec, listener_config, component_config, examples_of):
     """A pipeline whose categorizer listens to a shared model, initialized."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": tok2vec})
     nlp.add_pipe(factory, config=component_config(factory, listener_config, pooling=pooling))
     examples = examples_of(nlp, factory)
@@ -443,6 +445,7 @@ def share(factory, pooling, tok2vec, listener_config, component_config, examples
     return nlp
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("pooling", POOLINGS, ids=str)
 @pytest.mark.parametrize("bidirectional", [True, False], ids=["two directions", "one direction"])
@@ -499,7 +502,7 @@ def test_truncate_reads_the_first_tokens_only(factory, component_config, tok2vec
 @pytest.mark.parametrize("class_weight, expected", [(None, 1.0), ("balanced", 3.0)])
 def test_balanced_classes_weigh_the_same(class_weight, expected):
     """Of four texts one is rare: its gradient is three times that of a frequent one."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe("rnn_textcat", config={"class_weight": class_weight})
     cats = [{"rare": float(i == 0), "frequent": float(i != 0)} for i in range(4)]
     examples = [Example.from_dict(nlp.make_doc("a text"), {"cats": each}) for each in cats]
@@ -516,7 +519,7 @@ def test_balanced_classes_weigh_the_same(class_weight, expected):
 
 def test_class_weight_that_is_unknown_is_refused():
     with pytest.raises(ValueError, match="'balanced', got 'inverse'"):
-        spacy.blank("en").add_pipe("rnn_textcat", config={"class_weight": "inverse"})
+        spacy.blank("xx").add_pipe("rnn_textcat", config={"class_weight": "inverse"})
 
 
 def cnn_config(factory, tok2vec):
@@ -536,7 +539,7 @@ def test_a_cnn_learns_its_training_texts(factory, make_nlp, annotate, tok2vec_co
 
 
 def test_a_cnn_reads_a_shared_model(tok2vec_config, listener_config, make_examples):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": tok2vec_config()})
     nlp.add_pipe("rnn_textcat", config=cnn_config("rnn_textcat", listener_config))
     examples = make_examples(nlp, "rnn_textcat")

@@ -24,7 +24,7 @@ def truncated(tok2vec_config):
 @every_tok2vec
 @every_listener
 def test_a_component_that_listens_is_refused(factory, tok2vec, truncated, component_config, listener_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", "shared", config={"model": truncated(tok2vec)})
     for upstream in ("*", "shared"):
         with pytest.raises(ValueError, match=f"'{factory}' listens to 'shared'.*Truncate.v1.*take the layer out"):
@@ -35,7 +35,7 @@ def test_a_component_that_listens_is_refused(factory, tok2vec, truncated, compon
 @every_tok2vec
 @every_listener
 def test_it_is_refused_when_the_encoder_came_later(factory, tok2vec, truncated, component_config, listener_config, make_examples):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(factory, config=component_config(factory, listener_config))
     nlp.add_pipe("tok2vec", "shared", config={"model": truncated(tok2vec)}, first=True)
     examples = make_examples(nlp, factory)
@@ -44,14 +44,14 @@ def test_it_is_refused_when_the_encoder_came_later(factory, tok2vec, truncated, 
 
 
 def test_a_shared_encoder_alone_is_refused(truncated, make_examples):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": truncated("spacy_rnn.Tok2Vec.v1")})
     with pytest.raises(ValueError, match="Truncate.v1 leaves tokens out.*take it out of the encoder"):
         nlp.initialize(lambda: make_examples(nlp))
 
 
 def test_spacys_own_listeners_are_refused(truncated, component_config, listener_config, make_examples):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": truncated("spacy_rnn.Tok2Vec.v1")})
     nlp.add_pipe("tagger", config=component_config("tagger", listener_config))
     with pytest.raises(ValueError, match="Truncate.v1 leaves tokens out"):
@@ -62,7 +62,7 @@ def test_spacys_own_listeners_are_refused(truncated, component_config, listener_
 def test_a_component_that_labels_tokens_has_none(factory, truncated, component_config):
     for tok2vec in TOK2VECS:
         with pytest.raises(ValueError, match=f"'{factory}' labels every token.*Truncate.v1.*take that layer out"):
-            spacy.blank("en").add_pipe(factory, config=component_config(factory, truncated(tok2vec)))
+            spacy.blank("xx").add_pipe(factory, config=component_config(factory, truncated(tok2vec)))
 
 
 @every_tok2vec

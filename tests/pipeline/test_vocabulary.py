@@ -38,7 +38,7 @@ def vectors(model, nlp, words):
 
 @pytest.mark.parametrize("factory", COMPONENTS)
 def test_a_component_learns_all_words(factory, embed_config, component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config=component_config(factory, embed_config))
     nlp.initialize(lambda: examples_of(nlp))
     found = vectors(component.model, nlp, [*OWN_WORDS, "unheard", "unseen"])
@@ -49,7 +49,7 @@ def test_a_component_learns_all_words(factory, embed_config, component_config):
 
 @pytest.mark.parametrize("factory", COMPONENTS)
 def test_the_words_are_saved_with_the_pipeline(factory, embed_config, component_config, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     component = nlp.add_pipe(factory, config=component_config(factory, embed_config))
     nlp.initialize(lambda: examples_of(nlp))
     nlp.to_disk(tmp_path)
@@ -62,7 +62,7 @@ def test_the_words_are_saved_with_the_pipeline(factory, embed_config, component_
 def test_a_shared_model_learns_all_words_by_the_callback(
     with_callback, embed_config, component_config, listener_config, tmp_path
 ):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     shared = nlp.add_pipe("tok2vec", config={"model": embed_config})
     nlp.add_pipe("rnn_tagger", config=component_config("rnn_tagger", listener_config))
     examples = examples_of(nlp)
@@ -88,7 +88,7 @@ def test_texts_may_have_different_vocabularies(factory, make_nlp, output):
     component = nlp.get_pipe(factory)
     words = [["Anna", "paints", "London"], ["warm", "unheard-of"], []]
     own = [Doc(nlp.vocab, words=each) for each in words]
-    foreign = [Doc(spacy.blank("en").vocab, words=each) for each in words]
+    foreign = [Doc(spacy.blank("xx").vocab, words=each) for each in words]
     together = [doc for pair in zip(own, foreign, strict=True) for doc in pair]
     component.set_annotations(together, component.predict(together))
     alone = [component(Doc(nlp.vocab, words=each)) for each in words]

@@ -4,6 +4,7 @@ import numpy
 import pytest
 import spacy
 import srsly
+from components import EVERY_COMPONENT
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.pretrain import pretrain
@@ -11,7 +12,6 @@ from spacy.util import load_model_from_config
 from spacy.vectors import Vectors
 from thinc.api import fix_random_seed
 
-COMPONENTS = ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
 WORDS = ["They", "book", "a", "small", "room"]
 PARSER = {"@architectures": "spacy.TransitionBasedParser.v2", "extra_state_tokens": False, "hidden_width": 8, "maxout_pieces": 1}
 TAGGER = {"@architectures": "spacy.Tagger.v2"}
@@ -61,6 +61,7 @@ def upstream(nlp):
     return next(node for node in nlp.get_pipe("tok2vec").model.walk() if node.name == "rnn")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell, bidirectional", [("lstm", True), ("gru", False)])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_component_of_spacy_learns_with_the_encoder(name, cell, bidirectional, tok2vec_config, annotated):
@@ -141,7 +142,8 @@ def test_a_frozen_encoder_stays_as_it_is(name, make_shared):
     assert losses[-1] < 0.7 * losses[0]
 
 
-@pytest.mark.parametrize("name", COMPONENTS)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EVERY_COMPONENT)
 def test_a_component_is_sourced_into_another_pipeline(name, component_config, annotated):
     nlp = spacy.blank("en")
     nlp.add_pipe(name, config=component_config(name))
@@ -157,7 +159,8 @@ def test_a_component_is_sourced_into_another_pipeline(name, component_config, an
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize("name", COMPONENTS)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EVERY_COMPONENT)
 def test_replacing_listeners_changes_no_output(name, make_shared, component_config, listener_config, tmp_path):
     nlp, examples = make_shared()
     pooling = {"pooling": ["last", "mean"]} if "textcat" in name else {}
@@ -225,7 +228,7 @@ def assert_reads_both_ends(nlp, name):
     numpy.testing.assert_allclose(pooled, [*rows[-1, :4], *rows[0, 4:]], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", COMPONENTS)
+@pytest.mark.parametrize("name", EVERY_COMPONENT)
 def test_static_vectors_are_used(name, component_config, tok2vec_config, annotated):
     nlp = spacy.blank("en")
     words = ["They", "book", "a", "small", "room", "zebra", "gnu"]
@@ -296,7 +299,7 @@ def test_the_teacher_drops_nothing_in_rehearsal(name, component_config, tok2vec_
     assert component.model.get_ref("tok2vec").get_ref("encode").layers[1].attrs["dropout"] == 0.5
 
 
-@pytest.mark.parametrize("name", COMPONENTS)
+@pytest.mark.parametrize("name", EVERY_COMPONENT)
 def test_examples_of_another_vocabulary_are_learned(name, component_config, annotated):
     own, other = spacy.blank("en"), spacy.blank("en")
     losses = {}

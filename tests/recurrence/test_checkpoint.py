@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from problems import assert_close, assert_equal, draw, run, run_reference, slices
 
-from spacy_rnn.native import library
 from spacy_rnn.recurrence import (
     CELLS,
     ENGINES,
@@ -88,15 +87,6 @@ def test_reference_gives_the_same(name, reverse, rows):
     found = run_reference(p, backpropagation=pieces_of(rows))
     for key, array in expected.items():
         assert_allclose(found[key], array, rtol=1e-9, atol=1e-12, err_msg=key)
-
-
-@pytest.fixture(params=[] if library is None else library.instruction_sets())
-def isa(request):
-    """Use an instruction set of the compiled engine."""
-    before = library.selected()
-    library.select(request.param)
-    yield request.param
-    library.select(before)
 
 
 @both_directions

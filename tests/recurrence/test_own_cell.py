@@ -8,7 +8,7 @@ from own_cell import MGU
 from spacy.training import Example
 from thinc.api import Ragged, fix_random_seed
 
-from spacy_rnn.layers import begin_scan, build_rnn, scan
+from spacy_rnn.layers import RnnSession, begin_scan, build_rnn, scan
 from spacy_rnn.recurrence import CELLS, Cell, get_cell, register_cell, select_engine, session, sweep, use_engine
 
 LENGTHS = [4, 0, 7, 1]
@@ -19,6 +19,21 @@ def own_cell():
     register_cell(MGU)
     yield MGU
     del CELLS["mgu"]
+
+
+@pytest.fixture
+def renamed_cell(monkeypatch):
+    """The same cell with another name for its state."""
+
+    def forward(xp, z, state, params, mask):
+        after, saved = MGU.forward(xp, z, {"h": state["s"]}, params, mask)
+        return {"s": after["h"]}, saved
+
+    def backward(xp, d_state, saved, params, mask, grads):
+        dz, d_before = MGU.backward(xp, {"h": d_state["s"]}, saved, params, mask, grads)
+        return dz, {"s": d_before["h"]}
+
+    monkeypatch.setitem(CELLS, "renamed", Cell("renamed", MGU.gates, ("s",), forward, backward))
 
 
 def draw(dtype="float32"):
@@ -98,7 +113,7 @@ SENTENCES = [("they book a room", "PRP VBP DT NN"), ("a book sleeps", "DT NN VBZ
 @pytest.mark.parametrize("use_crf", [False, True])
 def test_a_tagger_of_it_learns_saves_loads_and_streams(use_crf, tmp_path):
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 16, "cell": "mgu", "bidirectional": not use_crf}
     embed = {"@architectures": "spacy_rnn.Embed.v1", "width": 8, "size": 50}
     tok2vec = {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": embed, "encode": encode}
@@ -130,3 +145,31 @@ def test_another_cell_of_the_same_name_is_not_taken_for_one_of_the_table():
     params, X = draw()
     assert select_engine(other, X, params).name == "reference"
     assert_array_equal(sweep(other, params, X, LENGTHS)[0], sweep(MGU, params, X, LENGTHS)[0])
+
+
+def test_a_cell_that_takes_the_place_of_another_in_the_table_is_not_taken_for_it(monkeypatch):
+    other = Cell("lstm", MGU.gates, MGU.states, MGU.forward, MGU.backward)
+    monkeypatch.setitem(CELLS, "lstm", other)
+    params, X = draw()
+    assert select_engine(other, X, params).name == "reference"
+    assert_array_equal(sweep(other, params, X, LENGTHS)[0], sweep(MGU, params, X, LENGTHS)[0])
+
+
+def run_all_ways(cell):
+    """Give the output, gradients, the output in two pieces, and the state of a layer after a step."""
+    fix_random_seed(0)
+    model = build_rnn(nO=6, nI=6, cell=cell, depth=2, train_initial_state=True).initialize()
+    X = Ragged(numpy.random.default_rng(0).standard_normal((12, 6), "float32"), numpy.asarray(LENGTHS, "int32"))
+    Y, backprop = model(X, is_train=True)
+    dX = backprop(Ragged(numpy.ones_like(Y.data), Y.lengths))
+    grads = [node.get_grad(key) for node in model.walk() for key in node.param_names]
+    one = RnnSession(model)
+    output, state = one.step(X.data[:2], one.start(2))
+    rows = Ragged(X.data[2:4], numpy.ones(2, "int32"))
+    after, _ = scan(model, rows, state, session=one)
+    return [Y.data, dX.data, *grads, output, after.data]
+
+
+def test_a_state_may_have_any_name(renamed_cell):
+    for found, expected in zip(run_all_ways("renamed"), run_all_ways("mgu"), strict=True):
+        assert_array_equal(found, expected)

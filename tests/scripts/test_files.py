@@ -20,8 +20,8 @@ LINES = [f"{number}\tword{number * 7919 % 1000}é" for number in range(2000)]
 def scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(SCRIPTS))
     yield
-    for name in ("text_files", "archives", "corpus_files"):
-        sys.modules.pop(name, None)
+    for name in [name for name in sys.modules if name.split(".")[0] == "corpora"]:
+        del sys.modules[name]
 
 
 def damage(data, kind, where):
@@ -40,7 +40,7 @@ DAMAGES = [
 
 @pytest.mark.parametrize("kind, where", DAMAGES)
 def test_a_damaged_compressed_text_is_an_error(tmp_path, kind, where):
-    from text_files import read_lines
+    from corpora.text_files import read_lines
 
     path = tmp_path / "x.txt.gz"
     data = gzip.compress("\n".join(LINES).encode())
@@ -54,7 +54,7 @@ def test_a_damaged_compressed_text_is_an_error(tmp_path, kind, where):
 @pytest.mark.parametrize("kind, where", DAMAGES)
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT], ids=["pax", "gnu"])
 def test_a_damaged_archive_is_an_error(tmp_path, form, kind, where):
-    from archives import read_members
+    from corpora.archives import read_members
 
     path = tmp_path / "x.tar.gz"
     content = io.BytesIO()
@@ -91,7 +91,7 @@ def make_tar(*names):
     ids=["no end", "no header", "two in one", "empty"],
 )
 def test_an_archive_that_is_whole_by_its_checksum_only_is_an_error(tmp_path, data, words):
-    from archives import read_members
+    from corpora.archives import read_members
 
     (tmp_path / "x.tgz").write_bytes(gzip.compress(data))
     with pytest.raises(ValueError, match=words):
@@ -109,7 +109,7 @@ def test_an_archive_that_is_whole_by_its_checksum_only_is_an_error(tmp_path, dat
     ids=["windows", "marks", "other line breaks", "empty"],
 )
 def test_lines_end_at_line_feeds_and_have_no_marks(tmp_path, data, lines):
-    from text_files import read_lines
+    from corpora.text_files import read_lines
 
     (tmp_path / "x").write_bytes(data)
     assert read_lines(tmp_path / "x") == lines
@@ -127,7 +127,7 @@ def test_lines_end_at_line_feeds_and_have_no_marks(tmp_path, data, lines):
     ids=["bytes", "null", "utf-16", "compressed", "carriage returns"],
 )
 def test_what_is_no_text_is_an_error(tmp_path, data, words):
-    from text_files import read_lines
+    from corpora.text_files import read_lines
 
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(ValueError, match=words):
@@ -135,9 +135,9 @@ def test_what_is_no_text_is_an_error(tmp_path, data, words):
 
 
 def test_a_corpus_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
-    from corpus_files import write_corpus
+    from corpora.corpus_files import write_corpus
 
-    doc = spacy.blank("en")("one")
+    doc = spacy.blank("xx")("one")
     write_corpus(tmp_path / "out", {split: DocBin(docs=[doc]) for split in ("train", "dev")})
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert set(before) == {"train.spacy", "dev.spacy"}
@@ -153,7 +153,7 @@ def test_a_corpus_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeyp
 
 
 def test_a_folder_in_the_place_of_a_file_is_an_error_before_anything_is_written(tmp_path):
-    from corpus_files import write_corpus
+    from corpora.corpus_files import write_corpus
 
     (tmp_path / "dev.spacy").mkdir()
     with pytest.raises(OSError, match="dev.spacy"):

@@ -35,9 +35,9 @@ from spacy_rnn.layers import (
     with_rows,
 )
 from spacy_rnn.native import library
+from spacy_rnn.recurrence import CELLS
 from spacy_rnn.streaming import encode_stream, reads_backward, scan_encoder
 
-CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
 N = 40
 WIDTH = 6
 

@@ -1,12 +1,10 @@
 """A stand-in for CuPy's ElementwiseKernel, compiled for the host."""
 
 import ctypes
-import tempfile
 
 import numpy
 from emulated_cuda import compile_for_host
 
-_FOLDER = tempfile.TemporaryDirectory(prefix="elementwise_kernels_")
 _TYPES = {"int32": "int", "float32": "float", "float64": "double"}
 _SOURCE = """
 #include <cstddef>
@@ -53,5 +51,5 @@ class ElementwiseKernel:
                     is_written = place >= len(self._params) - self._n_written
                     named.append(f"{kind} &{name} = {pointer}[{'i' if is_written else 0}];")
             source = _SOURCE.format(T=_TYPES[T], declared=" ".join(declared), named=" ".join(named), code=self.operation)
-            self._compiled[T] = compile_for_host(source, _FOLDER.name).run
+            self._compiled[T] = compile_for_host(source).run
         return self._compiled[T]

@@ -1,10 +1,12 @@
 """A stand-in for a CUDA device: NumPy arrays, and the kernels compiled for the host."""
 
+import atexit
 import ctypes
 import hashlib
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy
@@ -14,7 +16,7 @@ from spacy_rnn.cuda.sources import read_source
 
 FOLDER = Path(__file__).parent
 COMPILER = shutil.which("g++")
-OPTIONS = ["-std=c++17", "-O1", "-fno-strict-aliasing", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-x", "c++"]
+OPTIONS = "-std=c++17 -O1 -fno-strict-aliasing -U_FORTIFY_SOURCE -shared -fPIC -x c++ -DSPACY_RNN_ON_HOST".split()
 ORDERS = ("forward", "reverse", "blocks")
 ENTRY = """
 extern "C" const char *launch(unsigned blocks, unsigned of_cluster, long long memory, int order, const Sweep *sweep) {{
@@ -37,7 +39,6 @@ class EmulatedDevice:
     xp = numpy
     rounds = True
     total_memory = 2**34
-    _folder = tempfile.TemporaryDirectory(prefix="emulated_kernels_")
     _kernels = {}
 
     def __init__(self, processors=8, memory=64 * 1024, order="forward", max_cluster=1):
@@ -73,9 +74,9 @@ class EmulatedDevice:
     def kernel(cls, form):
         if "" not in cls._kernels:
             # The kernels find in it what they call.
-            cls._kernels[""] = compile_for_host((FOLDER / "host.cpp").read_text(), cls._folder.name, ctypes.RTLD_GLOBAL)
+            cls._kernels[""] = compile_for_host((FOLDER / "host.cpp").read_text(), ctypes.RTLD_GLOBAL)
         if form not in cls._kernels:
-            cls._kernels[form] = compile_for_host(read_source(form.cell) + ENTRY.format(name=form), cls._folder.name)
+            cls._kernels[form] = compile_for_host(read_source(form.cell) + ENTRY.format(name=form))
             cls._kernels[form].launch.restype = ctypes.c_char_p
         return cls._kernels[form]
 
@@ -98,9 +99,35 @@ def round_to(precision, x):
     return bits.astype("uint32").view("float32")
 
 
-def compile_for_host(source, folder, mode=ctypes.DEFAULT_MODE):
-    """Compile and load a source."""
-    library = Path(folder) / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.so"
-    command = [COMPILER, *OPTIONS, "-DSPACY_RNN_ON_HOST", f"-I{FOLDER}", "-include", "host.h", "-", "-o", str(library)]
-    subprocess.run(command, input=source, text=True, check=True)
+@cache
+def library_folder():
+    """Find where compiled kernels are kept for other processes and later runs: in the checkout, if it can be written to."""
+    folder = FOLDER.parents[1] / "build" / "emulated_kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="emulated_kernels_"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@cache
+def compiler_and_headers():
+    """Give what a library depends on besides its source."""
+    version = subprocess.run([COMPILER, "--version"], capture_output=True, check=True).stdout
+    return version + " ".join(OPTIONS).encode() + b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.h")))
+
+
+def compile_for_host(source, mode=ctypes.DEFAULT_MODE):
+    """Load a source as a library, and compile it unless that was done before."""
+    key = hashlib.sha256(compiler_and_headers() + source.encode()).hexdigest()[:32]
+    library = library_folder() / f"{key}.so"
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+            compiled = Path(folder) / "library.so"
+            command = [COMPILER, *OPTIONS, f"-I{FOLDER}", "-include", "host.h", "-", "-o", str(compiled)]
+            subprocess.run(command, input=source, text=True, check=True)
+            # Other processes see a whole library or none.
+            compiled.replace(library)
     return ctypes.CDLL(str(library), mode=mode)

@@ -13,9 +13,9 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import fix_random_seed
 
+from spacy_rnn.text.tweets.escapes import unescape
 from spacy_rnn.text.tweets.patterns import compile_patterns
 from spacy_rnn.text.tweets.tokenizer import TweetTokenizer
-from spacy_rnn.text.tweets.unescape import unescape
 from spacy_rnn.text.tweets.words import split_words
 
 

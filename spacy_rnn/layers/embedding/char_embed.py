@@ -13,14 +13,13 @@ from thinc.types import Floats2d, Ints1d, Ragged
 from ..capabilities import GivesRows, ReadsCharacters, RowWise, declare
 from ..ops import use_engine_products
 from ..plain.pool import build_pool
-from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
 from ..recurrent.rnn import build_rnn
 from ..saved import Saved, no_parameters, require_same
-from .distinct_embedding import Embedded, embed_tokens
-from .distinct_rows import distinct_rows
 from .parts import embed_ids, project_static, require_vectors, side_by_side, static_attr
-from .rows import embed_rows
+from .per_type import Embedded, embed_tokens
+from .rows import as_lists, embed_rows
+from .unique import distinct_rows
 from .vector_cache import VectorCache
 
 # The seed of the characters' hashes is a part of the parameters: it must not depend on what else was built before.
@@ -38,9 +37,11 @@ def build_char_embed(
     cache_size: int = 100_000,
     max_characters: int = 256,
 ) -> Model[List[Doc], List[Floats2d]]:
-    """Embed words by their characters: the last states of a bidirectional recurrent network over a word's Unicode characters
-    (Ling et al. 2015, "Finding function in form", equation 1, without its projection). It is computed once for each distinct word
-    of a batch, and when nothing is learned a word's vector is kept for the batches to come, as in `spacy_rnn.HashEmbed.v1`.
+    """Embed words by a bidirectional recurrent network over their characters.
+
+    A word's vector is the last states of the network over its Unicode characters (Ling et al. 2015, "Finding function in form",
+    equation 1, without its projection). It is computed once for each distinct word of a batch; in prediction it is cached across
+    batches, as in `spacy_rnn.HashEmbed.v1`.
 
     width (int): The width of a word's vector, both directions together.
     char_width (int): The width of a character's vector.
@@ -111,12 +112,7 @@ def init(
 
 
 def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
-    Y, rows_backprop = forward_rows(model, docs, is_train)
-
-    def backprop(dY: List[Floats2d]) -> List[Doc]:
-        return rows_backprop(Ragged(model.ops.flatten(dY), Y.lengths))
-
-    return split_rows(Y), backprop
+    return as_lists(model.ops, *forward_rows(model, docs, is_train))
 
 
 def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:

@@ -11,16 +11,18 @@ from thinc.types import Floats2d, Ints1d, Ragged
 from ...text.vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, count_words
 from ..capabilities import Drops, GivesRows, LearnsVocabulary, RowWise, declare, find_all
 from ..plain.dropout import check_rate
-from ..ragged.split import split_rows
 from ..ragged.sums import sum_rows
 from ..saved import Saved, Shapes
+from .rows import as_lists
 
 
 def build_embed(
     width: int, *, size: int = 10000, attr: str = "LOWER", min_count: int = 1, word_dropout: float = 0.0
 ) -> Model[List[Doc], List[Floats2d]]:
-    """Embed words with a table that has one row for each of the most frequent words of the training data: a one-hot vector times
-    a matrix. The vocabulary is learned when the model is initialized; spaCy's hash embeddings need none.
+    """Embed words with a table that has one row for each of the most frequent words of the training data.
+
+    It multiplies a one-hot vector by a matrix. The vocabulary is learned when the model is initialized; spaCy's hash embeddings
+    need none.
 
     width (int): The width of the vectors.
     size (int): The number of rows: the most frequent words, and one row each for padding, unknown words, start and end.
@@ -53,8 +55,9 @@ def build_embed(
 
 
 def learn_vocabulary(model: Model, docs: Iterable[Doc]) -> None:
-    """Learn the vocabulary of every `Embed` layer in an initialized model. Initialization itself learns it from the texts the
-    model is given, of which most spaCy components give but ten.
+    """Learn the vocabulary of every `Embed` layer in an initialized model.
+
+    Initialization itself learns it from the texts that the model is given, which are only ten in most spaCy components.
 
     model (Model): The model.
     docs (Iterable[Doc]): The training texts.
@@ -80,12 +83,7 @@ def init(
 
 
 def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
-    Y, rows_backprop = forward_rows(model, docs, is_train)
-
-    def backprop(dY: List[Floats2d]) -> List[Doc]:
-        return rows_backprop(Ragged(model.ops.flatten(dY), Y.lengths))
-
-    return split_rows(Y), backprop
+    return as_lists(model.ops, *forward_rows(model, docs, is_train))
 
 
 def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:

@@ -11,10 +11,10 @@ from thinc.types import Floats2d, Ragged
 
 from ..capabilities import GivesRows, RowWise, declare
 from ..ops import use_engine_products
-from ..ragged.split import split_rows
-from .distinct_embedding import embed_tokens
 from .hash_network import EmbeddingNetwork
 from .parts import require_vectors
+from .per_type import embed_tokens
+from .rows import as_lists
 from .vector_cache import VectorCache
 
 
@@ -25,11 +25,12 @@ def build_hash_embed(
     include_static_vectors: bool,
     cache_size: int = 100_000,
 ) -> Model[List[Doc], List[Floats2d]]:
-    """Embed tokens as `spacy.MultiHashEmbed.v2` does, with the same parameters, initial weights, outputs, gradients and dropout,
-    but compute each distinct combination of attributes once in a batch, and when nothing is learned keep its vector for the
-    batches to come. The vectors are forgotten when a parameter changes. After writing into the array of a parameter or into that
-    of the static vectors, as `Vocab.set_vector` does for a word that has one, or giving a word another row of them
-    (`Vectors.add(word, row=…)`, `Vectors.key2row`), call `clear_cache`.
+    """Embed tokens as `spacy.MultiHashEmbed.v2` does, computing each distinct combination of attributes once.
+
+    Parameters, initial weights, outputs, gradients and dropout are the same. In prediction vectors are cached across batches,
+    until a parameter changes. In-place writes go undetected: call `clear_cache` after writing into the array of a parameter or of
+    the static vectors, as `Vocab.set_vector` does for a word that has a vector, and after giving a word another row of them
+    (`Vectors.add(word, row=…)`, `Vectors.key2row`).
 
     width (int): The width of the vectors and of the embedding tables.
     attrs (List[Union[str, int]]): The token attributes, e.g. ["NORM", "PREFIX", "SUFFIX", "SHAPE"].
@@ -59,8 +60,10 @@ def build_hash_embed(
 
 
 def clear_cache(model: Model) -> None:
-    """Forget the vectors that the `HashEmbed` and `CharEmbed` layers of a model have kept. Needed only after something was
-    written into the array of a parameter or of the static vectors; training, loading, `use_params` and `set_param` are noticed.
+    """Clear the vectors that the `HashEmbed` and `CharEmbed` layers of a model have cached.
+
+    It is needed only after an in-place write into the array of a parameter or of the static vectors; training, loading,
+    `use_params` and `set_param` are noticed.
 
     model (Model): Any model, e.g. that of a component.
     """
@@ -86,12 +89,7 @@ def init(
 
 
 def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
-    Y, rows_backprop = forward_rows(model, docs, is_train)
-
-    def backprop(dY: List[Floats2d]) -> List[Doc]:
-        return rows_backprop(Ragged(model.ops.flatten(dY), Y.lengths))
-
-    return split_rows(Y), backprop
+    return as_lists(model.ops, *forward_rows(model, docs, is_train))
 
 
 def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:

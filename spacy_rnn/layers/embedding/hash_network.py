@@ -9,8 +9,8 @@ from thinc.api import Model, Ops
 from thinc.types import Floats2d
 
 from ..capabilities import ExtractsFeatures, HashesRows, ProjectsVectors, find
-from .distinct_embedding import Embedded
 from .parts import embed_ids, project_static, side_by_side, static_attr
+from .per_type import Embedded
 
 
 class EmbeddingNetwork(NamedTuple):

@@ -10,7 +10,7 @@ from thinc.api import Model, NumpyOps, Ops
 from thinc.types import Floats2d
 
 from ..ragged.sums import sum_rows, take_sums
-from .distinct_embedding import Embedded
+from .per_type import Embedded
 
 # Keys are on the host, whatever the parameters are on.
 _HOST = NumpyOps()
@@ -72,8 +72,8 @@ def side_by_side(ops: Ops, parts: List[Embedded]) -> Embedded:
     """Put vectors side by side.
 
     ops (Ops): Their backend.
-    parts (List[Tuple[Floats2d, Callable]]): Vectors [D, width], and the way back from each.
-    RETURNS (Tuple[Floats2d, Callable]): The vectors [D, sum of the widths], and the way back.
+    parts (List[Tuple[Floats2d, Callable]]): Vectors [D, width], each with its backpropagation.
+    RETURNS (Tuple[Floats2d, Callable]): The vectors [D, sum of the widths], and their backpropagation.
     """
 
     def backprop(dY: Floats2d) -> None:

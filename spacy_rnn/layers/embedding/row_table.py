@@ -2,7 +2,7 @@
 
 import numpy
 
-from .distinct_rows import hash_rows
+from .unique import hash_rows
 
 _START_ROWS = 1024
 # At most a quarter of the positions holds a row, so that few rows have to be looked for further on.
@@ -11,9 +11,10 @@ _ABSENT = -1
 
 
 class RowTable:
-    """Distinct rows, numbered in the order in which they were inserted: a hash table with linear probing (Knuth 1998, "The art of
-    computer programming" 3, section 6.4, algorithm L) that takes many rows at a time. Rows are compared in full, so that those
-    with the same hash are told apart."""
+    """Distinct rows, numbered in the order in which they were inserted.
+
+    A hash table with linear probing (Knuth 1998, "The art of computer programming" 3, section 6.4, algorithm L) that takes many
+    rows at a time. Rows are compared in full, so that those with the same hash are told apart."""
 
     def __init__(self, width: int) -> None:
         """Make an empty table.

@@ -17,8 +17,10 @@ _START_VECTORS = 1024
 
 
 class VectorCache:
-    """Vectors that belong to rows of keys, for as long as what they are computed from stays the same. There are at most `size`;
-    when more come, the cache starts again with these. A copy and a pickle of a cache is an empty one of the same size.
+    """A cache of vectors by rows of keys, valid while what they are computed from stays the same.
+
+    It holds at most `size` vectors; when more come, it starts again with these. A copy or a pickle of a cache is an empty one of
+    the same size.
 
     What vectors are computed from is compared by identity, and held, so that nothing else can take its identity. An optimizer may
     write into the arrays of a model, but then it writes into all of them; therefore the small ones are compared by value, too.
@@ -143,8 +145,10 @@ def _all_true(results: Sequence[Any]) -> bool:
 
 
 def _after_fork() -> None:
-    """A lock that another thread held when this process was forked would never be released, and may have left a cache half
-    written. `Lock.locked` does not tell: a thread that has just been given a lock is not yet seen to have it."""
+    """Renew the locks of all caches in a forked process, and clear the caches that were locked.
+
+    A lock that another thread held at the fork would never be released, and the cache may be half written. `Lock.locked` does not
+    tell: a thread that has just been given a lock is not yet seen to have it."""
     for cache in list(_CACHES):
         is_free = cache._lock.acquire(blocking=False)
         cache._lock = threading.Lock()

@@ -20,9 +20,10 @@ REFS = ("tok2vec", "softmax", "output_layer")
 def build_crf(
     scores: Model[Any, List[Floats2d]], nO: Optional[int] = None, constraints: Optional[str] = None
 ) -> Model[Any, List[Floats2d]]:
-    """Build a linear-chain conditional random field (Lafferty, McCallum & Pereira 2001). The layer's output is that of the model
-    it is given, the score of each label at each row; `crf_decode`, `crf_log_likelihood` and `crf_marginals` make of it what the
-    field says about whole sequences.
+    """Build a linear-chain conditional random field (Lafferty, McCallum & Pereira 2001).
+
+    The layer's output is that of the model inside, the score of each label at each row; `crf_decode`, `crf_log_likelihood` and
+    `crf_marginals` turn it into statements about whole sequences.
 
     scores (Model[Any, List[Floats2d]]): The model that scores labels, to [n, nO] for each sequence of n rows. If its last layer
         is a softmax, as that of `spacy.Tagger.v2`, it gives the scores before the softmax from now on.
@@ -68,8 +69,10 @@ def set_labels(model: Model, labels: Sequence[str]) -> None:
 
 
 class CRFGradient(List[Floats2d]):
-    """The gradient of a layer's scores, [n, nO] for each sequence, and with it that of the layer's own parameters, which the
-    layer's backpropagation adds to what it has."""
+    """The gradient of a layer's scores, with that of the layer's own parameters.
+
+    The scores' gradient is [n, nO] for each sequence; the layer's backpropagation adds the parameters' gradient to what they
+    have."""
 
     def __init__(self, rows: Iterable[Floats2d], parameters: Crf) -> None:
         """Put the two together.

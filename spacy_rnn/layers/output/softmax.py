@@ -7,8 +7,10 @@ from thinc.types import Floats2d
 
 
 def build_softmax() -> Model[Floats2d, Floats2d]:
-    """Turn scores into probabilities. Like that of `thinc.layers.Softmax`, the way back takes the gradient with respect to the
-    scores, which cross-entropy makes of probabilities by a subtraction.
+    """Turn scores into probabilities.
+
+    As in `thinc.layers.Softmax`, backpropagation takes the gradient with respect to the scores: for cross-entropy the
+    probabilities less the truth.
 
     RETURNS (Model[Floats2d, Floats2d]): The layer, from scores [B, nO] to probabilities [B, nO].
     """

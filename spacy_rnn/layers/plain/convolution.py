@@ -28,10 +28,11 @@ def build_convolution(
     filter_widths: Sequence[int] = (3, 4, 5),
     init_W: Optional[Init] = None,
 ) -> Model[Ragged, Ragged]:
-    """Build a convolutional layer with rectified output: max(0, Σ W_o x_{t+o} + b) for every row t (Kim 2014, "Convolutional
-    neural networks for sentence classification", equation 2). A filter of width w sees the rows from t - (w - 1) // 2 to
-    t + w // 2, so one of an even width sees a row more after t than before it. Beyond the ends of a sequence are zeros; other
-    sequences are never seen.
+    """Build a convolutional layer with rectified output: max(0, Σ W_o x_{t+o} + b) for every row t.
+
+    (Kim 2014, "Convolutional neural networks for sentence classification", equation 2.) A filter of width w sees the rows from t
+    - (w - 1) // 2 to t + w // 2, so one of an even width sees one row more after t than before it. Beyond the ends of a sequence
+    are zeros; other sequences are never seen.
 
     nO (Optional[int]): The output width: the number of filters, of all widths together. They are shared out equally among the
         widths; if that does not come out even, the narrower ones get one more. Inferred from the data if None.
@@ -95,8 +96,9 @@ class _Tap(NamedTuple):
 
 
 def _taps(model: Model[Ragged, Ragged]) -> List[_Tap]:
-    """List what the filters see, from the row furthest before t to the one furthest after it: W holds the weights in this
-    order."""
+    """List what the filters see, from the row furthest before t to the one furthest after it.
+
+    W holds the weights in this order."""
     widths, nO = model.attrs["filter_widths"], model.get_dim("nO")
     starts = [0, *accumulate(_share_out(nO, len(widths)))]
     offsets = range(-((widths[-1] - 1) // 2), widths[-1] // 2 + 1)

@@ -7,8 +7,9 @@ from thinc.types import Floats2d
 
 
 def on_cpu(layer: Model[Any, Floats2d], ops: Ops) -> Model[Any, Floats2d]:
-    """Run a layer on the CPU. Unlike `thinc.layers.with_cpu`, which runs it as in training all the time, it drops nothing in
-    prediction.
+    """Run a layer on the CPU.
+
+    Unlike `thinc.layers.with_cpu`, which always runs it as in training, it drops nothing in prediction.
 
     layer (Model[Any, Floats2d]): The layer, from anything but arrays to vectors [B, nO].
     ops (Ops): Where the vectors go.

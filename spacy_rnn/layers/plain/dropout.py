@@ -31,8 +31,9 @@ def drop_nothing(model: Model) -> None:
 
 
 def build_dropout(rate: float = 0.0) -> Model[Floats2d, Floats2d]:
-    """Drop values during training, at a rate that belongs to the architecture: unlike `thinc.layers.Dropout`, whose rate is
-    overwritten by the `drop` of `nlp.update` (Srivastava et al. 2014).
+    """Drop values during training, at a rate that belongs to the architecture (Srivastava et al. 2014).
+
+    The rate of `thinc.layers.Dropout`, in contrast, is overwritten by the `drop` of `nlp.update`.
 
     rate (float): The share of values that is set to 0; the others are multiplied by 1 / (1 - rate).
     RETURNS (Model[Floats2d, Floats2d]): The layer.

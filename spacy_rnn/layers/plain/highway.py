@@ -14,8 +14,9 @@ _CARRY = -1.0
 
 
 def build_highway(layer: Model[Ragged, Ragged]) -> Model[Ragged, Ragged]:
-    """Let a learned gate mix the output of a layer with its input: y = t ∘ H(x) + (1 - t) ∘ x, t = σ(T x + u) (Srivastava et al.
-    2015, "Highway networks", equation 3).
+    """Let a learned gate mix the output of a layer with its input: y = t ∘ H(x) + (1 - t) ∘ x, t = σ(T x + u).
+
+    (Srivastava et al. 2015, "Highway networks", equation 3.)
 
     layer (Model[Ragged, Ragged]): The layer H, as wide as its input.
     RETURNS (Model[Ragged, Ragged]): The layer, from rows [N, nO] to rows [N, nO].

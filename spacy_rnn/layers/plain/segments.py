@@ -49,7 +49,7 @@ class Segments:
         """Find the mean of the rows of each sequence.
 
         X (Floats2d): [N, width].
-        RETURNS (Tuple[Floats2d, Callable]): [B, width], and the way back.
+        RETURNS (Tuple[Floats2d, Callable]): [B, width], and its backpropagation.
         """
         return self.ops.reduce_mean(X, self.lengths), lambda dY: self.ops.backprop_reduce_mean(dY, self.lengths)
 
@@ -57,7 +57,7 @@ class Segments:
         """Find the maximum of the rows of each sequence.
 
         X (Floats2d): [N, width].
-        RETURNS (Tuple[Floats2d, Callable]): [B, width], and the way back.
+        RETURNS (Tuple[Floats2d, Callable]): [B, width], and its backpropagation.
         """
         Y, which = self.ops.reduce_max(X, self.lengths)
         return Y, lambda dY: self.ops.backprop_reduce_max(dY, which, self.lengths)

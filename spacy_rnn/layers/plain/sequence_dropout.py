@@ -12,8 +12,9 @@ from .dropout import check_rate
 
 
 def build_sequence_dropout(rate: float = 0.0) -> Model[Ragged, Ragged]:
-    """Drop columns during training, the same ones in all rows of a sequence (variational dropout, Gal & Ghahramani 2016), at a
-    rate that belongs to the architecture.
+    """Drop columns during training, the same ones in all rows of a sequence.
+
+    This is variational dropout (Gal & Ghahramani 2016), at a rate that belongs to the architecture.
 
     rate (float): The share of columns that is set to 0; the others are multiplied by 1 / (1 - rate).
     RETURNS (Model[Ragged, Ragged]): The layer.

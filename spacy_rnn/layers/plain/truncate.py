@@ -10,8 +10,10 @@ from ..saved import Saved, no_parameters, require_same
 
 
 def build_truncate(encode: Model[List[Floats2d], List[Floats2d]], max_length: int) -> Model[List[Floats2d], List[Floats2d]]:
-    """Let an encoder see only the first rows of every sequence. For a text categorizer; the output has a row less for each row
-    that was cut, so taggers and components that listen to a shared encoder cannot use it.
+    """Let an encoder see only the first rows of every sequence.
+
+    It is for text categorizers: the output lacks the rows that were cut, so taggers and components that listen to a shared
+    encoder cannot use it.
 
     encode (Model[List[Floats2d], List[Floats2d]]): The encoder.
     max_length (int): The number of rows that is kept.

@@ -14,9 +14,10 @@ MIN_SHARED = 2**20
 
 
 def build_list2ragged() -> Model[List[Floats2d], Ragged]:
-    """Join sequences to a ragged array whose lengths stay on the host, so that no later layer waits for a GPU to give them
-    back (`thinc.layers.list2ragged` moves them to the device). Of a large batch, sequences that are parts of one array are not
-    copied.
+    """Join sequences to a ragged array whose lengths stay on the host.
+
+    No later layer has to wait for a GPU to give them back (`thinc.layers.list2ragged` moves them to the device). In a large
+    batch, sequences that are parts of one array are not copied.
 
     RETURNS (Model[List[Floats2d], Ragged]): The layer, from a list of rows [n, width] to rows [N, width].
     """
@@ -37,8 +38,9 @@ def host_lengths(X: Ragged) -> numpy.ndarray:
 
 
 def join_rows(ops: Ops, Xs: List[Floats2d]) -> Floats2d:
-    """Join sequences to one array; many of them to the very array that they are parts of, where they follow each other in it, as
-    those do into which a layer before has taken a batch apart.
+    """Join sequences to one array.
+
+    A large batch of adjacent views of one array is not copied: the result is a view of that array.
 
     ops (Ops): The backend of the sequences.
     Xs (List[Floats2d]): The rows [n, width] of each sequence.

@@ -31,8 +31,9 @@ def sum_rows(ops: Ops, rows: Floats2d, index: numpy.ndarray, n: int) -> Floats2d
 
 
 def take_sums(ops: Ops, table: Floats2d, index: numpy.ndarray) -> Floats2d:
-    """Take rows out of a table, and sum those that belong together. Thinc's `gather_add` on a GPU waits until the device has
-    checked the index.
+    """Take rows out of a table, and sum those that belong together.
+
+    Thinc's `gather_add` on a GPU waits until the device has checked the index.
 
     ops (Ops): The backend of the table.
     table (Floats2d): [n, width].

@@ -1,4 +1,4 @@
-"""Sweeps that look further than the state they hand on."""
+"""Run over look-ahead rows; return the state before them."""
 
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
@@ -31,8 +31,9 @@ def check_ahead(n_ahead: Sequence[int], batch: Batch) -> numpy.ndarray:
 def run_sweeps_ahead(
     run: SweepRunner, n_ahead: Sequence[int], first: int, sweeps: Sequence[Sweep]
 ) -> Tuple[List[Result], Optional[Backprop]]:
-    """Run the directions of one recurrent layer for inference. The final state of a forward direction is the one before the rows
-    that are a look ahead.
+    """Run the directions of one recurrent layer for inference, with rows of look ahead.
+
+    The final state of a forward direction is the one before the look ahead.
 
     run (SweepRunner): What runs sweeps.
     n_ahead (Sequence[int]): [B], how many rows at the end of each sequence are a look ahead.

@@ -10,8 +10,9 @@ from ..capabilities import IsRnn, find_all
 
 @dataclass(frozen=True)
 class Precision:
-    """The numbers whose products a recurrent layer sums. The sums, the weights and the states are always float32; so is all of
-    training on a CPU.
+    """The numbers whose products a recurrent layer sums.
+
+    The sums, the weights and the states are always float32; so is all of training on a CPU.
 
     Thinc does not save an attribute that is no plain data, so what a config says holds also for weights that were saved under
     another precision.

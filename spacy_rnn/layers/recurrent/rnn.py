@@ -106,8 +106,10 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
 
 
 class _Backprop:
-    """Backpropagation through a layer, once. What an engine has kept of a batch is released by it, and never pickled: spaCy's
-    listeners hold on to the function until the next batch, and a pipeline may be pickled in between."""
+    """Backpropagate through a layer, once.
+
+    This releases what an engine has kept of a batch, which is never pickled: spaCy's listeners hold on to the function until the
+    next batch, and a pipeline may be pickled in between."""
 
     def __init__(self, run: Callable) -> None:
         self._run: Optional[Callable] = run

@@ -13,8 +13,9 @@ from .stack import check_state, is_residual, n_directions, require_weights, stac
 
 
 class RnnSession:
-    """A recurrent layer at inference, for one time step after another, or one piece of a stream after another: its weights are
-    packed, or compared with what was packed, once. What changes them afterwards may or may not show."""
+    """A recurrent layer at inference, run step by step or piece by piece of a stream.
+
+    Its weights are packed, or compared with what was packed before, once. Later changes to them may or may not show."""
 
     def __init__(self, model: Model[Ragged, Ragged], table: Optional[Floats2d] = None) -> None:
         """Begin.
@@ -27,6 +28,7 @@ class RnnSession:
         require_weights(model)
         self.model, self.table = model, table
         cell, precision = get_cell(model.attrs["cell"]), model.attrs["precision"].value
+        self.cell = cell
         n_dirs = n_directions(model)
         self._directions = [
             session(cell, get_params(direction, cell), table=table if i < n_dirs else None, precision=precision)
@@ -58,7 +60,7 @@ class RnnSession:
         X, after = inputs, []
         for k, direction in enumerate(self._directions):
             after.append(direction.step(X, {name: array[k] for name, array in state.items()}))
-            Y = after[-1]["h"]
+            Y = after[-1][self.cell.output]
             if model.attrs["residual"]:
                 rows = self.table[X] if k == 0 and self.table is not None else X
                 Y = rows + Y if is_residual(model, rows) else Y
@@ -82,6 +84,6 @@ class RnnSession:
             return run_sweeps([sweep], False, precision=self.model.attrs["precision"].value)[0][0]
         if self.table is None and sweep.out is not None and len(batch) and numpy.all(batch.lengths == 1):
             final = direction.step(sweep.X, sweep.initial or direction.start(len(batch)))
-            sweep.out[...] = final["h"]
+            sweep.out[...] = final[self.cell.output]
             return Result(sweep.out, final)
         return direction.sweep(sweep.X, batch, sweep.initial, sweep.reverse, sweep.out)

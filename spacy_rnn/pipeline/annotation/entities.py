@@ -89,8 +89,10 @@ def forbid_spaces(doc: Doc, labels: EntityLabels) -> Optional[numpy.ndarray]:
 
 
 def possible_labels(doc: Doc, types: Tuple[str, ...], labels: EntityLabels) -> Optional[numpy.ndarray]:
-    """Find which labels tokens may have by what is known about a text: no entity begins or ends with whitespace, none goes on
-    where a sentence has been set to begin, and entities that have been set, or blocked, stay as they are.
+    """Find which labels tokens may have by what is known about a text.
+
+    No entity begins or ends with whitespace, none goes on where a sentence has been set to begin, and entities that have been
+    set, or blocked, stay as they are.
 
     doc (Doc): A text of n tokens.
     types (Tuple[str, ...]): The types of entities.

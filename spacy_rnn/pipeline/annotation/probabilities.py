@@ -14,8 +14,10 @@ _ARRAYS = {"probs": "float32", "starts": "int64", "ends": "int64"}
 
 
 def register_extensions() -> None:
-    """Let spaCy know the attributes. Components that store probabilities do it by themselves; a call is needed only where there
-    is no such component, to read texts that were saved with their probabilities. What has one of these names already stays."""
+    """Register the extension attributes of probabilities with spaCy.
+
+    Components that store probabilities do it by themselves; call it only where there is no such component, to read texts that
+    were saved with their probabilities. Existing extensions of these names stay."""
     if not Doc.has_extension(DOC_EXTENSION):
         Doc.set_extension(DOC_EXTENSION, getter=get_probs, setter=set_probs)
     for attr, getter in (("TAG", get_tag_probs), ("POS", get_pos_probs)):
@@ -24,8 +26,9 @@ def register_extensions() -> None:
 
 
 def store_probabilities(doc: Doc, name: str, attr: str, labels: Sequence[str], probabilities: numpy.ndarray) -> None:
-    """Keep the probabilities of a text's labels for `doc._.rnn_probs`. They are saved with the text wherever spaCy saves user
-    data.
+    """Store the probabilities of a text's labels for `doc._.rnn_probs`.
+
+    They are saved with the text wherever spaCy saves user data.
 
     doc (Doc): A text of n tokens.
     name (str): The name of the component that predicts them; what it has stored before is replaced.

@@ -7,7 +7,7 @@ from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 import numpy
 
 from ...native import library, problem
-from ..cells import CELLS, Array, Cell, Grads, Params, State
+from ..cells import BUILT_IN, Array, Cell, Grads, Params, State
 from ..checks import check_parameters, check_states, check_sweep
 from ..interface import Engine, EngineBackprop, Result, Session, Settings, Sweep, Tape
 from ..packing import Batch
@@ -33,7 +33,7 @@ class CpuEngine(Engine):
         for array in (X, *params.values()):
             if type(array) is not numpy.ndarray or array.dtype != FLOAT32:
                 return False
-        return is_available() and CELLS.get(cell.name) is cell and cell.name in library.CELLS
+        return is_available() and BUILT_IN.get(cell.name) is cell and cell.name in library.CELLS
 
     def precisions(self, is_train: bool) -> FrozenSet[str]:
         # Training computes in float32, which is more exact than what was asked for.
@@ -50,7 +50,7 @@ class CpuEngine(Engine):
 
     def tape(self, sweeps: Sequence[Sweep]) -> Tape:
         # Gates and one state; of a cell without gates nothing, since its gradient follows from the output.
-        n_gates, nH = len(sweeps[0].cell.gates), _state_shape(sweeps[0])[1]
+        n_gates, nH = len(sweeps[0].cell.gates), sweeps[0].state_shape[1]
         return Tape(len(sweeps) * (n_gates + 1) * nH if n_gates > 1 else 0, MAX_TAPE, PIECE_TAPE)
 
 
@@ -146,7 +146,7 @@ def _run(sweeps: Sequence[Sweep], is_train: bool, bfloat16: bool, threads: int) 
         dYs: Sequence[Array], d_finals: Sequence[Optional[State]], into: Optional[Array] = None
     ) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
         grads = [{name: numpy.empty(param.shape, "float32") for name, param in sweep.params.items()} for sweep in sweeps]
-        d_initials = [{name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states} for sweep in sweeps]
+        d_initials = [{name: numpy.empty(sweep.state_shape, "float32") for name in sweep.cell.states} for sweep in sweeps]
         dXs: List[Array] = [] if into is None else [into]
         backwards = []
         # The last direction first: what it has kept may still be in the cache.
@@ -179,8 +179,10 @@ def _infer(cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarra
 
 
 class _PackedWeights:
-    """Packed copies of parameters. Packing costs a good part of a small batch, so they are kept while the parameters live, and
-    compared number by number before they are used: a copy is never stale, however the parameters were changed."""
+    """Packed copies of parameters, kept while the parameters live.
+
+    Packing costs a good part of a small batch. Copies are compared with the parameters number by number before they are used, so
+    they are never stale, however the parameters were changed."""
 
     def __init__(self) -> None:
         self._kept: Dict[Tuple, Tuple[List[weakref.ref], Any]] = {}
@@ -217,8 +219,8 @@ _packed = _PackedWeights()
 def _forward(sweep: Sweep, weights: Any, is_train: bool) -> Tuple[Any, Result]:
     first = {} if sweep.initial is None else {name: _rows(sweep.initial[name]) for name in sweep.cell.states}
     mask = None if sweep.mask is None else whole(sweep.mask)
-    Y = numpy.empty((sweep.X.shape[0], _state_shape(sweep)[1]), "float32") if sweep.out is None else sweep.out
-    final = {name: numpy.empty(_state_shape(sweep), "float32") for name in sweep.cell.states}
+    Y = numpy.empty((sweep.X.shape[0], sweep.state_shape[1]), "float32") if sweep.out is None else sweep.out
+    final = {name: numpy.empty(sweep.state_shape, "float32") for name in sweep.cell.states}
     forward = library.ForwardSweep(
         weights,
         _rows(sweep.X),
@@ -282,10 +284,6 @@ def _are_apart(sweeps: Sequence[Sweep]) -> bool:
 
 def _work(sweep: Sweep) -> int:
     return sweep.batch.n_rows * (sweep.params["W"].size + sweep.params["R"].size)
-
-
-def _state_shape(sweep: Sweep) -> Tuple[int, int]:
-    return len(sweep.batch), sweep.params["R"].shape[1]
 
 
 def _rows(array: numpy.ndarray) -> numpy.ndarray:

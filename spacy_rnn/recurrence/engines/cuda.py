@@ -10,11 +10,11 @@ import numpy
 
 from ...cuda import CELLS as KERNELS
 from ...cuda import PRECISIONS, Device, explain_memory, find_device
-from ..cells import CELLS, Array, Cell, Grads, Params, State
+from ..cells import BUILT_IN, Array, Cell, Grads, Params, State
 from ..interface import EngineBackprop, Result, Settings, Sweep, Tape
 from ..packing import Batch
 from .base import BaseEngine
-from .cuda_layer import backward, forward, input_gradient, state_shape, weight_gradients
+from .cuda_layer import backward, forward, input_gradient, weight_gradients
 
 # Numbers of the input projections that inference keeps at a time: 256 MB.
 MAX_PROJECTIONS = 2**26
@@ -48,7 +48,7 @@ class CudaEngine(BaseEngine):
     def supports(self, cell: Cell, X: Array, params: Params) -> bool:
         if isinstance(X, numpy.ndarray) or X.dtype != numpy.float32 or find_device() is None:
             return False
-        is_ours = cell.name in KERNELS and CELLS.get(cell.name) is cell
+        is_ours = cell.name in KERNELS and BUILT_IN.get(cell.name) is cell
         return is_ours and all(param.dtype == numpy.float32 for param in params.values())
 
     def precisions(self, is_train: bool) -> FrozenSet[str]:
@@ -68,7 +68,7 @@ class CudaEngine(BaseEngine):
 
     def tape(self, sweeps: Sequence[Sweep]) -> Tape:
         # Gates, states and, in backpropagation, the gradients of the gates.
-        n_gates, nH = len(sweeps[0].cell.gates), state_shape(sweeps[0])[1]
+        n_gates, nH = len(sweeps[0].cell.gates), sweeps[0].state_shape[1]
         return Tape(len(sweeps) * (2 * n_gates + 3) * nH, self.device.total_memory // (4 * TAPE_SHARE), PIECE_TAPE)
 
 
@@ -76,7 +76,7 @@ def _run(
     device: Device, sweeps: Sequence[Sweep], is_train: bool, precision: str
 ) -> Tuple[List[Result], Optional[EngineBackprop]]:
     """Execute the sweeps of the directions of a layer."""
-    batch, nH = sweeps[0].batch, state_shape(sweeps[0])[1]
+    batch, nH = sweeps[0].batch, sweeps[0].state_shape[1]
     places = [_place(device.xp, sweep.batch) for sweep in sweeps]
     with explain_memory(batch.lengths, len(sweeps), nH):
         gathered = _gathered(sweeps, places)
@@ -132,7 +132,7 @@ def _infer(device: Device, sweeps: Sequence[Sweep], precision: str) -> List[Resu
         return forward(device, sweeps, precision, is_train=False).results
     results = []
     for sweep in sweeps:
-        shape = state_shape(sweep)
+        shape = sweep.state_shape
         out = device.xp.empty((sweep.X.shape[0], shape[1]), "float32") if sweep.out is None else sweep.out
         final = {name: device.xp.empty(shape, "float32") for name in sweep.cell.states}
         for piece in _pieces(sweep.batch.lengths, most, sweep.reverse):

@@ -54,7 +54,7 @@ def forward(device: Device, sweeps: Sequence[Sweep], precision: str, is_train: b
     RETURNS (Kept): The results, and what they were made of.
     """
     xp, cell, n_rows = device.xp, sweeps[0].cell, sweeps[0].X.shape[0]
-    source, nH = CELLS[cell.name], state_shape(sweeps[0])[1]
+    source, nH = CELLS[cell.name], sweeps[0].state_shape[1]
     sweeps = [_settled(xp, sweep) for sweep in sweeps]
     wanted = {
         "H_in": is_train,
@@ -90,7 +90,7 @@ def backward(device: Device, kept: Kept, dYs: Sequence[Array], d_finals: Sequenc
     """
     xp, sweeps, source = device.xp, kept.sweeps, kept.source
     n, states = len(sweeps), sweeps[0].cell.states
-    (B, nH), n_rows = state_shape(sweeps[0]), sweeps[0].X.shape[0]
+    (B, nH), n_rows = sweeps[0].state_shape, sweeps[0].X.shape[0]
     shapes = {"dZ": (n_rows, source.gates * nH)}
     if source.apart:
         shapes["d_extra"] = (n_rows, nH)
@@ -166,7 +166,7 @@ def weight_gradients(device: Device, kept: Kept, gradients: Gradients, precision
 
 def _recurrent_products(kept: Kept, gradients: Gradients, arena: Arena) -> List[Products]:
     """Give the products that the gradient of R is made of, each of all directions."""
-    source, nH = kept.source, state_shape(kept.sweeps[0])[1]
+    source, nH = kept.source, kept.sweeps[0].state_shape[1]
     last = slice((source.gates - 1) * nH, None)
     before = slice(last.start)
     products: List[Products] = [[], []]
@@ -185,7 +185,7 @@ def _recurrent_products(kept: Kept, gradients: Gradients, arena: Arena) -> List[
 
 def _peephole_gradients(xp: Any, kept: Kept, dZ: Array) -> Array:
     """Give the gradients of the peepholes [directions, 3 · nH]: i and f see the cell state before, o the one after."""
-    cell, nH = kept.sweeps[0].cell, state_shape(kept.sweeps[0])[1]
+    cell, nH = kept.sweeps[0].cell, kept.sweeps[0].state_shape[1]
     before, after = kept.arena.array("extra"), kept.arena.array("C")
     columns = {gate: slice(k * nH, (k + 1) * nH) for k, gate in enumerate(cell.gates)}
     seen = {"i": before, "f": before, "o": after}
@@ -214,7 +214,7 @@ def _ends(d_last: Optional[State]) -> Dict[str, int]:
 
 def _results(xp: Any, sweeps: Sequence[Sweep]) -> Tuple[List[Result], Arena]:
     """Allocate outputs and final states. These do not keep alive what else a sweep needs."""
-    shape, states = state_shape(sweeps[0]), sweeps[0].cell.states
+    shape, states = sweeps[0].state_shape, sweeps[0].cell.states
     ends = Arena(xp, len(sweeps), {f"{name}_last": shape for name in states})
     arrays = {name: ends.array(f"{name}_last") for name in states}
     results = []
@@ -225,8 +225,9 @@ def _results(xp: Any, sweeps: Sequence[Sweep]) -> Tuple[List[Result], Arena]:
 
 
 def _calls(sweeps: Sequence[Sweep], slots: Sequence[int], products: Products) -> List[Products]:
-    """Put products with the rows into one call if the directions share them. Rows that have been gathered lie anywhere: whether
-    the second ones are behind the first would decide over the last bits."""
+    """Put products with the rows into one call if the directions share them.
+
+    Rows that have been gathered lie anywhere: whether the second ones are behind the first would decide over the last bits."""
     if all(sweep.X is sweeps[0].X for sweep in sweeps):
         return [[products[slots.index(slot)] for slot in range(len(slots))]]
     return [[product] for product in products]
@@ -234,7 +235,7 @@ def _calls(sweeps: Sequence[Sweep], slots: Sequence[int], products: Products) ->
 
 def _launch(device: Device, sweeps: Sequence[Sweep], fields: List[Dict[str, int]], precision: str, backward: bool) -> None:
     """Run all directions at once."""
-    (B, nH), cell, n = state_shape(sweeps[0]), sweeps[0].cell.name, len(sweeps)
+    (B, nH), cell, n = sweeps[0].state_shape, sweeps[0].cell.name, len(sweeps)
     if not B:
         return
     form, launch = plan_kernel(cell, backward, precision, nH, B, n, device.chip)
@@ -295,15 +296,6 @@ def _plan(device: Device, batch: Batch) -> _Plan:
         whole = device.xp.asarray(host)
         plan = batch.plans[device] = _Plan(whole[: 2 * n].view("int64"), whole[2 * n : 3 * n], whole[3 * n :])
     return plan
-
-
-def state_shape(sweep: Sweep) -> Tuple[int, int]:
-    """Give the shape of a state.
-
-    sweep (Sweep): A direction.
-    RETURNS (Tuple[int, int]): B and nH.
-    """
-    return len(sweep.batch), sweep.params["R"].shape[1]
 
 
 def _contiguous(xp: Any, array: Array) -> Array:

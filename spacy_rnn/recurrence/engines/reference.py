@@ -129,14 +129,14 @@ def _forward(xp: Any, sweep: Sweep, is_train: bool) -> Tuple[Result, _Tape]:
     tape = _Tape(packing, order, index, mask, [])
     current = {name: array[order] for name, array in initial.items()}
     ended = {name: array.copy() for name, array in current.items()}
-    packed = xp.empty((sweep.batch.n_rows, current["h"].shape[1]), dtype=X.dtype)
+    packed = xp.empty((sweep.batch.n_rows, current[cell.output].shape[1]), dtype=X.dtype)
     for t, z in enumerate(_projections(params, X, index, packing)):
         n = z.shape[0]
         current = {name: array[:n] for name, array in current.items()}
         current, saved = cell.forward(xp, z, current, params, None if mask is None else mask[:n])
         if is_train:
             tape.steps.append(saved)
-        packed[packing.offsets[t] : packing.offsets[t + 1]] = current["h"]
+        packed[packing.offsets[t] : packing.offsets[t + 1]] = current[cell.output]
         for name, array in current.items():
             ended[name][:n] = array
     Y[index] = packed
@@ -158,7 +158,7 @@ def _backward(
         n = int(packing.sizes[t])
         rows = slice(packing.offsets[t], packing.offsets[t + 1])
         d_step = {name: array[:n] for name, array in d_state.items()}
-        d_step["h"] = d_step["h"] + dY_packed[rows]
+        d_step[cell.output] = d_step[cell.output] + dY_packed[rows]
         dZ[rows], d_step = cell.backward(xp, d_step, steps[t], params, None if mask is None else mask[:n], grads)
         for name, array in d_step.items():
             d_state[name][:n] = array

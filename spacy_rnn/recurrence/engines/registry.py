@@ -4,6 +4,7 @@ import os
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Generic, Iterator, List, Optional, Set, Tuple, TypeVar
+from weakref import WeakSet
 
 # The best engine that supports something; each engine can also be asked for by its own name.
 AUTO = "auto"
@@ -13,8 +14,8 @@ E = TypeVar("E", bound=Any)
 
 _engine: ContextVar[Optional[str]] = ContextVar("spacy_rnn_engine", default=None)
 _default = os.environ.get(ENGINE_VARIABLE) or AUTO
-# Of all registries: a name that one of them does not have means the best engine there.
-_names: Set[str] = {AUTO}
+# A name that only some of them have means the best engine in the others.
+_registries: WeakSet[Any] = WeakSet()
 
 
 class Engines(Generic[E]):
@@ -26,12 +27,17 @@ class Engines(Generic[E]):
         *engines (E): The engines, best first, each with a `name` and a method `supports`. The last one supports everything.
         """
         self._engines: List[E] = list(engines)
-        _names.update(self.names)
+        _registries.add(self)
 
     @property
     def names(self) -> Tuple[str, ...]:
         """The names of the engines, best first."""
         return tuple(engine.name for engine in self._engines)
+
+    @property
+    def fallback(self) -> E:
+        """The last engine, which supports everything."""
+        return self._engines[-1]
 
     def __iter__(self) -> Iterator[E]:
         return iter(self._engines)
@@ -45,7 +51,6 @@ class Engines(Generic[E]):
         if engine.name in (AUTO, *self.names):
             raise ValueError(f"the name {engine.name!r} is taken: expected one besides {', '.join((AUTO, *self.names))}")
         self._engines.insert(0, engine)
-        _names.add(engine.name)
 
     def unregister(self, name: str) -> None:
         """Remove an engine.
@@ -79,11 +84,13 @@ class Engines(Generic[E]):
 
 @contextmanager
 def use_engine(name: str) -> Iterator[None]:
-    """Execute recurrences and conditional random fields on an engine inside a `with` block, whatever the environment variable
-    SPACY_RNN_ENGINE says. It holds for the thread that enters it, not for those that this one starts.
+    """Choose the engine of recurrences and conditional random fields inside a `with` block.
 
-    name (str): "auto" for the best engine that supports what is executed, or the name of one: "reference", "cpu", "cuda" or that
-        of one that has been registered.
+    It overrides the environment variable SPACY_RNN_ENGINE, for the thread that enters the block and not for threads started in
+    it.
+
+    name (str): "auto" for the best engine that supports what is executed; or the name of an engine: "reference", "cpu", "cuda",
+        or one that has been registered.
     RAISES (ValueError): If there is no such engine.
     """
     _check_name(name)
@@ -103,5 +110,6 @@ def _require(engine: E, problem: Tuple[Any, ...]) -> E:
 
 
 def _check_name(name: str, where: str = "") -> None:
-    if name not in _names:
-        raise ValueError(f"{where}unknown engine {name!r}: expected one of {', '.join(sorted(_names))}")
+    names: Set[str] = {AUTO}.union(*(registry.names for registry in _registries))
+    if name not in names:
+        raise ValueError(f"{where}unknown engine {name!r}: expected one of {', '.join(sorted(names))}")

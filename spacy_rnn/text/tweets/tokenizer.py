@@ -9,8 +9,8 @@ from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.util import registry
 
+from .escapes import unescape as unescaped
 from .patterns import compile_patterns
-from .unescape import unescape as unescaped
 from .words import Settings, find_units, normalize
 
 

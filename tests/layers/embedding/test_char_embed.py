@@ -11,8 +11,8 @@ from thinc.api import Adam, Ragged, set_dropout_rate
 
 from spacy_rnn.layers import build_char_embed, build_embed, clear_cache, scan
 from spacy_rnn.layers.embedding.char_embed import CharNetwork
+from spacy_rnn.recurrence import CELLS
 
-CELLS = ["elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole"]
 # The last: right to left, more than one byte, beyond the basic plane, and a joined emoji.
 TEXTS = ["cats sat", "", "cats a ca ac", "كتاب é 𝔘𝔫𝔦 👩‍👩‍👧 sat"]
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from spacy_rnn.layers.embedding import row_table
-from spacy_rnn.layers.embedding.distinct_rows import distinct_rows
 from spacy_rnn.layers.embedding.row_table import RowTable
+from spacy_rnn.layers.embedding.unique import distinct_rows
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0, 1, 255, 2**63, 2**64 - 1])), max_size=20)
 

@@ -67,7 +67,7 @@ def test_values_are_those_of_a_loop(make_batch, randomize, piece, widths):
 
 
 @every_width
-def test_gradients_match_central_differences(make_batch, randomize, difference_error, check_parameter_gradients, piece, widths):
+def test_gradients_match_central_differences(make_batch, randomize, difference_error, check_parameter_gradients, widths):
     X = make_batch(LENGTHS, 3)
     model = randomize(build(widths))
     dY = make_batch(LENGTHS, 7, seed=1)
@@ -79,6 +79,22 @@ def test_gradients_match_central_differences(make_batch, randomize, difference_e
     assert_array_equal(dX.lengths, LENGTHS)
     assert difference_error(loss, X.data, dX.data) < 1e-6
     check_parameter_gradients(model, loss)
+
+
+@pytest.mark.parametrize("size", [4, 1], ids=["in pieces", "row by row"])
+@every_width
+def test_gradients_in_pieces_are_those_of_the_whole(make_batch, randomize, monkeypatch, size, widths):
+    X, dY = make_batch(LENGTHS, 3), make_batch(LENGTHS, 7, seed=1)
+
+    def gradients():
+        model = randomize(build(widths))
+        dX = model.begin_update(X)[1](dY)
+        return [dX.data, *(node.get_grad(name) for node in model.walk() for name in node.grad_names)]
+
+    whole = gradients()
+    monkeypatch.setattr(convolution, "_PIECE", size)
+    for found, expected in zip(gradients(), whole, strict=True):
+        assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5])

@@ -68,12 +68,13 @@ def measure(program, n_sequences, cell):
 
 
 @on_linux
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-@pytest.mark.parametrize("n_sequences", [1, 40_000])
+@pytest.mark.parametrize("cell", ["lstm", pytest.param("gru", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_sequences", [1, pytest.param(40_000, marks=pytest.mark.slow)])
 def test_a_million_rows_fit_into_a_fixed_working_set(n_sequences, cell):
     assert measure(MEASURE, n_sequences, cell) < LIMIT
 
 
+@pytest.mark.slow
 @on_linux
 @pytest.mark.parametrize("n_sequences, cell", [(1, "gru"), (24_000, "lstm")])
 def test_training_on_many_rows_fits_into_a_fixed_working_set(n_sequences, cell):

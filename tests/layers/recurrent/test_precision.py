@@ -11,14 +11,6 @@ from spacy_rnn.recurrence import CELLS, use_engine
 needs_engine = pytest.mark.skipif(library is None, reason="needs the compiled engine")
 
 
-@pytest.fixture(params=library.instruction_sets() if library is not None else [])
-def instruction_set(request):
-    before = library.selected()
-    library.select(request.param)
-    yield request.param
-    library.select(before)
-
-
 def rounded(array):
     """To bfloat16, ties to even."""
     bits = numpy.ascontiguousarray(array, dtype="float32").view("uint32").astype("uint64")
@@ -41,7 +33,7 @@ def batch(nI=7):
 @needs_engine
 @pytest.mark.parametrize("width", [(10, 7), (128, 96)])
 @pytest.mark.parametrize("cell", CELLS)
-def test_outputs_are_close_to_those_of_float32(instruction_set, cell, width):
+def test_outputs_are_close_to_those_of_float32(isa, cell, width):
     X = batch(width[1])
     exact = make(cell, *width).predict(X).data
     close = make(cell, *width, precision="bfloat16").predict(X).data
@@ -49,7 +41,7 @@ def test_outputs_are_close_to_those_of_float32(instruction_set, cell, width):
 
 
 @needs_engine
-def test_one_step_rounds_factors_and_sums_in_float32(instruction_set):
+def test_one_step_rounds_factors_and_sums_in_float32(isa):
     """Rows of one step from a state of zeros: tanh(round(W) round(x) + b), whatever the width."""
     model = make("elman_tanh", 10, 7, precision="bfloat16")
     rows = batch().data
@@ -72,7 +64,7 @@ def test_training_is_that_of_float32():
 
 
 @needs_engine
-def test_a_sequence_alone_is_the_sequence_in_a_batch(instruction_set):
+def test_a_sequence_alone_is_the_sequence_in_a_batch(isa):
     model = make("lstm", precision="bfloat16")
     X = batch()
     Y = model.predict(X).data

@@ -79,7 +79,7 @@ def test_tokens_that_are_cut_off_have_no_share(make_attending, tok2vec_config):
 
 
 def test_attention_over_a_shared_model(component_config, tok2vec_config, listener_config, make_examples):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": tok2vec_config()})
     config = component_config("rnn_textcat", listener_config, pooling="attention")
     nlp.add_pipe("rnn_textcat", config={**config, "store_attention": True})
@@ -104,7 +104,7 @@ def test_nothing_is_stored_unless_it_is_asked_for(factory, make_nlp, component_c
 def test_a_model_without_attention_is_refused(factory, pooling, make_nlp, component_config):
     config = component_config(factory, pooling=pooling)
     with pytest.raises(ValueError, match=f"'{factory}' has no attention.*TextCat.v1.*store_attention = false"):
-        spacy.blank("en").add_pipe(factory, config={**config, "store_attention": True})
+        spacy.blank("xx").add_pipe(factory, config={**config, "store_attention": True})
     nlp, _ = make_nlp(factory, config=config)
     with pytest.raises(ValueError, match="no attention to store"):
         nlp.get_pipe(factory).store_attention = True
@@ -115,7 +115,7 @@ def test_a_model_of_spacy_is_refused():
     bow = {"@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": True, "length": 256, "ngram_size": 1}
     config = {"model": {**bow, "no_output_layer": False}, "store_attention": True}
     with pytest.raises(ValueError, match="no attention to store"):
-        spacy.blank("en").add_pipe("rnn_textcat", config=config)
+        spacy.blank("xx").add_pipe("rnn_textcat", config=config)
 
 
 def test_it_survives_being_stored_with_the_text(make_attending):
@@ -162,7 +162,7 @@ def test_a_new_process_reads_what_another_has_stored(make_attending, tmp_path, p
 import spacy
 from spacy.tokens import DocBin
 from spacy_rnn.pipeline.annotation.attention import read_attention
-(doc,) = DocBin().from_disk({str(tmp_path / "docs.spacy")!r}).get_docs(spacy.blank("en").vocab)
+(doc,) = DocBin().from_disk({str(tmp_path / "docs.spacy")!r}).get_docs(spacy.blank("xx").vocab)
 print(read_attention(doc).sum())
 """
     process = python("-c", code)

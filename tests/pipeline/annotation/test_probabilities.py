@@ -181,7 +181,7 @@ def test_another_text_made_of_this_one_has_none(trained):
 
 @every_head
 def test_two_taggers_keep_their_own(use_crf, make_examples, component_config):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     names = {"first": "rnn_tagger", "second": "rnn_tagger", "third": "rnn_pos_tagger"}
     for name, factory in names.items():
         config = {**component_config(factory), "use_crf": use_crf, "store_probs": True}
@@ -226,7 +226,7 @@ def test_no_extension_is_registered_before_it_is_asked_for(python):
     code = """
 import spacy
 from spacy.tokens import Doc, Token
-nlp = spacy.blank("en")
+nlp = spacy.blank("xx")
 component = nlp.add_pipe("rnn_tagger")
 assert not Doc.has_extension("rnn_probs") and not Token.has_extension("rnn_tag_probs")
 component.store_probs = True

@@ -31,10 +31,12 @@ SHAPES = {
     "weights do not stay on chip": ([3, 2], 5, 130, 2),
 }
 every_cell = pytest.mark.parametrize("name", CELLS)
+slow = pytest.mark.slow
+one_cell_daily = pytest.mark.parametrize("name", [name if name == "lstm" else pytest.param(name, marks=slow) for name in CELLS])
 
 
-@every_cell
 @pytest.mark.parametrize("shape", SHAPES)
+@one_cell_daily
 def test_both_directions_are_those_of_the_reference(shape, name):
     *sizes, processors = SHAPES[shape]
     problems = draw_directions(name, *sizes)
@@ -56,12 +58,18 @@ CLUSTERS = {
 }
 
 
-# Cells exchange the same way; the weights of gru_reset_before do not stay on chip.
-OTHERS = [(name, "blocks") for name in CELLS if name not in ("lstm", "gru_reset_before")]
+# Cells exchange the same way, so one is enough for all shapes and orders; the weights of gru_reset_before do not stay on chip.
+OTHERS = [name for name in CELLS if name not in ("lstm", "gru_reset_before")]
 
 
-@pytest.mark.parametrize("name, order", [*(("lstm", order) for order in ORDERS), *OTHERS])
-@pytest.mark.parametrize("shape", CLUSTERS)
+@pytest.mark.parametrize(
+    "shape, name, order",
+    [
+        *((shape, "lstm", "forward") for shape in CLUSTERS),
+        *(pytest.param(shape, "lstm", order, marks=slow) for shape in CLUSTERS for order in ORDERS[1:]),
+        *(pytest.param("sequences without rows", name, "blocks", marks=slow) for name in OTHERS),
+    ],
+)
 def test_a_cluster_gives_the_same_as_blocks_of_a_grid(name, shape, order):
     *sizes, processors = CLUSTERS[shape]
     problems = draw_directions(name, *sizes)
@@ -106,6 +114,7 @@ class Misled(EmulatedDevice):
         super().launch(form, blocks, memory, sweep)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lstm", "gru_reset_before"])
 def test_blocks_that_would_wait_for_ever_end_the_launch(name):
     p = draw(name, [5, 3], 7, 130)
@@ -132,8 +141,11 @@ class Far(EmulatedDevice):
         starts[:] = before
 
 
-@pytest.mark.parametrize("nH, processors, max_cluster", [(5, 8, 1), (130, 12, 1), (130, 12, 8), (130, 2, 1)])
-@every_cell
+@pytest.mark.parametrize(
+    "nH, processors, max_cluster",
+    [(5, 8, 1), *(pytest.param(130, *more, marks=slow) for more in ((12, 1), (12, 8), (2, 1)))],
+)
+@one_cell_daily
 def test_offsets_have_64_bits(name, nH, processors, max_cluster):
     problems = draw_directions(name, [3, 0, 5, 1], 4, nH)
     found, dX = run_directions(problems, Far(processors, max_cluster=max_cluster))
@@ -143,6 +155,7 @@ def test_offsets_have_64_bits(name, nH, processors, max_cluster):
         assert_equal(one, other)
 
 
+@slow
 @pytest.mark.parametrize("precision, tolerance", [("float32", 1e-5), ("tf32", 3e-3), ("bfloat16", 3e-2)])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_a_cluster_of_eight_has_a_layer_of_256_units(name, precision, tolerance):
@@ -155,6 +168,7 @@ def test_a_cluster_of_eight_has_a_layer_of_256_units(name, precision, tolerance)
     assert max(form.cluster for form, _ in device.launched) >= 6
 
 
+@slow
 @pytest.mark.parametrize("name, nH, precision, tolerance", [("lstm", 512, "float32", 1e-5), ("gru", 256, "tf32", 3e-3)])
 def test_a_large_chip_keeps_wide_layers_on_it(name, nH, precision, tolerance):
     """As many blocks as an H200 runs, in teams of as many."""
@@ -174,7 +188,7 @@ def test_without_states_and_mask(name):
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
-@every_cell
+@one_cell_daily
 def test_pieces_of_a_large_batch_are_the_whole(name, reverse, monkeypatch):
     p = draw(name, [3, 0, 17, 1, 0, 2, 2, 9], 4, 5, reverse)
     (whole,), _ = run_directions([p], EmulatedDevice(), is_train=False)
@@ -196,7 +210,7 @@ def test_a_sequence_does_not_depend_on_those_beside_it(name):
     assert numpy.isnan(found["Y"][6:12]).all()
 
 
-@every_cell
+@one_cell_daily
 def test_backpropagation_can_be_repeated(name):
     p = draw(name, [5, 0, 3, 1], 6, 9)
     batch = Batch(p.lengths, len(p.X))
@@ -220,6 +234,7 @@ def test_the_output_goes_where_it_is_asked_for():
 ROUNDED = {"tf32": 1e-3, "bfloat16": 1e-2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ROUNDED)
 @pytest.mark.parametrize("shape", ["several sequences side by side", "blocks share the units", "weights do not stay on chip"])
 def test_rounded_factors_give_nearly_the_same(shape, precision):
@@ -231,6 +246,7 @@ def test_rounded_factors_give_nearly_the_same(shape, precision):
     assert numpy.abs(found["Y"] - expected["Y"]).max() > 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ROUNDED)
 @pytest.mark.parametrize("name", ["elman_tanh", "gru_reset_before", "lstm"])
 @pytest.mark.parametrize("nH, processors", [(20, 8), (50, 8), (130, 8), (140, 1), (270, 8)])
@@ -248,6 +264,7 @@ def test_factors_that_are_round_already_give_the_same(nH, processors, name, prec
     assert_close(one[0], other[0], tolerance=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS[1:])
 @pytest.mark.parametrize("precision", ["float32", *ROUNDED])
 @pytest.mark.parametrize("name, nH, processors", [("lstm", 50, 2), ("gru_reset_before", 140, 3), ("elman_tanh", 520, 1)])
@@ -293,7 +310,7 @@ def test_layers_run_on_it(name, cuda_for_numpy, monkeypatch):
 
 
 @pytest.mark.parametrize("reverse, truncate", [(False, 0), (True, 4)], ids=["forward", "backward and truncated"])
-@every_cell
+@one_cell_daily
 def test_pieces_that_are_computed_again_give_the_same(name, truncate, reverse, cuda_for_numpy):
     p = draw(name, [3, 0, 17, 1, 9], 6, 9, reverse)
     found = run(p, backpropagation=Backpropagation(checkpoint_rows=12, truncate_gradient=truncate))

@@ -119,6 +119,15 @@ def test_names_are_taken_once(engine):
         ENGINES.unregister("fast")
 
 
+def test_a_name_that_was_unregistered_is_unknown(engine):
+    ENGINES.unregister("doubtful")
+    with pytest.raises(ValueError, match="unknown engine 'doubtful'"), use_engine("doubtful"):
+        pass
+    ENGINES.register(engine)
+    with use_engine("doubtful"):
+        assert select_engine(CELLS["gru"], draw()[1]) is engine
+
+
 def test_the_first_one_that_supports_something_is_picked():
     class Even:
         name = "even"

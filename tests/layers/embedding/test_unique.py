@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
-from spacy_rnn.layers.embedding import distinct_rows as module
-from spacy_rnn.layers.embedding.distinct_rows import distinct_rows, hash_rows
+from spacy_rnn.layers.embedding import unique as module
+from spacy_rnn.layers.embedding.unique import distinct_rows, hash_rows
 
 SHAPES = st.tuples(st.integers(0, 60), st.integers(1, 6))
 # Few values make many equal rows; large ones fill all bits.

@@ -10,7 +10,7 @@ from thinc.api import Model, Ops
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ..ragged.sums import sum_rows
-from .distinct_rows import distinct_rows
+from .unique import distinct_rows
 from .vector_cache import VectorCache, same_sources
 
 Embedded = Tuple[Floats2d, Callable[[Floats2d], None]]

@@ -1,4 +1,4 @@
-#include "paths.h"
+#include "crf_paths.h"
 
 #include <algorithm>
 #include <cmath>

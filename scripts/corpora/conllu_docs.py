@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Union
 
-from conllu import Sentence, Word
-from entity_tags import TagError, has_ends, is_tag, to_bio
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
+
+from corpora.conllu import Sentence, Word
+from corpora.entity_tags import TagError, has_ends, is_tag, to_bio
 
 _BARE_TAG = re.compile("O|[BIESLU]-[A-Z][A-Z0-9_]*")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_rnn.cuda.shares import (
+from spacy_rnn.cuda.launch import (
     ALONE,
     CLUSTER,
     GRID,

@@ -2,7 +2,7 @@
 
 from typing import List, NamedTuple, Optional, Sequence, Union
 
-from conllu import MultiwordToken, Sentence, Word, get_misc
+from corpora.conllu import MultiwordToken, Sentence, Word, get_misc
 
 
 class Spacing(NamedTuple):

@@ -13,7 +13,7 @@ LANES = (2, 4, 8, 16, 32)
 TABLE = 4
 # Sequences that a team runs side by side, at most.
 MAX_CHUNK = 128
-# What the blocks of a grid leave for each other on the way back, at most, bytes: half of the second-level cache of a Hopper.
+# What the blocks of a grid exchange in backpropagation, at most, bytes: half of the second-level cache of a Hopper.
 MAX_PARTIAL = 24 * 2**20
 # Processors that a cluster has to be within, at least: those of a GPC of Hopper's.
 CLUSTER_PROCESSORS = 16

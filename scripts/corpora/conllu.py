@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
 
-from text_files import quote, read_lines
-
+from corpora.text_files import quote, read_lines
 from spacy_rnn.pipeline.tagger import UNIVERSAL_POS
 
 N_COLUMNS = 10

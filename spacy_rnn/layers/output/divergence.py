@@ -12,10 +12,11 @@ from .crf import CRFGradient, crf_decode, crf_log_likelihood
 def crf_divergence(
     model: Model, scores: List[Floats2d], teacher: Model, teacher_scores: List[Floats2d]
 ) -> Tuple[float, CRFGradient]:
-    """Find the Kullback-Leibler divergence of what a layer says about whole sequences from what another one says, and its
-    gradient. Distributions of an exponential family diverge by the Bregman divergence of their log-partition functions
-    (Wainwright & Jordan 2008, "Graphical models, exponential families, and variational inference"), and the gradient is the
-    difference of what the two expect. Both models stay as they are.
+    """Find the Kullback-Leibler divergence between two layers' distributions over whole sequences, and its gradient.
+
+    Distributions of an exponential family diverge by the Bregman divergence of their log-partition functions (Wainwright & Jordan
+    2008, "Graphical models, exponential families, and variational inference"), and the gradient is the difference of their
+    expectations. Both models stay as they are.
 
     model (Model): A layer made by `build_crf`.
     scores (List[Floats2d]): Its output, [n, nO] for each sequence.

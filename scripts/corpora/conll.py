@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import Iterator, List, NamedTuple, Optional, Union
 
-from entity_tags import SCHEMES, TagError, has_ends, is_tag, to_bio
-from text_files import quote, read_lines
+from corpora.entity_tags import SCHEMES, TagError, has_ends, is_tag, to_bio
+from corpora.text_files import quote, read_lines
 
 # `# key = value`, `# id …` and two of CoNLL-U; others depend on how many columns the file has.
 _COMMENT = re.compile(r"#\s*[\w.:-]+\s*=\s|#[ \t]+(id|newdoc|newpar)\b")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
-from text_files import quote, read_lines
+from corpora.text_files import quote, read_lines
 
 # How the columns are called in the first line of a file, if that is a header.
 _TEXT_COLUMNS = {"content", "document", "phrase", "review", "sentence", "sentences", "text", "texts", "tweet", "tweets"}

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <vector>
 
-#include "paths.h"
+#include "crf_paths.h"
 #include "pause.h"
 
 namespace spacy_rnn {

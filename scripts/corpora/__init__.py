@@ -1,0 +1,1 @@
+"""What the converters share: reading corpora, making documents of them, and writing these."""
