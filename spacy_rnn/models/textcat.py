@@ -116,8 +116,10 @@ def resize(model: Model[List[Doc], Floats2d], new_nO: int, resizable_layer: Mode
 
 
 def start_classes(model: Model[List[Doc], Floats2d], n_old: int) -> None:
-    """Give classes that were added to an exclusive model the mean score of the old ones, less a constant. Thinc's first sparse
-    layer, of `spacy.TextCatBOW.v1` and `v2`, shares its weights between classes: over it alone they stay as they are.
+    """Give classes that were added to an exclusive model the mean score of the old ones, less a constant.
+
+    Thinc's first sparse layer, of `spacy.TextCatBOW.v1` and `v2`, shares its weights between classes: over it alone they stay as
+    they are.
 
     model (Model[List[Doc], Floats2d]): A model of this package or of spaCy's, whose reference "output_layer" is linear.
     n_old (int): How many classes it had before.
