@@ -142,6 +142,7 @@ def test_rectified_units_stay_away_from_zero(matrix):
         assert not sum(lengths) or min(each["Y"].min() for each in directions) > 0.2, shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option, name", [("--cell", "lstn"), ("--shape", "6 units"), ("--precision", "float64")])
 def test_an_unknown_name_is_refused(tmp_path, option, name):
     result = run_script(tmp_path / "lines", "--emulated", option, name)

@@ -73,6 +73,7 @@ def test_components_of_spacys_are_compared_with_this_packages(comparison):
     assert "The component rnn_tagger (rnn_tagger)" in page.text
 
 
+@pytest.mark.slow
 def test_few_texts_are_warned_of(comparison, corpora):
     page, printed = comparison(("rnn_tagger", 0), ("rnn_tagger",), "tags")
     assert "There are only" in page.text and "There are only" in printed

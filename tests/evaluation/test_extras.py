@@ -34,6 +34,7 @@ def test_the_rooms_are_imported_without_them(python):
     assert process.returncode == 0, process.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room, higher", [("evaluation", ["pages", "cli"]), ("pages", ["cli"])])
 def test_a_room_imports_no_higher_one(python, room, higher):
     code = f"""

@@ -79,7 +79,7 @@ def test_characters_are_code_points(vocab):
 
 
 @pytest.mark.parametrize("static", [False, True])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [cell if cell == "lstm" else pytest.param(cell, marks=pytest.mark.slow) for cell in CELLS])
 def test_gradients_are_exact(build, docs, cell, static, check_parameter_gradients):
     model = build("float64", cell=cell, include_static_vectors=static, cache_size=0)
     rng = numpy.random.default_rng(1)
