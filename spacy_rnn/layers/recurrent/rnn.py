@@ -117,8 +117,8 @@ class _Backprop:
     def __call__(self, dY: Ragged) -> Ragged:
         if self._run is None:
             raise ValueError(
-                "what the recurrent layer kept of the batch was not pickled with it: it backpropagates in the process that ran it "
-                "with is_train=True. Run it again"
+                "what the recurrent layer kept of the batch was not pickled with it: it backpropagates in the process that ran "
+                "it with is_train=True. Run it again"
             )
         return self._run(dY, None)[0]
 
