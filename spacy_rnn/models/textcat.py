@@ -110,23 +110,29 @@ def resize(model: Model[List[Doc], Floats2d], new_nO: int, resizable_layer: Mode
     if linear_model is not None:
         linear_model.attrs["resize_output"](linear_model, new_nO)
     model = resize_and_set_ref(model, new_nO, resizable_layer)
-    if not model.attrs["multi_label"] and old_nO is not None and model.get_ref("output_layer").has_param("W"):
-        _start_classes(model, old_nO)
+    if not model.attrs["multi_label"] and old_nO is not None:
+        start_classes(model, old_nO)
     return model
 
 
-def _start_classes(model: Model[List[Doc], Floats2d], n_old: int) -> None:
+def start_classes(model: Model[List[Doc], Floats2d], n_old: int) -> None:
     """Give classes that were added to an exclusive model the mean score of the old ones, less a constant.
+
+    Thinc's first sparse layer, of `spacy.TextCatBOW.v1` and `v2`, shares its weights between classes: over it alone they stay as
+    they are.
+
+    model (Model[List[Doc], Floats2d]): A model of this package or of spaCy's, whose reference "output_layer" is linear.
+    n_old (int): How many classes it had before.
 
     For any weights a that sum to 1, log sum exp(z) >= a·z + H(a), where H is the entropy (Wainwright & Jordan 2008, "Graphical
     models, exponential families, and variational inference"). So with a score of a·z + H(a) + log p, which is linear in the
     features as z is, a class has the probability p at most. With a = softmax(b), it is p where all features are 0.
     """
-    linear_model = model.maybe_get_ref("linear_model")
-    outputs = [model.get_ref("output_layer")]
-    # Thinc's first sparse layer shares its weights between classes, which cannot be set one by one.
-    if linear_model is not None and not linear_model.get_ref("output_layer").attrs.get("v1_indexing"):
-        outputs.append(linear_model.get_ref("output_layer"))
+    nodes = (model, model.maybe_get_ref("linear_model"))
+    layers = [node.maybe_get_ref("output_layer") for node in nodes if node is not None]
+    outputs = [layer for layer in layers if layer is not None and layer.has_param("W") and not layer.attrs.get("v1_indexing")]
+    if not outputs:
+        return
     biases: Any = sum(to_numpy(layer.get_param("b")).astype("float64")[:n_old] for layer in outputs)
     shares = numpy.exp(biases - numpy.max(biases))
     shares /= shares.sum()

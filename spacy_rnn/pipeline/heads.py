@@ -33,7 +33,7 @@ class SoftmaxHead:
     """Each token's label by itself, from a model that ends in a softmax."""
 
     def set_labels(self, model: Model, labels: Sequence[str]) -> None:
-        """Tell a model what its labels are: it need not know.
+        """Do nothing: a softmax needs no labels.
 
         model (Model): The model.
         labels (Sequence[str]): The labels.

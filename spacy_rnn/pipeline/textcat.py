@@ -280,6 +280,23 @@ class RNNTextCategorizer(_Categorizer):
             self.cfg["weights"] = balanced_weights(get_examples(), self.labels)
         learn_vocabularies(self.model, get_examples)
 
+    def add_label(self, label: str) -> int:
+        """Add a class. To a trained model it is so improbable at first that no text's class changes, and is learned from there.
+
+        label (str): The class.
+        RETURNS (int): 1, or 0 if the component had it already.
+        RAISES (ValueError): If the class is no string; or spaCy's E922, if the model is trained and takes no further classes.
+        """
+        # Imported here because importing a factory must stay cheap.
+        from ..models.textcat import has_pool, start_classes
+
+        n_old = self.model.maybe_get_dim("nO")
+        added = super().add_label(label)
+        # spaCy's own models give a new class a score of -5000, from which it is never learned.
+        if added and n_old and not has_pool(self.model):
+            start_classes(self.model, n_old)
+        return added
+
     def _examples_to_truth(self, examples: Iterable[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         examples = list(examples)
         require_known_classes(self, examples)

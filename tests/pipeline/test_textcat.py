@@ -335,6 +335,42 @@ def test_an_added_class_is_learned_with_the_default_settings(make_examples):
     assert nlp(odd.x.copy()).cats["odd"] > 0.5
 
 
+_SPACY_TOK2VEC = {"@architectures": "spacy.HashEmbedCNN.v2", "width": 16, "depth": 1, "embed_size": 100}
+_SPACY_TOK2VEC |= {"window_size": 1, "maxout_pieces": 2, "subword_features": False, "pretrained_vectors": None}
+# Architectures of spaCy that take further classes when they are trained.
+SPACY_MODELS = {
+    "spacy.TextCatBOW.v3": {"length": 1000, "ngram_size": 1, "no_output_layer": False},
+    "spacy.TextCatCNN.v2": {"tok2vec": _SPACY_TOK2VEC},
+    "spacy.TextCatReduce.v1": {
+        "tok2vec": _SPACY_TOK2VEC,
+        "use_reduce_first": False,
+        "use_reduce_last": False,
+        "use_reduce_max": True,
+        "use_reduce_mean": True,
+    },
+}
+
+
+@pytest.mark.parametrize("architecture", SPACY_MODELS)
+def test_a_class_added_to_a_model_of_spacy_is_learned(architecture, make_examples):
+    nlp = spacy.blank("en")
+    model = {"@architectures": architecture, "exclusive_classes": True, **SPACY_MODELS[architecture]}
+    nlp.add_pipe("rnn_textcat", config={"model": model})
+    examples = make_examples(nlp, "rnn_textcat")
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.01
+    for _ in range(50):
+        nlp.update(examples, sgd=optimizer)
+    before = [nlp(example.x.copy()).cats for example in examples]
+    nlp.get_pipe("rnn_textcat").add_label("odd")
+    for old, example in zip(before, examples, strict=True):
+        assert nlp(example.x.copy()).cats == pytest.approx({**old, "odd": 0.0}, abs=1e-5)
+    odd = categorized(nlp, ["purple", "purple", "purple"], good=0.0, bad=0.0, odd=1.0)
+    for _ in range(200):
+        nlp.update([odd, *examples], sgd=optimizer)
+    assert nlp(odd.x.copy()).cats["odd"] > 0.5
+
+
 # Annotation of a text; and whether of the classes good and bad it says something.
 OTHER_TASKS = [
     ({"sport": 1.0}, False),

@@ -1,4 +1,4 @@
-"""Sweeps that look further than the state they hand on."""
+"""Run over look-ahead rows; return the state before them."""
 
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 

@@ -106,10 +106,10 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
 
 
 class _Backprop:
-    """Backpropagate through a layer, once.
+    """Backpropagate through a layer.
 
-    This releases what an engine has kept of a batch, which is never pickled: spaCy's listeners hold on to the function until the
-    next batch, and a pipeline may be pickled in between."""
+    What an engine has kept of a batch is not pickled: spaCy's listeners hold on to the function until the next batch, for
+    `nlp.rehearse` may go back through it again, and a pipeline may be pickled in between."""
 
     def __init__(self, run: Callable) -> None:
         self._run: Optional[Callable] = run
@@ -117,12 +117,10 @@ class _Backprop:
     def __call__(self, dY: Ragged) -> Ragged:
         if self._run is None:
             raise ValueError(
-                "what the recurrent layer kept of the batch has been released: it backpropagates once for each run with "
-                "is_train=True, in the process that ran it. Run it again; or use begin_scan, which can go back more than once"
+                "what the recurrent layer kept of the batch was not pickled with it: it backpropagates in the process that ran "
+                "it with is_train=True. Run it again"
             )
-        dX, _ = self._run(dY, None)
-        self._run = None
-        return dX
+        return self._run(dY, None)[0]
 
     def __getstate__(self) -> Dict[str, None]:
         return {"_run": None}
