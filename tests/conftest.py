@@ -44,7 +44,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark tests of variants as slow. Begin with files that have slow tests, so that no process is left with one of them at the end."""
+    """Mark tests of variants as slow. Begin with files that have slow tests, so that in the end no process is left with one."""
     for item in items:
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
         if any(isinstance(value, str) and value in VARIANTS for value in values):

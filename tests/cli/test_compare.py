@@ -121,7 +121,6 @@ def test_pipelines_are_compared_on_the_same_texts_only(run, pipelines, with_mixe
     assert code == 0
 
 
-@pytest.mark.slow
 def test_texts_of_unknown_classes_are_told(run, read_page, pipelines, with_mixed, tmp_path):
     _, corpus = with_mixed
     output = tmp_path / "page.html"
