@@ -17,6 +17,9 @@ INSTRUCTION_SETS = [
     isa if isa == library.selected() else pytest.param(isa, marks=pytest.mark.slow)
     for isa in (() if library is None else library.instruction_sets())
 ]
+# Cells and components that differ from another one in little. Daily, tests that take each in turn leave them out; those that draw
+# cells at random, or add all components to one pipeline, do not.
+VARIANTS = {"elman_relu", "gru_reset_before", "lstm_peephole", "rnn_pos_tagger", "rnn_textcat_multilabel"}
 settings.register_profile("thorough", max_examples=20_000)
 # What wasabi colors its output with.
 COLOR = re.compile(r"\x1b\[[\d;]*m")
@@ -39,8 +42,13 @@ def pytest_xdist_make_scheduler(config, log):
     return LoadFileScheduling(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Begin with the files that have slow tests, so that at the end no process is left alone with one of them."""
+    """Mark tests of variants as slow. Begin with files that have slow tests, so that in the end no process is left with one."""
+    for item in items:
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if any(isinstance(value, str) and value in VARIANTS for value in values):
+            item.add_marker(pytest.mark.slow)
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
 

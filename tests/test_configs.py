@@ -38,6 +38,7 @@ def test_the_classic_film_review_model_has_its_parameters():
     assert [len(rows) for rows in token_vectors] == [2, 500]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_what_was_trained_can_be_trained_on(path, tmp_path):
     util.load_model_from_config(Config().from_disk(path, interpolate=False)).to_disk(tmp_path)

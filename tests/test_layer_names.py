@@ -149,6 +149,7 @@ def test_as_the_outermost_layer_of_a_tagger(name, use_crf, tmp_path):
     check_saving(nlp, tmp_path / "saved")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use_crf", [False, True])
 @pytest.mark.parametrize("name", ["softmax", "crf", "rnn"])
 def test_as_the_last_layer_of_a_tagger(name, use_crf, tmp_path):

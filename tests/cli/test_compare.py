@@ -55,6 +55,7 @@ def test_each_side_has_the_scores_of_its_own_report(comparison, run, read_page, 
         assert read_page(tmp_path / "one.html").tables["scores"] == side
 
 
+@pytest.mark.slow
 def test_errors_say_whether_the_other_pipeline_is_right(comparison):
     page, _ = comparison(("rnn_textcat", 1), ("rnn_textcat",), "reviews", "--errors", "1000")
     errors_a, errors_b = ({(row[0], row[1]): row[-1] for row in table[1:]} for table in page.tables["errors"])

@@ -22,6 +22,7 @@ def broken(tmp_path_factory, pipelines):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pipeline, message",
     [

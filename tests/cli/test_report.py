@@ -113,6 +113,7 @@ def test_tags_have_their_accuracy_and_context(page_of, pipelines, corpora):
     assert "mark" in page.tags
 
 
+@pytest.mark.slow
 def test_gold_tokens(page_of, pipelines, corpora):
     page, _ = page_of("rnn_tagger", "tags", "--gold-preproc")
     nlp = spacy.load(pipelines("rnn_tagger"))
@@ -230,12 +231,14 @@ def test_the_log_beside_a_pipeline_is_found(run, read_page, corpora, logged, tmp
     assert "Learning curve" in page.images[-1]["alt"]
 
 
+@pytest.mark.slow
 def test_the_log_of_another_run_is_told_from_the_pipelines(run, read_page, corpora, logged, tmp_path):
     pipeline, write = logged
     write(tmp_path / "log.jsonl", 0.8)
     assert "this is the log of another run" in report(run, read_page, pipeline, corpora("reviews"), tmp_path).text
 
 
+@pytest.mark.slow
 def test_a_log_can_be_named(run, read_page, corpora, logged, tmp_path):
     pipeline, write = logged
     (tmp_path / "elsewhere").mkdir()
@@ -267,6 +270,7 @@ def test_the_log_that_spacy_writes_is_read(run, read_page, corpora, tmp_path):
     assert "another run" not in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, "", "no JSON", '{"text": "no log"}'])
 def test_a_named_file_that_is_no_log(run, corpora, logged, tmp_path, content):
     path = tmp_path / "wrong.jsonl"

@@ -42,7 +42,7 @@ def test_the_texts_stay_as_they_are(load):
 def test_texts_may_be_of_another_pipeline(load):
     """Its labels are strings that only its own vocabulary has."""
     nlp, own = load("rnn_tagger", "tags")
-    blank = spacy.blank("xx")
+    blank = spacy.blank("en")
     others = [Example(blank.make_doc(example.text), example.reference) for example in own]
     found, expected = evaluate_component(nlp, others), evaluate_component(nlp, own)
     assert [decision[:5] for decision in found.decisions.decisions] == [decision[:5] for decision in expected.decisions.decisions]
@@ -88,8 +88,8 @@ def test_what_cannot_be_evaluated_is_refused(load):
     with pytest.raises(ValueError, match="no gold annotation of doc.cats"):
         evaluate_component(nlp, [Example(nlp.make_doc("A text"), nlp.make_doc("A text"))])
     with pytest.raises(ValueError, match="no component that can be taken here: it has none at all"):
-        find_task(spacy.blank("xx"))
-    untrained = spacy.blank("xx")
+        find_task(spacy.blank("en"))
+    untrained = spacy.blank("en")
     untrained.add_pipe("rnn_tagger")
     untrained.add_pipe("sentencizer")
     with pytest.raises(ValueError, match="E109"):

@@ -87,6 +87,7 @@ def test_sweeps(run_alone, threads):
     """)
 
 
+@pytest.mark.slow
 @in_one_or_two_threads
 def test_backpropagation(run_alone, threads):
     run_alone(f"""
@@ -232,6 +233,7 @@ def test_a_handler_may_raise_what_it_likes_or_nothing(run_alone):
     """)
 
 
+@pytest.mark.slow
 def test_in_other_threads_calls_go_on(run_alone):
     run_alone("""
         layer, expected = Layer("elman_tanh", [60_000], 1, 256), Layer("elman_tanh", [60_000], 1, 256)

@@ -131,6 +131,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change, named", CHANGES.values(), ids=CHANGES)
 def test_weights_that_cannot_be_are_refused_by_name(change, named, saved):
     nlp, component, folder = saved

@@ -95,6 +95,7 @@ def sweeps(monkeypatch):
     return alive
 
 
+@pytest.mark.slow
 @every_encoder
 def test_nothing_is_kept_after_the_next_batch(encoder, make, sweeps):
     nlp, examples = make(encoder, *FACTORIES)

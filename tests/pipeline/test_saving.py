@@ -6,20 +6,21 @@ import numpy
 import pytest
 import spacy
 import srsly
-from components import EVERY_COMPONENT
 from spacy import util
 from spacy.cli.init_config import fill_config
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, Config
 
+COMPONENTS = ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
+
 TEXTS = [["They", "book", "a", "small", "room"], ["warm"], ["A", "good", "film", "sleeps"] * 3, ["London", "!"]]
 EMPTY = {"no tokens": [], "a space": [" "], "lines": ["\n\n", " "], "a token": ["warm"]}
 
-every = pytest.mark.parametrize("factory", EVERY_COMPONENT)
+every = pytest.mark.parametrize("factory", COMPONENTS)
 
 
-@pytest.fixture(scope="module", params=EVERY_COMPONENT)
+@pytest.fixture(scope="module", params=COMPONENTS)
 def trained(request, make_nlp):
     nlp, examples = make_nlp(request.param, n_updates=5)
     return request.param, nlp, examples

@@ -154,6 +154,7 @@ def test_an_update_waits_only_where_it_is_known_to(name, monkeypatch):
     assert record.launches > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PREDICTIONS)
 def test_a_prediction_waits_only_where_it_is_known_to(name, monkeypatch):
     factory, config, waits = PREDICTIONS[name]

@@ -375,6 +375,7 @@ def test_emoji_become_emoticons_where_there_is_one():
     assert norms("😂") == ["😂"]
 
 
+@pytest.mark.slow
 def test_other_languages_have_their_own_rules():
     assert tokens("l'équipe #AllezLesBleus 👏🏽", blank("fr")) == ["l'", "équipe", "#", "Allez", "Les", "Bleus", "👏🏽"]
     assert tokens("مرحبا @user #كأس_العالم", blank("ar")) == ["مرحبا", "@user", "#", "كأس", "_", "العالم"]

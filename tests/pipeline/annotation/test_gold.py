@@ -42,6 +42,7 @@ def examples(draw, attr, same):
     return annotated(words, gold, attr, [draw(st.sampled_from(VALUES[attr])) for _ in gold])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("same", [True, False], ids=["the same tokens", "other tokens"])
 @pytest.mark.parametrize("attr", ["TAG", "POS"])
 def test_the_alignment_is_that_of_spacy(attr, same):
