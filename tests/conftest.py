@@ -20,6 +20,23 @@ INSTRUCTION_SETS = [
 # Cells and components that differ from another one in little. Daily, tests that take each in turn leave them out; those that draw
 # cells at random, or add all components to one pipeline, do not.
 VARIANTS = {"elman_relu", "gru_reset_before", "lstm_peephole", "rnn_pos_tagger", "rnn_textcat_multilabel"}
+# Files whose tests start processes, compile, or train pipelines. Daily, the first test of each has to do.
+LONG_FILES = {
+    "annotation": ("test_attention", "test_probabilities"),
+    "benchmarks": ("test_gpu_matrix", "test_gpu_parts", "test_workers"),
+    "cli": ("test_app", "test_compare", "test_gradients", "test_loading", "test_report"),
+    "cuda": ("test_compile",),
+    "engines": ("test_cuda", "test_engine"),
+    "evaluation": ("test_components", "test_decisions", "test_extras", "test_speed"),
+    "interop": ("test_pipelines",),
+    "native": ("test_checked_batches", "test_interrupts"),
+    "pages": ("test_plots", "test_report"),
+    "pipeline": ("test_entry_points", "test_heads", "test_ner", "test_saving", "test_stream", "test_with_spacy"),
+    "recurrent": ("test_memory",),
+    "scripts": ("test_convert_conll", "test_convert_conllu", "test_convert_imdb", "test_convert_textcat"),
+    "tests": ("test_docs", "test_layer_names"),
+    "text": ("test_tweets",),
+}
 settings.register_profile("thorough", max_examples=20_000)
 # What wasabi colors its output with.
 COLOR = re.compile(r"\x1b\[[\d;]*m")
@@ -44,11 +61,17 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark tests of variants as slow. Begin with files that have slow tests, so that in the end no process is left with one."""
+    """Mark tests of variants, and of files that take long, as slow. Begin with files that have slow tests, so that in the end no
+    process is left with one."""
+    seen = set()
     for item in items:
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        if any(isinstance(value, str) and value in VARIANTS for value in values):
+        is_variant = any(isinstance(value, str) and value in VARIANTS for value in values)
+        is_long = item.path.stem in LONG_FILES.get(item.path.parent.name, ())
+        if is_variant or (is_long and item.path in seen):
             item.add_marker(pytest.mark.slow)
+        elif not item.get_closest_marker("slow"):
+            seen.add(item.path)
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
 
