@@ -35,7 +35,7 @@ from workers import failure
 
 from spacy_rnn.crf import Crf, log_likelihood, viterbi
 from spacy_rnn.cuda import device as cuda_device
-from spacy_rnn.cuda import find_device, shares
+from spacy_rnn.cuda import find_device, launch
 from spacy_rnn.layers import build_rnn
 from spacy_rnn.recurrence import use_engine
 
@@ -151,12 +151,12 @@ def changed(owner: Any, name: str, value: Any) -> Iterator[None]:
     """
     before = getattr(owner, name)
     setattr(owner, name, value)
-    shares.plan_launch.cache_clear()
+    launch.plan_launch.cache_clear()
     try:
         yield
     finally:
         setattr(owner, name, before)
-        shares.plan_launch.cache_clear()
+        launch.plan_launch.cache_clear()
 
 
 def settings(device: Any) -> List[Tuple[str, Any, str, Any]]:
@@ -165,7 +165,7 @@ def settings(device: Any) -> List[Tuple[str, Any, str, Any]]:
     device (Any): The device.
     RETURNS (List[Tuple[str, Any, str, Any]]): In words, what has it, its name, its value.
     """
-    found = [(f"chunks of {n}", shares, "MAX_CHUNK", n) for n in CHUNKS]
+    found = [(f"chunks of {n}", launch, "MAX_CHUNK", n) for n in CHUNKS]
     if device.max_cluster > 1:
         found.append(("no clusters", device, "max_cluster", 1))
     found.append(("a call for each product", cuda_device, "_distances", lambda products: None))

@@ -226,4 +226,9 @@ def find_device() -> Optional[Device]:
         return None
     import cupy
 
-    return _device(cupy.cuda.runtime.getDevice())
+    try:
+        number = cupy.cuda.runtime.getDevice()
+    except cupy.cuda.runtime.CUDARuntimeError:
+        # CuPy without a driver, or with one that is too old for it.
+        return None
+    return _device(number)

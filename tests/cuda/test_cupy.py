@@ -7,10 +7,12 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from types import SimpleNamespace
 
 import fake_cupy
 import numpy
 import pytest
+import spacy
 from device_arrays import on_device
 from signatures import find_signature
 from spacy.tokens import Doc
@@ -19,12 +21,13 @@ from stand_ins import assert_offers_no_more
 from used_names import find_uses
 
 import spacy_rnn
-from spacy_rnn.cuda import SWEEP, find_problem, pointer
+from spacy_rnn.cuda import SWEEP, device, find_problem, pointer
 from spacy_rnn.cuda.availability import _INSUFFICIENT_DRIVER, _NO_DEVICE
 from spacy_rnn.cuda.device import _COMPUTE_TYPES
 from spacy_rnn.cuda.memory import explain_memory
 from spacy_rnn.cuda.segments import MAXIMUM, SUM
 from spacy_rnn.pipeline.pipe import name_batch
+from spacy_rnn.recurrence import known_precisions
 
 ROOT = Path(spacy_rnn.__file__).parents[1]
 SOURCES = [*ROOT.glob("spacy_rnn/**/*.py"), *ROOT.glob("benchmarks/**/*.py"), ROOT / "tests" / "test_gpu.py"]
@@ -267,3 +270,20 @@ def test_a_bare_wheel_lacks_the_libraries_of_cuda(cupy, tmp_path):
     found = run("from spacy_rnn.cuda import find_problem; print(find_problem())")
     assert "does not find the libraries of CUDA" in found.stdout, found
     assert "spacy-rnn[cuda13x]" in found.stdout
+
+
+def test_without_a_driver_there_is_no_device(monkeypatch):
+    """CuPy may be installed where it cannot be used: pipelines are made there all the same."""
+    monkeypatch.setattr(device, "has_cupy", True)
+
+    class CUDARuntimeError(RuntimeError):
+        pass
+
+    def fail():
+        raise CUDARuntimeError("cudaErrorInsufficientDriver")
+
+    runtime = SimpleNamespace(CUDARuntimeError=CUDARuntimeError, getDevice=fail)
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)))
+    assert device.find_device() is None
+    assert "bfloat16" in known_precisions()
+    assert spacy.blank("xx").add_pipe("rnn_tagger") is not None
