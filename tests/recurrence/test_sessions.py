@@ -1,11 +1,9 @@
 """Time steps one after the other: the same as a sweep, on every engine."""
 
-import sys
-import threading
-
 import numpy
 import pytest
 from emulated_cuda import EmulatedDevice
+from many_threads import call_in_threads
 from numpy.testing import assert_allclose, assert_array_equal
 from problems import draw
 
@@ -206,16 +204,7 @@ def test_threads_share_a_session(engine):
         for _ in range(20):
             found[i] = step_through(one, symbols.T, p.initial)[0]
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        threads = [threading.Thread(target=run, args=(i,)) for i in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    call_in_threads(run, 4)
     assert len(found) == 4
     for outputs in found.values():
         assert_array_equal(outputs, expected)

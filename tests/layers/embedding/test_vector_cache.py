@@ -3,13 +3,13 @@
 import copy
 import multiprocessing
 import pickle
-import sys
 import threading
 
 import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from many_threads import call_in_threads
 from numpy.testing import assert_array_equal
 
 from spacy_rnn.layers.embedding.vector_cache import VectorCache
@@ -147,32 +147,18 @@ def test_threads_share_a_cache():
     """Each with sources of its own at times, so that vectors are forgotten all the while."""
     cache = VectorCache(50)
     shared = [numpy.ones(3)]
-    errors = []
 
     def use(seed):
         rng = numpy.random.default_rng(seed)
         own = [numpy.full(3, seed)]
-        try:
-            for _ in range(300):
-                sources = own if rng.random() < 0.1 else shared
-                numbers = numpy.unique(rng.integers(0, 100, size=20)).tolist()
-                kept(cache, sources, *numbers)
-                add(cache, sources, *numbers)
-                assert len(cache) <= 50
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test has to see it
-            errors.append(error)
+        for _ in range(300):
+            sources = own if rng.random() < 0.1 else shared
+            numbers = numpy.unique(rng.integers(0, 100, size=20)).tolist()
+            kept(cache, sources, *numbers)
+            add(cache, sources, *numbers)
+            assert len(cache) <= 50
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=use, args=(seed,)) for seed in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-    assert errors == []
+    call_in_threads(use, 4)
 
 
 class SlowArray(numpy.ndarray):
