@@ -19,6 +19,9 @@ _TARGETS = {"spacy_rnn": (TORCH, OURS), "torch": (OURS, TORCH)}
 def convert_config(config: Union[Config, dict], to: str = "spacy_rnn") -> Config:
     """Exchange the bidirectional LSTM encoders of a config: one line of each, since their settings are the same.
 
+    This package's normalizes its output, which torch's does not: what reads it learns faster. `layer_norm = false`, which torch's
+    does not have, makes it the same model.
+
     config (Union[Config, dict]): A config, e.g. one to train with.
     to (str): "spacy_rnn" to put `spacy_rnn.BiLSTMEncoder.v1` in place of `spacy.TorchBiLSTMEncoder.v1`, "torch" for the other
         way round.
@@ -41,8 +44,8 @@ def convert_pipeline(nlp: Language, to: str = "spacy_rnn") -> Language:
         way round.
     RETURNS (Language): A copy with the encoders exchanged. It gives the same predictions for a text alone; torch's encoder gives
         others for a text among longer ones.
-    RAISES (ValueError): If there is no such target, if no component's config names such an encoder, or if a component's model is
-        not what its config says.
+    RAISES (ValueError): If there is no such target, if no component's config names such an encoder, if an encoder normalizes its
+        output and torch's is to take its place, or if a component's model is not what its config says.
     RAISES (ImportError): If torch is not installed.
     """
     old, new = _names(to)
@@ -56,17 +59,19 @@ def convert_pipeline(nlp: Language, to: str = "spacy_rnn") -> Language:
 
 def _convert_component(nlp: Language, name: str, old: str, new: str) -> int:
     """Exchange the encoders of a component and of its config; give back how many there were in the config."""
-    n_named = sum(block["depth"] > 0 for block in _blocks(nlp.config.interpolate()["components"][name], old))
-    if n_named:
+    named = [block for block in _blocks(nlp.config.interpolate()["components"][name], old) if block["depth"] > 0]
+    if old == OURS and any(block.get("layer_norm", True) for block in named):
+        raise ValueError(f"'{name}' has an encoder {OURS} that normalizes its output, which {TORCH} does not (layer_norm = true)")
+    if named:
         model: Model = cast(Any, nlp.get_pipe(name)).model
         found = _find_encoders(model, old)
-        if len(found) != n_named:
+        if len(found) != len(named):
             raise ValueError(
-                f"the config of '{name}' names {n_named} encoders {old}, but its model has {len(found)} such as that makes them"
+                f"the config of '{name}' names {len(named)} encoders {old}, but its model has {len(found)} such as that makes them"
             )
         for encoder in found:
             replace_model_node(model, encoder, _to_ours(encoder) if new == OURS else _to_torchs(encoder))
-    return _rename(nlp.get_pipe_config(name), old, new)
+    return _rename(nlp.get_pipe_config(name), old, new, **({"layer_norm": False} if new == OURS else {}))
 
 
 def _find_encoders(model: Model, architecture: str) -> List[Model]:
@@ -96,7 +101,7 @@ def _is_ours(node: Model) -> bool:
 
 def _to_ours(encoder: Model) -> Model:
     module: Any = encoder.layers[0].layers[0].shims[0]._model
-    converted = build_bilstm_encoder(module.input_size, module.num_layers, module.dropout)
+    converted = build_bilstm_encoder(module.input_size, module.num_layers, module.dropout, layer_norm=False)
     converted.layers[1].initialize()
     load_torch(converted.layers[1], module)
     return converted
@@ -116,10 +121,12 @@ def _names(to: str) -> Tuple[str, str]:
     return _TARGETS[to]
 
 
-def _rename(config: Any, old: str, new: str) -> int:
+def _rename(config: Any, old: str, new: str, **settings: Any) -> int:
     blocks = list(_blocks(config, old))
     for block in blocks:
-        block["@architectures"] = new
+        block.update({"@architectures": new, **settings})
+        if new == TORCH:
+            block.pop("layer_norm", None)
     return len(blocks)
 
 

@@ -17,6 +17,7 @@ from .plain.cpu_only import on_cpu
 from .plain.dropout import build_dropout, check_rate, drop_nothing
 from .plain.filled_texts import on_filled_texts
 from .plain.highway import build_highway
+from .plain.layer_norm import build_layer_norm
 from .plain.ngram_dropout import build_ngram_dropout
 from .plain.pool import attention_weights, build_pool
 from .plain.sequence_dropout import build_sequence_dropout
@@ -52,6 +53,7 @@ __all__ = [
     "build_embed",
     "build_hash_embed",
     "build_highway",
+    "build_layer_norm",
     "build_list2ragged",
     "build_ngram_dropout",
     "build_orthogonal_init",

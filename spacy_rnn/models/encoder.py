@@ -3,19 +3,24 @@
 from functools import partial
 from typing import Callable, List, Optional, Sequence
 
-from thinc.api import LayerNorm, Model, chain, noop, ragged2list
+from thinc.api import Model, chain, noop, ragged2list
 from thinc.types import Floats2d
 
 from ..layers import (
     build_convolution,
     build_dropout,
     build_highway,
+    build_layer_norm,
     build_list2ragged,
     build_rnn,
     build_sequence_dropout,
     check_rate,
     with_rows,
 )
+
+
+# What the rows of spaCy's CNN of depth 4 start with is 2.2: its input and the outputs of four layers, each normalized, added.
+OUTPUT_SCALE = 4.0
 
 
 def build_rnn_encoder(
@@ -32,7 +37,7 @@ def build_rnn_encoder(
     init_W: Optional[Callable] = None,
     init_R: Optional[Callable] = None,
     variational_dropout: float = 0.0,
-    layer_norm: bool = False,
+    layer_norm: bool = True,
     highway: bool = False,
     checkpoint_rows: Optional[int] = None,
     truncate_gradient: int = 0,
@@ -45,7 +50,8 @@ def build_rnn_encoder(
     residual (bool): Whether a layer's input is added to its output, in the layers where the two are equally wide.
     variational_dropout (float): The share of columns dropped from what every layer reads and from the output of the last one, the
         same columns at all tokens of a text.
-    layer_norm (bool): Whether the output of every layer is normalized (Ba et al. 2016, "Layer normalization", equation 3).
+    layer_norm (bool): Whether the output of every layer is normalized (Ba et al. 2016, "Layer normalization"). Without it outputs
+        are small and of no fixed scale, and components that spaCy trains at its CNN's learning rate learn slowly from them.
     highway (bool): Whether a learned gate mixes the output of every layer but the first with its input (Srivastava et al. 2015).
     cell (str), bidirectional (bool), recurrent_dropout (float), train_initial_state (bool), forget_bias (float), precision (str),
     init_W (Optional[Callable]), init_R (Optional[Callable]), checkpoint_rows (Optional[int]), truncate_gradient (int): As in
@@ -80,23 +86,27 @@ def build_rnn_encoder(
             layers.append(with_rows(build_dropout(dropout)))
         layers += [build_sequence_dropout(variational_dropout), build_highway(rnn) if highway and i else rnn]
         if layer_norm:
-            layers.append(with_rows(LayerNorm(width)))
+            layers.append(with_rows(build_layer_norm(width, OUTPUT_SCALE if i == depth - 1 else 1.0)))
     return _on_lists([*layers, build_sequence_dropout(variational_dropout)], width)
 
 
-def build_bilstm_encoder(width: int, depth: int, dropout: float) -> Model[List[Floats2d], List[Floats2d]]:
-    """Encode context with bidirectional LSTM layers, as `spacy.TorchBiLSTMEncoder.v1` does.
+def build_bilstm_encoder(
+    width: int, depth: int, dropout: float, layer_norm: bool = True
+) -> Model[List[Floats2d], List[Floats2d]]:
+    """Encode context with bidirectional LSTM layers, as `spacy.TorchBiLSTMEncoder.v1` does, and normalize its output.
 
     width (int): The width of the input and of the output.
     depth (int): The number of layers. With 0 the input is passed on as it is.
     dropout (float): The share of a layer's outputs that is dropped before the next layer.
+    layer_norm (bool): Whether the output of the last layer is normalized, as that of `spacy_rnn.RNNEncoder.v1`. Without it the
+        encoder computes what torch's does, from the same weights.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, from rows [n, width] to rows [n, width].
     RAISES (ValueError): If an argument is out of its range.
     """
     if depth == 0:
         return noop()
     rnn = build_rnn(nO=width, nI=width, bidirectional=True, depth=depth, dropout=dropout)
-    return _on_lists([rnn], width)
+    return _on_lists([rnn, with_rows(build_layer_norm(width, OUTPUT_SCALE))] if layer_norm else [rnn], width)
 
 
 def build_cnn(

@@ -77,18 +77,22 @@ def make_nlp():
 
     def make(name, encoder=TORCH):
         if (name, encoder) not in made:
-            made[name, encoder] = train(PIPELINES[name], encoder)
+            # As torch's, which do not normalize.
+            made[name, encoder] = train(PIPELINES[name], encoder, **({"layer_norm": False} if encoder == OURS else {}))
         return made[name, encoder]
 
     return make
 
 
-def train(components, encoder):
-    """A pipeline, trained for a moment, and its examples."""
+def train(components, encoder, **settings):
+    """A pipeline, trained for a moment, and its examples. Settings are those of this package's encoders, not torch's."""
     fix_random_seed(0)
     nlp = spacy.blank("xx")
     for component, config in components.items():
-        nlp.add_pipe(component, config=convert_config(config, "spacy_rnn" if encoder == OURS else "torch"))
+        config = convert_config(config, "spacy_rnn" if encoder == OURS else "torch")
+        for block in encoders(config):
+            block.update(settings)
+        nlp.add_pipe(component, config=config)
     examples = []
     for i, (text, tags, ents) in enumerate(SENTENCES):
         reference = Doc(nlp.vocab, words=text.split(), tags=tags.split(), morphs=["Odd=Yes", "", "", "Odd=Yes", ""])
@@ -129,6 +133,14 @@ def architectures(config):
         return []
     own = [config["@architectures"]] if "@architectures" in config else []
     return own + [name for value in config.values() for name in architectures(value)]
+
+
+def encoders(config):
+    """The blocks of a config that name this package's counterpart of torch's encoder."""
+    if not isinstance(config, dict):
+        return []
+    own = [config] if config.get("@architectures") == OURS else []
+    return own + [block for value in config.values() for block in encoders(value)]
 
 
 @pytest.mark.parametrize("old, new, to", [(TORCH, OURS, "spacy_rnn"), (OURS, TORCH, "torch")])
@@ -222,9 +234,28 @@ def test_a_pipeline_without_such_an_encoder_is_refused(to):
 def test_encoders_that_cannot_be_told_apart_are_refused():
     pytest.importorskip("torch")
     both = {**tok2vec("spacy_rnn.RNNEncoder.v1", depth=1), "embed": tok2vec(OURS)}
-    nlp, _ = train({"tagger": tagger(both)}, OURS)
+    both["encode"]["layer_norm"] = False
+    nlp, _ = train({"tagger": tagger(both)}, OURS, layer_norm=False)
     with pytest.raises(ValueError, match="'tagger' names 1 encoders spacy_rnn.BiLSTMEncoder.v1, but its model has 2"):
         convert_pipeline(nlp, "torch")
+
+
+@pytest.mark.parametrize("settings", [{}, {"layer_norm": True}])
+def test_an_encoder_that_normalizes_has_no_counterpart_in_torch(settings):
+    pytest.importorskip("torch")
+    nlp, _ = train(PIPELINES["shared"], OURS, **settings)
+    with pytest.raises(ValueError, match="'tok2vec' has an encoder spacy_rnn.BiLSTMEncoder.v1 that normalizes.*layer_norm"):
+        convert_pipeline(nlp, "torch")
+
+
+def test_only_what_was_torchs_does_not_normalize():
+    pytest.importorskip("torch")
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("tagger", config=tagger({**tok2vec(OURS), "embed": tok2vec(TORCH)}))
+    nlp.initialize(lambda: [Example.from_dict(nlp.make_doc("a book"), {"tags": ["DT", "NN"]})])
+    converted = convert_pipeline(nlp)
+    assert [block.get("layer_norm", True) for block in encoders(converted.config)] == [True, False]
+    assert_same_predictions(nlp, converted)
 
 
 @pytest.mark.parametrize("convert", [convert_config, convert_pipeline])
@@ -266,6 +297,8 @@ def test_a_config_to_train_with_changes_in_one_line():
     changed = [pair for pair in zip(before.splitlines(), after.splitlines(), strict=True) if pair[0] != pair[1]]
     assert changed == [(f'@architectures = "{TORCH}"', f'@architectures = "{OURS}"')]
     assert convert_config(convert_config(config), "torch").to_str() == before
+    normalized = {"encode": {"@architectures": OURS, "layer_norm": True}}
+    assert convert_config(normalized, "torch") == {"encode": {"@architectures": TORCH}}
     assert convert_config({"encode": {"@architectures": TORCH}}) == {"encode": {"@architectures": OURS}}
 
 

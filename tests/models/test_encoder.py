@@ -6,6 +6,7 @@ import spacy
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Ragged
 
+from spacy_rnn.models.encoder import OUTPUT_SCALE
 from spacy_rnn.recurrence import CELLS
 
 HASH_EMBED = {
@@ -166,7 +167,7 @@ def test_dropout_is_active_in_training_only_at_the_configured_rate(build, encode
 
 
 def test_residual_adds_the_input(build):
-    config = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 12}
+    config = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 12, "layer_norm": False}
     rows = [numpy.ones((5, 12), dtype="float32")]
     plain, residual = (build({**config, "residual": value}).get_ref("encode").predict(rows)[0] for value in (False, True))
     assert_allclose(residual, plain + 1.0, rtol=1e-6)
@@ -183,16 +184,26 @@ def test_variational_dropout_drops_columns_of_the_output(build):
     assert (dropped[0] != dropped[1]).any()
 
 
-def test_layer_norm_normalizes_the_output(build, docs):
-    encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, "depth": 2, "layer_norm": True}
-    for rows in build(encode).predict(docs):
-        assert_allclose(rows.mean(axis=1), numpy.zeros(len(rows)), atol=1e-5)
-        assert_allclose(rows.std(axis=1), numpy.ones(len(rows)), atol=1e-3)
+@pytest.mark.parametrize("input_scale", [0.1, 1.0, 10.0])
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("width", [8, 96, 256])
+@pytest.mark.parametrize("settings", [{}, {"cell": "gru"}, {"bidirectional": False}, {"residual": True}, None], ids=str)
+def test_output_has_one_scale_whatever_the_size(resolve, settings, width, depth, input_scale):
+    if settings is None:
+        encode = {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": width, "depth": depth, "dropout": 0.0}
+    else:
+        encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": width, "depth": depth, **settings}
+    model = resolve(encode)
+    rows = [numpy.random.default_rng(n).normal(scale=input_scale, size=(n, width)).astype("float32") for n in (1, 30)]
+    model.initialize(X=rows)
+    for each in model.predict(rows):
+        assert_allclose(each.mean(axis=1), numpy.zeros(len(each)), atol=1e-4)
+        assert_allclose(each.std(axis=1), numpy.full(len(each), OUTPUT_SCALE), rtol=1e-2)
 
 
 def test_highway_starts_near_the_layer_below(build):
     """The gate is mostly closed at first, so two layers give nearly what the first one gives."""
-    config = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 64, "depth": 2}
+    config = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 64, "depth": 2, "layer_norm": False}
     rows = [numpy.random.default_rng(0).normal(size=(20, 12)).astype("float32")]
     model = build({**config, "highway": True}).get_ref("encode")
     first = next(node for node in model.walk() if node.name == "rnn")
