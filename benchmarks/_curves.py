@@ -18,7 +18,8 @@ LABELS = {
 def draw_curves(runs: List[Dict[str, Any]], path: Path) -> None:
     """Draw the learning curves of encoders: a column for each score, steps above and seconds below.
 
-    runs (List[Dict[str, Any]]): Encoder, seed and curve of each run, all with the same scores. Of several seeds the first is shown.
+    runs (List[Dict[str, Any]]): Encoder, seed and curve of each run, all with the same scores. Of several seeds the first is
+        shown.
     path (Path): Where the plot goes; its ending says in which format.
     """
     from matplotlib import rc_context

@@ -2,13 +2,13 @@
 
     python benchmarks/components.py corpus/french --lang fr --steps 3000
 
-The pipeline is the one that `spacy init config --optimize efficiency` makes: components that listen to one `tok2vec`, trained with
-its settings. Contenders differ in `[components.tok2vec.model]` alone, and all are as wide as spaCy's. Which components are trained
-is what the corpus has annotation for, or what `--components` says: tagger, morphologizer, parser, ner, senter, spancat. Spans for
-`spancat` are the corpus' entities. Dev and test are scored from raw text, test with the weights that were best on dev.
+The pipeline is the one that `spacy init config --optimize efficiency` makes: components that listen to one `tok2vec`, trained
+with its settings. Contenders differ in `[components.tok2vec.model]` alone. Which components are trained is what the corpus has
+annotation for, or what `--components` says: tagger, morphologizer, parser, ner, senter, spancat. Spans for `spancat` are the
+entities of the corpus. Dev and test are scored from raw text, test with the weights that were best on dev.
 
-Seconds are those of the processor, on one thread, without evaluation. Results go to benchmarks/results/components.json, where they
-replace those of the same corpus, components, encoder and seed; the plot of that corpus goes to docs/images.
+Seconds are those of the processor, on one thread, without evaluation. Results go to benchmarks/results/components.json, where
+they replace those of the same corpus, components, encoder and seed; the plot of the corpus goes to docs/images.
 """
 
 import time

@@ -67,7 +67,7 @@ def _convert_component(nlp: Language, name: str, old: str, new: str) -> int:
         found = _find_encoders(model, old)
         if len(found) != len(named):
             raise ValueError(
-                f"the config of '{name}' names {len(named)} encoders {old}, but its model has {len(found)} such as that makes them"
+                f"the config of '{name}' names {len(named)} encoders {old}, but its model has {len(found)} such as those"
             )
         for encoder in found:
             replace_model_node(model, encoder, _to_ours(encoder) if new == OURS else _to_torchs(encoder))

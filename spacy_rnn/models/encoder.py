@@ -17,7 +17,7 @@ from ..layers import (
     check_rate,
     with_rows,
 )
-
+from ..layers.capabilities import IsRnn, find_all
 
 # What the rows of spaCy's CNN of depth 4 start with is 2.2: its input and the outputs of four layers, each normalized, added.
 OUTPUT_SCALE = 4.0
@@ -93,20 +93,23 @@ def build_rnn_encoder(
 def build_bilstm_encoder(
     width: int, depth: int, dropout: float, layer_norm: bool = True
 ) -> Model[List[Floats2d], List[Floats2d]]:
-    """Encode context with bidirectional LSTM layers, as `spacy.TorchBiLSTMEncoder.v1` does, and normalize its output.
+    """Encode context with bidirectional LSTM layers, as `spacy.TorchBiLSTMEncoder.v1` does, and normalize their output.
 
     width (int): The width of the input and of the output.
     depth (int): The number of layers. With 0 the input is passed on as it is.
     dropout (float): The share of a layer's outputs that is dropped before the next layer.
-    layer_norm (bool): Whether the output of the last layer is normalized, as that of `spacy_rnn.RNNEncoder.v1`. Without it the
-        encoder computes what torch's does, from the same weights.
+    layer_norm (bool): Whether the output of every layer is normalized, as in `spacy_rnn.RNNEncoder.v1`. Without it the encoder
+        computes what torch's does, from the same weights.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, from rows [n, width] to rows [n, width].
     RAISES (ValueError): If an argument is out of its range.
     """
     if depth == 0:
         return noop()
-    rnn = build_rnn(nO=width, nI=width, bidirectional=True, depth=depth, dropout=dropout)
-    return _on_lists([rnn, with_rows(build_layer_norm(width, OUTPUT_SCALE))] if layer_norm else [rnn], width)
+    if not layer_norm:
+        return _on_lists([build_rnn(nO=width, nI=width, bidirectional=True, depth=depth, dropout=dropout)], width)
+    model = build_rnn_encoder(width, depth, dropout=dropout)
+    find_all(model, IsRnn)[0].set_dim("nI", width)
+    return model
 
 
 def build_cnn(
