@@ -284,7 +284,7 @@ def test_probabilities_of_a_linear_model_are_averaged(build, docs, exclusive, li
     sparse = linear.get_ref("output_layer")
     sparse.set_param("W", numpy.random.normal(size=sparse.get_param("W").shape).astype("float32"))
     sparse.set_param("b", numpy.asarray([1.0, 0.0, -1.0], dtype="float32"))
-    scores = numpy.zeros((len(docs), 3))
+    scores = numpy.tile(sparse.get_param("b"), (len(docs), 1))
     filled = [i for i, doc in enumerate(docs) if len(doc)]
     scores[filled] = linear.predict([docs[i] for i in filled])
     exponentials = numpy.exp(scores)

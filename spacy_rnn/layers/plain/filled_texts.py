@@ -1,10 +1,10 @@
 """Layers that cannot read empty texts."""
 
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple, cast
 
 from spacy.tokens import Doc
 from thinc.api import Model
-from thinc.types import Floats2d
+from thinc.types import Floats1d, Floats2d
 
 
 def on_filled_texts(layer: Model[List[Doc], Floats2d]) -> Model[List[Doc], Floats2d]:
@@ -24,7 +24,7 @@ def init(model: Model[List[Doc], Floats2d], X: Optional[List[Doc]] = None, Y: Op
 def forward(model: Model[List[Doc], Floats2d], docs: List[Doc], is_train: bool) -> Tuple[Floats2d, Callable]:
     xp = model.ops.xp
     filled = [i for i, doc in enumerate(docs) if len(doc)]
-    bias = model.ops.asarray1f(model.layers[0].get_ref("output_layer").get_param("b"))
+    bias = model.ops.asarray1f(cast(Floats1d, model.layers[0].get_ref("output_layer").get_param("b")))
     Y = xp.tile(bias, (len(docs), 1))
     if not filled:
         return Y, _backprop_nothing
