@@ -20,8 +20,8 @@ from .plain.cpu_only import on_cpu
 from .plain.dropout import build_dropout, check_rate, drop_nothing
 from .plain.filled_texts import on_filled_texts
 from .plain.highway import build_highway
-from .plain.layer_norm import build_layer_norm
 from .plain.pool import attention_weights, build_pool
+from .plain.residual import build_residual
 from .plain.sequence_dropout import build_sequence_dropout
 from .plain.truncate import build_truncate
 from .ragged.list2ragged import build_list2ragged, join_rows
@@ -56,11 +56,11 @@ __all__ = [
     "build_ensemble",
     "build_hash_embed",
     "build_highway",
-    "build_layer_norm",
     "build_list2ragged",
     "build_ngram_linear",
     "build_orthogonal_init",
     "build_pool",
+    "build_residual",
     "build_rnn",
     "build_sequence_dropout",
     "build_softmax",

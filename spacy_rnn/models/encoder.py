@@ -3,24 +3,20 @@
 from functools import partial
 from typing import Callable, List, Optional, Sequence
 
-from thinc.api import Model, chain, noop, ragged2list
+from thinc.api import LayerNorm, Model, chain, noop, ragged2list
 from thinc.types import Floats2d
 
 from ..layers import (
     build_convolution,
     build_dropout,
     build_highway,
-    build_layer_norm,
     build_list2ragged,
+    build_residual,
     build_rnn,
     build_sequence_dropout,
     check_rate,
     with_rows,
 )
-from ..layers.capabilities import IsRnn, find_all
-
-# What the rows of spaCy's CNN of depth 4 start with is 2.2: its input and the outputs of four layers, each normalized, added.
-OUTPUT_SCALE = 4.0
 
 
 def build_rnn_encoder(
@@ -30,7 +26,7 @@ def build_rnn_encoder(
     bidirectional: bool = True,
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
-    residual: bool = False,
+    residual: bool = True,
     train_initial_state: bool = False,
     forget_bias: float = 1.0,
     precision: str = "float32",
@@ -44,14 +40,17 @@ def build_rnn_encoder(
 ) -> Model[List[Floats2d], List[Floats2d]]:
     """Encode context with recurrent layers.
 
+    By default a layer's input is added to its normalized output, as in spaCy's CNN. Without both, outputs are small and of no fixed
+    scale, and components learn slowly from them at the rates that spaCy trains its CNN with.
+
     width (int): The output width, both directions together.
     depth (int): The number of layers.
     dropout (float): The share of a layer's outputs that is dropped before the next layer.
-    residual (bool): Whether a layer's input is added to its output, in the layers where the two are equally wide.
+    residual (bool): Whether a layer's input is added to its output, in the layers where the two are equally wide; with layer_norm
+        to the normalized output.
     variational_dropout (float): The share of columns dropped from what every layer reads and from the output of the last one, the
         same columns at all tokens of a text.
-    layer_norm (bool): Whether the output of every layer is normalized (Ba et al. 2016, "Layer normalization"). Without it outputs
-        are small and of no fixed scale, and components that spaCy trains at its CNN's learning rate learn slowly from them.
+    layer_norm (bool): Whether the output of every layer is normalized (Ba et al. 2016, "Layer normalization", equation 3).
     highway (bool): Whether a learned gate mixes the output of every layer but the first with its input (Srivastava et al. 2015).
     cell (str), bidirectional (bool), recurrent_dropout (float), train_initial_state (bool), forget_bias (float), precision (str),
     init_W (Optional[Callable]), init_R (Optional[Callable]), checkpoint_rows (Optional[int]), truncate_gradient (int): As in
@@ -81,35 +80,42 @@ def build_rnn_encoder(
     layers: List[Model] = []
     for i in range(_checked_depth(depth)):
         # The first layer's input is as wide as the embedding, so there the two are added only if it is the one layer.
-        rnn = build(residual=residual and (i > 0 or depth == 1))
+        rnn = build(residual=residual and not layer_norm and (i > 0 or depth == 1))
         if i and dropout:
             layers.append(with_rows(build_dropout(dropout)))
-        layers += [build_sequence_dropout(variational_dropout), build_highway(rnn) if highway and i else rnn]
-        if layer_norm:
-            layers.append(with_rows(build_layer_norm(width, OUTPUT_SCALE if i == depth - 1 else 1.0)))
+        layers.append(build_sequence_dropout(variational_dropout))
+        layers += _one_layer(rnn, layer_norm, residual, highway and i > 0)
     return _on_lists([*layers, build_sequence_dropout(variational_dropout)], width)
 
 
 def build_bilstm_encoder(
-    width: int, depth: int, dropout: float, layer_norm: bool = True
+    width: int, depth: int, dropout: float, layer_norm: bool = True, residual: bool = True
 ) -> Model[List[Floats2d], List[Floats2d]]:
-    """Encode context with bidirectional LSTM layers, as `spacy.TorchBiLSTMEncoder.v1` does, and normalize their output.
+    """Encode context with bidirectional LSTM layers, as `spacy.TorchBiLSTMEncoder.v1` does.
+
+    By default a layer's input is added to its normalized output, as in `spacy_rnn.RNNEncoder.v1`. Without both, the encoder
+    computes what torch's does, from the same weights.
 
     width (int): The width of the input and of the output.
     depth (int): The number of layers. With 0 the input is passed on as it is.
     dropout (float): The share of a layer's outputs that is dropped before the next layer.
-    layer_norm (bool): Whether the output of every layer is normalized, as in `spacy_rnn.RNNEncoder.v1`. Without it the encoder
-        computes what torch's does, from the same weights.
+    layer_norm (bool): Whether the output of every layer is normalized.
+    residual (bool): Whether a layer's input is added to its output.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, from rows [n, width] to rows [n, width].
     RAISES (ValueError): If an argument is out of its range.
     """
     if depth == 0:
         return noop()
+    build = partial(build_rnn, nO=width, nI=width, bidirectional=True)
     if not layer_norm:
-        return _on_lists([build_rnn(nO=width, nI=width, bidirectional=True, depth=depth, dropout=dropout)], width)
-    model = build_rnn_encoder(width, depth, dropout=dropout)
-    find_all(model, IsRnn)[0].set_dim("nI", width)
-    return model
+        return _on_lists([build(depth=depth, dropout=dropout, residual=residual)], width)
+    check_rate("dropout", dropout)
+    layers: List[Model] = []
+    for i in range(_checked_depth(depth)):
+        if i and dropout:
+            layers.append(with_rows(build_dropout(dropout)))
+        layers += _one_layer(build(), layer_norm, residual, highway=False)
+    return _on_lists(layers, width)
 
 
 def build_cnn(
@@ -131,9 +137,20 @@ def build_cnn(
     return _on_lists([build_convolution(nO=width, filter_widths=filter_widths, init_W=init_W)], width)
 
 
+def _one_layer(rnn: Model, layer_norm: bool, residual: bool, highway: bool) -> List[Model]:
+    layers = [build_highway(rnn) if highway else rnn]
+    if layer_norm:
+        layers.append(with_rows(LayerNorm(rnn.get_dim("nO"))))
+        if residual:
+            return [build_residual(*layers)]
+    return layers
+
+
 def _check_highway(highway: bool, residual: bool, depth: int) -> None:
     if highway and residual:
-        raise ValueError("a layer's input is either added to its output (residual) or mixed with it (highway), not both")
+        raise ValueError(
+            "a layer's input is either added to its output (residual) or mixed with it (highway), not both: set residual = false"
+        )
     if highway and depth == 1:
         raise ValueError("highway is about every layer but the first, so depth must be at least 2, got 1")
 

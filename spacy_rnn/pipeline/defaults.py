@@ -25,5 +25,7 @@ def tok2vec_config(width: int) -> Dict[str, Any]:
             "depth": 1,
             "cell": "lstm",
             "bidirectional": True,
+            "residual": False,
+            "layer_norm": False,
         },
     }

@@ -14,6 +14,7 @@ from spacy_rnn.interop import convert_config, convert_pipeline
 TORCH = "spacy.TorchBiLSTMEncoder.v1"
 OURS = "spacy_rnn.BiLSTMEncoder.v1"
 WIDTH = 8
+AS_TORCH = {"layer_norm": False, "residual": False}
 SENTENCES = [
     ("They book a small room", "PRP VBP DT JJ NN", [(3, 5, "PLACE")]),
     ("A good book sleeps there", "DT JJ NN VBZ RB", []),
@@ -77,8 +78,7 @@ def make_nlp():
 
     def make(name, encoder=TORCH):
         if (name, encoder) not in made:
-            # As torch's, which do not normalize.
-            made[name, encoder] = train(PIPELINES[name], encoder, **({"layer_norm": False} if encoder == OURS else {}))
+            made[name, encoder] = train(PIPELINES[name], encoder, **(AS_TORCH if encoder == OURS else {}))
         return made[name, encoder]
 
     return make
@@ -234,27 +234,29 @@ def test_a_pipeline_without_such_an_encoder_is_refused(to):
 def test_encoders_that_cannot_be_told_apart_are_refused():
     pytest.importorskip("torch")
     both = {**tok2vec("spacy_rnn.RNNEncoder.v1", depth=1), "embed": tok2vec(OURS)}
-    both["encode"]["layer_norm"] = False
-    nlp, _ = train({"tagger": tagger(both)}, OURS, layer_norm=False)
+    both["encode"].update(AS_TORCH)
+    nlp, _ = train({"tagger": tagger(both)}, OURS, **AS_TORCH)
     with pytest.raises(ValueError, match="'tagger' names 1 encoders spacy_rnn.BiLSTMEncoder.v1, but its model has 2"):
         convert_pipeline(nlp, "torch")
 
 
-@pytest.mark.parametrize("settings", [{}, {"layer_norm": True}])
-def test_an_encoder_that_normalizes_has_no_counterpart_in_torch(settings):
+@pytest.mark.parametrize("settings", [{}, {"layer_norm": False}, {"residual": False}], ids=str)
+def test_an_encoder_without_counterpart_in_torch_is_refused(settings):
     pytest.importorskip("torch")
     nlp, _ = train(PIPELINES["shared"], OURS, **settings)
-    with pytest.raises(ValueError, match="'tok2vec' has an encoder spacy_rnn.BiLSTMEncoder.v1 that normalizes.*layer_norm"):
+    with pytest.raises(ValueError, match="'tok2vec' has an encoder spacy_rnn.BiLSTMEncoder.v1 with layer_norm.*residual"):
         convert_pipeline(nlp, "torch")
 
 
-def test_only_what_was_torchs_does_not_normalize():
+def test_encoders_that_were_not_torchs_keep_their_settings():
     pytest.importorskip("torch")
     nlp = spacy.blank("xx")
     nlp.add_pipe("tagger", config=tagger({**tok2vec(OURS), "embed": tok2vec(TORCH)}))
     nlp.initialize(lambda: [Example.from_dict(nlp.make_doc("a book"), {"tags": ["DT", "NN"]})])
     converted = convert_pipeline(nlp)
-    assert [block.get("layer_norm", True) for block in encoders(converted.config)] == [True, False]
+    own, torchs = sorted(encoders(converted.config), key=len)
+    assert not AS_TORCH.keys() & own.keys()
+    assert AS_TORCH.items() <= torchs.items()
     assert_same_predictions(nlp, converted)
 
 
@@ -297,7 +299,7 @@ def test_a_config_to_train_with_changes_in_one_line():
     changed = [pair for pair in zip(before.splitlines(), after.splitlines(), strict=True) if pair[0] != pair[1]]
     assert changed == [(f'@architectures = "{TORCH}"', f'@architectures = "{OURS}"')]
     assert convert_config(convert_config(config), "torch").to_str() == before
-    normalized = {"encode": {"@architectures": OURS, "layer_norm": True}}
+    normalized = {"encode": {"@architectures": OURS, "layer_norm": True, "residual": False}}
     assert convert_config(normalized, "torch") == {"encode": {"@architectures": TORCH}}
     assert convert_config({"encode": {"@architectures": TORCH}}) == {"encode": {"@architectures": OURS}}
 
