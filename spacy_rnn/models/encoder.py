@@ -40,8 +40,8 @@ def build_rnn_encoder(
 ) -> Model[List[Floats2d], List[Floats2d]]:
     """Encode context with recurrent layers.
 
-    By default a layer's input is added to its normalized output, as in spaCy's CNN. Without both, outputs are small and of no fixed
-    scale, and components learn slowly from them at the rates that spaCy trains its CNN with.
+    By default a layer's input is added to its normalized output, as in spaCy's CNN. Without both, outputs are small and of no
+    fixed scale, and components learn slowly from them at the rates that spaCy trains its CNN with.
 
     width (int): The output width, both directions together.
     depth (int): The number of layers.

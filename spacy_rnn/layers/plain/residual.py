@@ -24,10 +24,7 @@ def build_residual(*layers: Model[Ragged, Ragged]) -> Model[Ragged, Ragged]:
 
 def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
     first, *others = model.layers
-    width = known_width(X)
-    if width is not None:
-        model.set_dim("nI", width)
-    elif model.has_dim("nI"):
+    if known_width(X) is None and model.has_dim("nI"):
         first.set_dim("nI", model.get_dim("nI"))
     first.initialize(X=X, Y=Y)
     model.set_dim("nI", first.get_dim("nI"))
