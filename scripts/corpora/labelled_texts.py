@@ -25,8 +25,8 @@ def read_split(folder: Path, split: str, separator: Optional[str] = None) -> Lis
 
     folder (Path): Where the corpus lies.
     split (str): "train", "dev" (in files also "val", "valid" or "validation") or "test".
-    separator (Optional[str]): What stands between the labels of a text in a column, where it may have several or none. If None, each
-        has one.
+    separator (Optional[str]): What stands between the labels of a text in a column, where it may have several or none. If None,
+        each has one.
     RETURNS (List[LabelledText]): Texts and labels.
     RAISES (FileNotFoundError): If there is no such file, or more than one.
     RAISES (ValueError): With file and line, if a file is malformed; or if it has no texts; or if JSON lines get a separator.
@@ -66,7 +66,7 @@ def _find(folder: Path, name: str) -> Optional[Path]:
 
 def _read_rows(paths: List[Path], separator: Optional[str]) -> List[LabelledText]:
     may_lack = separator is not None
-    rows = _read_pair(*paths, may_lack) if len(paths) == 2 else _read_columns(*paths, may_lack)
+    rows = _read_pair(paths[0], paths[1], may_lack) if len(paths) == 2 else _read_columns(paths[0], may_lack)
     texts: List[LabelledText] = []
     for row in _without_header(rows):
         labels = row.label.split(separator) if separator else [row.label]
@@ -94,8 +94,7 @@ def _read_columns(path: Path, may_lack: bool) -> List[_Row]:
 
 
 def _read_pair(texts: Path, labels: Path, may_lack: bool) -> List[_Row]:
-    """Read a file of texts and one of labels. Empty lines at the ends are no texts, unless a text has only labels or, where it may
-    lack them, none."""
+    """Read a file of texts and one of labels, without empty lines at the end of both."""
     text_lines, label_lines = read_lines(texts), [label.strip() for label in read_lines(labels)]
     while label_lines and not label_lines[-1] and not (may_lack and len(label_lines) <= _count_texts(text_lines)):
         label_lines.pop()
