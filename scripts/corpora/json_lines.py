@@ -71,7 +71,7 @@ def _read_cats(where: str, cats: Any) -> List[Tuple[str, float]]:
     for label, value in cats.items():
         if not isinstance(value, (int, float)) or value not in (0, 1):
             raise ValueError(f"{where}: expected 0 or 1 for the label {quote(label)}, got {quote(json.dumps(value))}")
-    return [(label, float(value)) for label, value in cats.items()]
+    return [(label, float(value == 1)) for label, value in cats.items()]
 
 
 def _list(found: Dict[str, Any]) -> str:

@@ -93,3 +93,13 @@ def test_a_saved_threshold_that_is_no_probability_is_refused(trained, tmp_path):
     nlp.to_disk(tmp_path)
     with pytest.raises(ValueError, match=f"{FACTORY}/cfg: the threshold must be a probability, from 0 to 1, got 50"):
         spacy.load(tmp_path)
+
+
+@pytest.mark.parametrize("factory", [FACTORY, "textcat_multilabel"])
+def test_a_saved_threshold_comes_before_the_config_as_in_spacy(factory, data, tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe(factory)
+    nlp.initialize(lambda: list(Corpus(data)(nlp))[:20])
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path, config={"components": {factory: {"threshold": 0.25}}})
+    assert loaded.get_pipe(factory).cfg["threshold"] == 0.5
