@@ -16,7 +16,7 @@ from thinc.types import Floats2d, Ints1d
 
 from .annotation.gold import gold_keys, gold_strings, label_keys, targets
 from .annotation.probabilities import register_extensions, store_probabilities
-from .defaults import tok2vec_config
+from .defaults import tagger_tok2vec
 from .heads import Gold, constraints_of
 from .listeners import require_whole_texts
 from .pipe import require_initialized
@@ -26,7 +26,7 @@ from .sequence import SequencePipe
 UNIVERSAL_POS = [name for name in POS_IDS if name not in ("", "CONJ", "EOL")]
 
 SETTINGS: Dict[str, Any] = {
-    "model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec_config(width=96)},
+    "model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tagger_tok2vec(width=96)},
     "overwrite": False,
     "neg_prefix": "!",
     "label_smoothing": 0.0,

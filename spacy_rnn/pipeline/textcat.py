@@ -16,17 +16,10 @@ from thinc.types import Floats2d
 
 from .annotation.attention import register_attention, write_attention
 from .annotation.classes import balanced_weights, own_cats, require_known_classes, require_known_values
-from .defaults import tok2vec_config
+from .defaults import categorizer_model
 from .listeners import find_shared_encoder, require_whole_texts
 from .pipe import RNNPipe, learn_vocabularies, require_initialized
 
-DEFAULT_MODEL = {
-    "@architectures": "spacy_rnn.TextCat.v1",
-    "pooling": ["max", "mean"],
-    "hidden_width": 0,
-    "dropout": 0.3,
-    "tok2vec": tok2vec_config(width=64),
-}
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     "cats_score": 1.0,
     "cats_score_desc": None,
@@ -45,7 +38,7 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     "rnn_textcat",
     assigns=["doc.cats"],
     default_config={
-        "model": {**DEFAULT_MODEL, "exclusive_classes": True},
+        "model": categorizer_model(exclusive_classes=True),
         "threshold": 0.0,
         "class_weight": None,
         "store_attention": False,
@@ -92,7 +85,7 @@ def make_rnn_textcat(
     "rnn_textcat_multilabel",
     assigns=["doc.cats"],
     default_config={
-        "model": {**DEFAULT_MODEL, "exclusive_classes": False},
+        "model": categorizer_model(exclusive_classes=False),
         "threshold": 0.5,
         "store_attention": False,
         "scorer": {"@scorers": "spacy.textcat_multilabel_scorer.v2"},
