@@ -1,6 +1,7 @@
 """What a pipeline does, in numbers: decisions, scores, calibration, comparisons, speed, the reach of gradients."""
 
 from .bootstrap import Difference, compare, compare_decisions
+from .calibration import CalibratedComponent, Reliability, calibrate_components, measure_reliability
 from .components import Evaluation, evaluate_component, find_task
 from .decisions import Decision, Decisions, Task, find_tasks
 from .findings import Findings, summarize
@@ -9,18 +10,20 @@ from .jacobians import Reach, clipped_norm, jacobian_norms, mean_reach, measure_
 from .scores import (
     Calibration,
     LabelScores,
-    calibrate,
     confuse,
     count_binary,
     frequent_confusions,
+    measure_calibration,
     score_all,
     score_labels,
     worst_errors,
 )
 from .speed import Speed, measure_speed, processor
+from .temperature import TemperatureFit, fit_temperature
 from .training_log import TrainingLog, find_log, read_log
 
 __all__ = [
+    "CalibratedComponent",
     "Calibration",
     "Decision",
     "Decisions",
@@ -29,10 +32,12 @@ __all__ = [
     "Findings",
     "LabelScores",
     "Reach",
+    "Reliability",
     "Speed",
     "Task",
+    "TemperatureFit",
     "TrainingLog",
-    "calibrate",
+    "calibrate_components",
     "clipped_norm",
     "compare",
     "compare_decisions",
@@ -43,13 +48,16 @@ __all__ = [
     "find_log",
     "find_task",
     "find_tasks",
+    "fit_temperature",
     "frequent_confusions",
     "jacobian_norms",
     "mean_reach",
+    "measure_calibration",
     "measure_cell",
     "measure_cells",
     "measure_layer",
     "measure_pipeline",
+    "measure_reliability",
     "measure_speed",
     "parameter_gradient",
     "processor",
