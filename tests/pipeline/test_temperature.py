@@ -188,7 +188,7 @@ def test_what_is_no_temperature_is_refused(factory, make_trained, tmp_path):
         assert component.temperature == 1.0
         path.write_text(text.replace('"temperature":1.0', f'"temperature":{json.dumps(value)}'))
         with pytest.raises(ValueError, match=f"{factory}.cfg"):
-            component.from_disk(path.parent)
+            component.from_disk(path.parent, exclude=["vocab"])
         assert component.temperature == 1.0
 
 
