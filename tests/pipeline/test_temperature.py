@@ -221,13 +221,24 @@ def test_the_threshold_of_exclusive_classes_has_no_effect_and_stays(make_trained
     assert nlp.get_pipe("rnn_textcat").cfg["threshold"] == 0.3
 
 
-def test_models_of_spacys_have_a_temperature(make_nlp):
-    config = {"model": {"@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": True, "length": 64, "ngram_size": 1}}
-    config["model"]["no_output_layer"] = False
-    nlp, _ = make_nlp("rnn_textcat", n_updates=8, config=config)
-    before = annotated(nlp, "rnn_textcat")
-    nlp.get_pipe("rnn_textcat").temperature = 3.0
-    for (_, rows), (_, tempered) in zip(before, annotated(nlp, "rnn_textcat"), strict=True):
-        shares = numpy.asarray(rows, "float64") ** (1 / 3)
-        # A text without tokens has no probabilities there.
-        assert_allclose(tempered, shares / shares.sum() if shares.any() else 0, atol=1e-6)
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("kind", ["ensemble", "spacy"])
+def test_any_model_has_a_temperature(kind, exclusive, make_nlp, component_config):
+    factory = "rnn_textcat" if exclusive else "rnn_textcat_multilabel"
+    if kind == "ensemble":
+        config = component_config(factory, linear_model={"@architectures": "spacy_rnn.NGrams.v1"})
+    else:
+        bag_of_words = {"@architectures": "spacy.TextCatBOW.v3", "length": 64, "ngram_size": 1, "no_output_layer": False}
+        config = {"model": {**bag_of_words, "exclusive_classes": exclusive}}
+    nlp, examples = make_nlp(factory, n_updates=8, config=config)
+    before = annotated(nlp, factory)
+    component = nlp.get_pipe(factory)
+    component.temperature = 3.0
+    for (_, rows), (_, tempered) in zip(before, annotated(nlp, factory), strict=True):
+        rows = numpy.asarray(rows, "float64")
+        shares, others = rows ** (1 / 3), (1 - rows) ** (1 / 3)
+        # Of a text without tokens spaCy's models say nothing.
+        expected = shares / (shares.sum() if exclusive else shares + others) if rows.any() else 0 * rows
+        assert_allclose(tempered, expected, atol=1e-5)
+    component.update(examples)
+    assert component.temperature == 3.0
