@@ -6,19 +6,18 @@ from typing import Iterator, Optional
 
 from spacy.tokens import DocBin
 
-# Batches of a corpus of this many words have as many words as they may at most: found on treebanks of 20,000 to 200,000 words.
-_LARGE_CORPUS = 200_000
+# A batch has the square root of this many times the corpus' words: 316 of 20,000, 1,000 of 200,000, 5,000 of 5,000,000.
+_SHARE = 5
 
 
-def build_batch_words(path: Optional[Path], smallest: int = 100, largest: int = 1000) -> Iterator[int]:
+def build_batch_words(path: Optional[Path], smallest: int = 100, largest: int = 10_000) -> Iterator[int]:
     """Give a number of words for batches, for `size` of `spacy.batch_by_words.v1`, that suits the size of the corpus.
 
-    It grows with the square root of the corpus' words up to 200,000: a small corpus gives more steps a pass, a large one has no
-    need for them.
+    It grows with the square root of the corpus' words: a small corpus is read in many steps, a large one has no need for that.
 
     path (Optional[Path]): The training corpus, in spaCy's binary format.
     smallest (int): The number of words at least.
-    largest (int): The number of words at most, for 200,000 words and more.
+    largest (int): The number of words at most.
     YIELDS (int): The same number, without end.
     RAISES (ValueError): If there is no path, or if the numbers are not 1 <= smallest <= largest.
     """
@@ -29,7 +28,7 @@ def build_batch_words(path: Optional[Path], smallest: int = 100, largest: int = 
 
 
 def build_epochs_linear(
-    path: Optional[Path], initial_rate: float, epochs: int, warmup: float = 0.05, smallest: int = 100, largest: int = 1000
+    path: Optional[Path], initial_rate: float, epochs: int, warmup: float = 0.05, smallest: int = 100, largest: int = 10_000
 ) -> Iterator[float]:
     """Let the learning rate rise linearly, and fall linearly to zero at the end of the last pass over the corpus.
 
@@ -66,7 +65,7 @@ def _rise_and_fall(initial_rate: float, n_steps: int, n_warmup: float) -> Iterat
 
 
 def _batch_words(n_words: int, smallest: int, largest: int) -> int:
-    return max(smallest, min(largest, round(largest * (n_words / _LARGE_CORPUS) ** 0.5)))
+    return max(smallest, min(largest, round((_SHARE * n_words) ** 0.5)))
 
 
 def _count_words(path: Optional[Path]) -> int:
