@@ -165,7 +165,10 @@ def gather(nlp: Language, name: str, examples: Sequence[Example]) -> Found:
     found = find(nlp, pipe, filled)
     if not len(found.evidence):
         known = f"; it has the labels {', '.join(found.unknown)}, none of which is the component's" if found.unknown else ""
-        raise ValueError(f"the texts have no gold annotation of what the component '{name}' predicts{known}")
+        raise ValueError(
+            f"the texts have no gold annotation of what the component '{name}' predicts{known}. Take texts that have "
+            "some, or name the components that these are for"
+        )
     return found
 
 
