@@ -16,17 +16,11 @@ from thinc.types import Floats2d
 
 from .annotation.attention import register_attention, write_attention
 from .annotation.classes import balanced_weights, own_cats, require_known_classes, require_known_values
-from .defaults import tok2vec_config
+from .defaults import categorizer_model
 from .listeners import find_shared_encoder, require_whole_texts
-from .pipe import RNNPipe, learn_vocabularies, require_initialized
+from .pipe import learn_vocabularies, require_initialized
+from .temperature import TemperedPipe
 
-DEFAULT_MODEL = {
-    "@architectures": "spacy_rnn.TextCat.v1",
-    "pooling": ["max", "mean"],
-    "hidden_width": 0,
-    "dropout": 0.3,
-    "tok2vec": tok2vec_config(width=64),
-}
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     "cats_score": 1.0,
     "cats_score_desc": None,
@@ -45,7 +39,7 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     "rnn_textcat",
     assigns=["doc.cats"],
     default_config={
-        "model": {**DEFAULT_MODEL, "exclusive_classes": True},
+        "model": categorizer_model(exclusive_classes=True),
         "threshold": 0.0,
         "class_weight": None,
         "store_attention": False,
@@ -92,7 +86,7 @@ def make_rnn_textcat(
     "rnn_textcat_multilabel",
     assigns=["doc.cats"],
     default_config={
-        "model": {**DEFAULT_MODEL, "exclusive_classes": False},
+        "model": categorizer_model(exclusive_classes=False),
         "threshold": 0.5,
         "store_attention": False,
         "scorer": {"@scorers": "spacy.textcat_multilabel_scorer.v2"},
@@ -112,10 +106,11 @@ def make_rnn_textcat_multilabel(
     nlp (Language): The pipeline.
     name (str): The component's name.
     model (Model[List[Doc], Floats2d]): The model, from B texts to probabilities [B, classes].
-    threshold (float): The probability from which on a class counts as true.
+    threshold (float): The probability from which on a class counts as true in scores: `doc.cats` has all probabilities.
     scorer (Optional[Callable]): The scoring method.
     store_attention (bool): Whether texts get `doc._.rnn_attention`: [n], how much each token counted; it sums to 1.
     RETURNS (RNNMultiLabelTextCategorizer): The component.
+    RAISES (ValueError): If the threshold is no probability.
     """
     require_whole_texts(nlp, name, model)
     return RNNMultiLabelTextCategorizer(
@@ -123,7 +118,7 @@ def make_rnn_textcat_multilabel(
     )
 
 
-class _Categorizer(RNNPipe, TextCategorizer):
+class _Categorizer(TemperedPipe, TextCategorizer):
     """What the two categorizers change in spaCy's."""
 
     def __init__(
@@ -144,14 +139,17 @@ class _Categorizer(RNNPipe, TextCategorizer):
         threshold (float): The probability from which on a class counts as true, where classes do not exclude each other.
         scorer (Optional[Callable]): The scoring method.
         store_attention (bool): Whether texts get `doc._.rnn_attention`.
-        RAISES (ValueError): If the attention of a model without attention pooling is to be stored.
+        RAISES (ValueError): If the threshold is no probability; or if the attention of a model without attention pooling is to be
+            stored.
         """
         # Imported here because importing a factory must stay cheap.
         from ..models.tok2vec import allow_truncation
 
+        _require_probability(threshold)
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
         allow_truncation(model)
         self.cfg["all_labels"] = False
+        self.cfg["temperature"] = 1.0
         self.store_attention = store_attention
 
     @property
@@ -176,6 +174,7 @@ class _Categorizer(RNNPipe, TextCategorizer):
         RAISES (ValueError): If they are not those of the component, or one of them has a value that it cannot have.
         """
         super().check_settings(settings)
+        _require_probability(settings.get("threshold", 0.0))
         labels, positive = settings.get("labels", ()), settings.get("positive_label")
         if positive is not None and positive not in labels:
             raise ValueError(f"its positive_label {positive!r} is none of its labels {', '.join(labels)}")
@@ -228,11 +227,11 @@ class _Categorizer(RNNPipe, TextCategorizer):
         if has_pool(self.model) and docs:
             # Not every embedding can run on no tokens at all, so texts that are all empty get company.
             company = [] if filled else [Doc(self.vocab, words=["x"])]
-            return self.run_model(docs + company)[: len(docs)]
+            return self.temper(self.run_model(docs + company)[: len(docs)])
         # Some of spaCy's models cannot pool an empty text; zeros are what its component gives to one alone.
         scores = self.model.ops.alloc2f(len(docs), len(self.labels))
         if filled:
-            scores[self.model.ops.xp.asarray(filled)] = self.run_model([docs[i] for i in filled])
+            scores[self.model.ops.xp.asarray(filled)] = self.temper(self.run_model([docs[i] for i in filled]))
         else:
             require_initialized(self.name, self.model)
         return scores
@@ -348,6 +347,8 @@ class RNNTextCategorizer(_Categorizer):
 class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
     """spaCy's categorizer for classes that do not exclude each other."""
 
+    is_exclusive = False
+
     def initialize(  # type: ignore[override]
         self,
         get_examples: Callable[[], Iterable[Example]],
@@ -376,6 +377,11 @@ class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
             require_known_values(own_cats(self, example))
 
 
+def _require_probability(threshold: float) -> None:
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"the threshold must be a probability, from 0 to 1, got {threshold!r}")
+
+
 def _require_attention(component: TextCategorizer) -> None:
     # Imported here because importing a factory must stay cheap.
     from ..models.textcat import has_attention
@@ -388,7 +394,7 @@ def _require_attention(component: TextCategorizer) -> None:
 
 
 def _prepare(
-    component: TextCategorizer,
+    component: _Categorizer,
     get_examples: Callable[[], Iterable[Example]],
     nlp: Optional[Language],
     labels: Optional[Iterable[str]],
@@ -399,6 +405,7 @@ def _prepare(
     from ..models.textcat import has_pool
 
     component.cfg["all_labels"] = labels is None
+    component.temperature = 1.0
     labels = None if labels is None else list(labels)
     for label in labels or ():
         component.add_label(label)
