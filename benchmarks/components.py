@@ -53,12 +53,11 @@ KINDS = {
     "ner": Kind(["ents_f"], lambda doc: doc.has_annotation("ENT_IOB")),
     "spancat": Kind(["spans_sc_f"], lambda doc: doc.has_annotation("ENT_IOB")),
 }
-CNN = "spaCy's CNN"
 # What takes the place of spaCy's blocks in [components.tok2vec.model].
 ENCODERS: Dict[str, Dict[str, Any]] = {
-    CNN: {},
+    "spaCy's CNN": {},
     "RNNEncoder": {"encode": {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 96, "depth": 2}},
-    "BiLSTMEncoder": {"encode": {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": 96, "depth": 2, "dropout": 0.0}},
+    "RNNEncoder, GRU": {"encode": {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 96, "depth": 2, "cell": "gru"}},
 }
 
 
@@ -191,7 +190,7 @@ def main(
     corpus: Annotated[Path, typer.Argument(help="Folder with train.spacy, dev.spacy and test.spacy", exists=True)],
     lang: Annotated[str, typer.Option(help="The language")] = "xx",
     components: Annotated[Optional[str], typer.Option(help=f"Some of {', '.join(KINDS)}, with commas between them")] = None,
-    encoders: Annotated[Optional[str], typer.Option(help=f"Some of {', '.join(ENCODERS)}, with commas between them")] = None,
+    encoders: Annotated[Optional[str], typer.Option(help=f"Some of {'; '.join(ENCODERS)}, with semicolons between them")] = None,
     steps: Annotated[int, typer.Option(help="How many updates", min=1)] = 1000,
     every: Annotated[int, typer.Option(help="After how many updates dev is scored", min=1)] = 100,
     seeds: Annotated[int, typer.Option(help="How many seeds, from 0", min=1)] = 1,
@@ -201,11 +200,11 @@ def main(
 ) -> None:
     """Train components over shared encoders, and keep their learning curves."""
     names = components.split(",") if components else annotated_components(corpus)
-    contenders = encoders.split(",") if encoders else list(ENCODERS)
+    contenders = encoders.split(";") if encoders else list(ENCODERS)
     for kind, chosen, known in (("component", names, KINDS), ("encoder", contenders, ENCODERS)):
         unknown = [name for name in chosen if name not in known]
         if unknown:
-            raise typer.BadParameter(f"no such {kind}: {', '.join(unknown)}; expected some of {', '.join(known)}")
+            raise typer.BadParameter(f"no such {kind}: {', '.join(unknown)}; expected some of {'; '.join(known)}")
     what = {"corpus": corpus.name, "components": names}
     runs: List[Run] = srsly.read_json(output)["runs"] if output.exists() else []
     for encoder in contenders:
