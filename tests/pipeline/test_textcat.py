@@ -333,7 +333,7 @@ def test_an_added_class_is_learned_with_the_default_settings(make_examples):
         nlp.update(examples, sgd=optimizer)
     nlp.get_pipe("rnn_textcat").add_label("odd")
     odd = categorized(nlp, ["purple", "purple", "purple"], good=0.0, bad=0.0, odd=1.0)
-    for _ in range(200):
+    for _ in range(400):
         nlp.update([odd, *examples], sgd=optimizer)
     cats = nlp(odd.x.copy()).cats
     # One half of it is the linear model's, which does not know the new word.
