@@ -80,7 +80,7 @@ def build_rnn_encoder(
     layers: List[Model] = []
     for i in range(_checked_depth(depth)):
         # The first layer's input is as wide as the embedding, so there the two are added only if it is the one layer.
-        rnn = build(residual=residual and not layer_norm and (i > 0 or depth == 1))
+        rnn = build(nI=width if i else None, residual=residual and not layer_norm and (i > 0 or depth == 1))
         if i and dropout:
             layers.append(with_rows(build_dropout(dropout)))
         layers.append(build_sequence_dropout(variational_dropout))
