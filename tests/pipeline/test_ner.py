@@ -16,6 +16,7 @@ from spacy.training import Example
 from thinc.api import Adam, Config
 
 from spacy_rnn.pipeline.annotation.entities import entity_labels
+from spacy_rnn.pipeline.ner import RNNEntityRecognizer
 
 SENTENCES = [
     ("Anna lives in New York today", [(0, 1, "PER"), (3, 5, "LOC"), (5, 6, "DATE")]),
@@ -318,6 +319,41 @@ def test_the_gradient_pushes_towards_the_entities(make_ner):
     assert [names[i] for i in gradient.argmin(axis=1)] == ["B-LOC", "I-LOC", "I-LOC", "L-LOC", "O"]
     numpy.testing.assert_allclose(gradient.sum(axis=1), 0, atol=1e-5)
     assert not gradient[2, [i for i, name in enumerate(names) if name[0] in "BLU"]].any()
+
+
+def test_a_missed_entity_costs(make_ner):
+    """The loss is that of scores with the cost added to "O" at the tokens of entities, and nowhere else."""
+    nlp, _ = make_ner()
+    component = nlp.get_pipe("rnn_ner")
+    batch = [example(nlp, "Anna sleeps in New York", [(0, 1, "PER"), (3, 5, "LOC")]), example(nlp, "It rains", None)]
+    scores = [random_scores(component, 5), random_scores(component, 2)]
+    costly = [rows.copy() for rows in scores]
+    costly[0][[0, 3, 4], entity_labels(component.labels).names.index("O")] += 1.5
+    expected, expected_gradients = component.get_loss(batch, costly)
+    before = component.get_loss(batch, scores)[0]
+    component.missing_cost = 1.5
+    loss, gradients = component.get_loss(batch, scores)
+    assert loss == pytest.approx(expected) and loss > before
+    for gradient, other in zip(gradients, expected_gradients, strict=True):
+        numpy.testing.assert_allclose(gradient, other, atol=1e-6)
+
+
+def test_with_a_cost_more_entities_are_found(make_ner, component_config):
+    """Also a name that is an entity two times, and none three times."""
+    sentences = [("Anna sleeps", [(0, 1, "PER")]), ("It rains", [])]
+    sentences += [("Rose sleeps", entities) for entities in ([(0, 1, "PER")], [], [(0, 1, "PER")], [], [])]
+    found = []
+    for cost in (0.0, 3.0):
+        nlp, _ = make_ner(80, sentences, {**component_config("rnn_ner"), "missing_cost": cost})
+        found.append(ents(nlp(Doc(nlp.vocab, words=["Rose", "sleeps"]))))
+    assert found == [[], [(0, 1, "PER")]]
+
+
+@pytest.mark.parametrize("cost", [-0.1, numpy.nan, numpy.inf])
+def test_a_cost_out_of_range_is_refused(cost, trained):
+    nlp, _ = trained
+    with pytest.raises(ValueError, match=f"missing_cost must be at least 0 and finite, got {cost}"):
+        RNNEntityRecognizer(nlp.vocab, nlp.get_pipe("rnn_ner").model, missing_cost=cost, scorer=None)
 
 
 @pytest.mark.parametrize("shapes", [[(1, 13), (2, 13)], [(2, 13), (1, 9)], [(2, 13)]], ids=str)
