@@ -16,7 +16,7 @@ def tok2vec_config(width: int) -> Dict[str, Any]:
             "width": width,
             "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE"],
             "rows": [5000, 1000, 2500, 2500],
-            "include_static_vectors": False,
+            "include_static_vectors": "auto",
             "cache_size": 100000,
         },
         "encode": {

@@ -5,13 +5,16 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
+import srsly
 from spacy.cli.package import package
 from spacy.tokens import Doc, DocBin
+from spacy.training import Example
 from spacy.training.initialize import init_nlp
-from spacy.util import load_model_from_path
+from spacy.util import load_model_from_config, load_model_from_path
 from thinc.api import Config
 
 from spacy_rnn.layers.capabilities import ProjectsVectors, find_all
+from spacy_rnn.pipeline.weights import load_weights
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.cfg"))
 # The others embed words with a table alone.
@@ -102,6 +105,16 @@ def test_a_shipped_config_needs_none(path, initialize, tmp_path):
     assert_same(spacy.load(tmp_path), nlp)
 
 
+@pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat"])
+@pytest.mark.parametrize("with_vectors", [False, True])
+def test_a_component_that_is_added_takes_what_there_is(factory, with_vectors, vectors, corpus):
+    nlp = spacy.load(vectors) if with_vectors else spacy.blank("en")
+    nlp.add_pipe(factory)
+    references = list(DocBin().from_disk(corpus).get_docs(nlp.vocab))
+    nlp.initialize(lambda: [Example(Doc(nlp.vocab, words=WORDS), reference) for reference in references])
+    assert [node.get_dim("nM") for node in projections(nlp)] == [7 * with_vectors]
+
+
 @pytest.mark.parametrize("with_vectors", [False, True])
 def test_a_component_that_is_sourced_stays_as_it_was(with_vectors, initialize, vectors):
     source = initialize(WITH_VECTORS[0], vectors if with_vectors else None)
@@ -134,7 +147,7 @@ def test_training_goes_on(initialize, vectors, tmp_path):
     optimizer.learn_rate = 0.01
     before = projections(nlp)[0].get_param("W").copy()
     reference = Doc(nlp.vocab, words=WORDS, ents=["B-person", "O", "O", "O", "O"])
-    nlp.update([spacy.training.Example(Doc(nlp.vocab, words=WORDS), reference)], sgd=optimizer)
+    nlp.update([Example(Doc(nlp.vocab, words=WORDS), reference)], sgd=optimizer)
     assert not numpy.array_equal(projections(nlp)[0].get_param("W"), before)
 
 
@@ -145,3 +158,31 @@ def test_a_package_has_them(initialize, vectors, tmp_path):
     package(tmp_path / "model", tmp_path / "packages", name="vectors", version="0.0.1", create_sdist=False)
     folder = tmp_path / "packages" / "en_vectors-0.0.1" / "en_vectors" / "en_vectors-0.0.1"
     assert_same(load_model_from_path(folder), nlp)
+
+
+def tampered(model, change):
+    """The model's bytes with another projection of static vectors."""
+    message = srsly.msgpack_loads(model.to_bytes())
+    (i,) = [i for i, info in enumerate(message["nodes"]) if info["name"] == "static_vectors"]
+    dims = message["nodes"][i]["dims"]
+    dims.update(change)
+    message["params"][i]["W"] = numpy.zeros((dims["nO"], dims["nM"]), dtype="f")
+    return srsly.msgpack_dumps(message)
+
+
+@pytest.mark.parametrize("with_vectors", [False, True])
+@pytest.mark.parametrize("name", ["ner_fast", "tagger_pos_fast"])
+def test_a_damaged_projection_is_refused(name, with_vectors, initialize, vectors):
+    path = next(path for path in WITH_VECTORS if path.stem == name)
+    nlp = initialize(path, vectors if with_vectors else None)
+    model = nlp.pipeline[0][1].model
+    width = projections(nlp)[0].attrs["width_with_vectors"]
+    for change in ({"nM": 0, "nO": 0}, {"nM": 7, "nO": width}, {"nM": 0, "nO": width}, {"nM": 7, "nO": 3}, {"nM": 7, "nO": 0}):
+        fresh = Config(nlp.config)
+        fresh["initialize"]["vectors"] = None
+        target = load_model_from_config(fresh).pipeline[0][1].model
+        if change == {"nM": 7 * with_vectors, "nO": width * with_vectors}:
+            load_weights(target, model.to_bytes())
+        else:
+            with pytest.raises(ValueError, match="layer .*(width|projects)"):
+                load_weights(target, tampered(model, change))

@@ -48,7 +48,8 @@ def build_char_embed(
     cell (str): "elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm" or "lstm_peephole".
     rows (int): The number of rows of the table of characters. It is a hash embedding: characters need not be known beforehand.
     include_static_vectors (Union[bool, str]): Whether a projection of the vocabulary's vectors, of the same width, stands beside
-        that; "auto" if the vocabulary has vectors when the layer is initialized.
+        that. With "auto" it does if there are vectors when the layer is initialized, and a word that has none as it is written
+        has that of its lower case.
     embed (Optional[Model[List[Doc], List[Floats2d]]]): Another embedding whose vectors stand beside these, e.g. of whole words.
     cache_size (int): How many vectors are kept at most; with 0 none.
     max_characters (int): How many characters of a word are read, at least 2: of a longer one the first and the last half of so

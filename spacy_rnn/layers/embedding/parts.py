@@ -6,6 +6,7 @@ import numpy
 from spacy.vectors import Mode, Vectors
 from thinc.api import Model, NumpyOps, Ops
 from thinc.types import Floats2d
+from thinc.util import get_array_module
 
 from ..ragged.sums import sum_rows, take_sums
 from .per_type import Embedded
@@ -81,7 +82,7 @@ def _look_up(ops: Ops, vectors: Any, ids: numpy.ndarray, width: int) -> Floats2d
     if isinstance(vectors, Vectors) and vectors.mode == Mode.default:
         rows = vectors.find(keys=ids[:, 0])
         for column in ids.T[1:]:
-            rows = ops.xp.where(rows >= 0, rows, vectors.find(keys=column))
+            rows = get_array_module(rows).where(rows >= 0, rows, vectors.find(keys=column))
         if not isinstance(vectors.data, numpy.ndarray):
             # On a device, where a mask as an index would wait until it has been counted.
             return ops.asarray2f(ops.xp.where((rows >= 0)[:, numpy.newaxis], vectors.data[rows], 0))
