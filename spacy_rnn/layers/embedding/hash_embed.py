@@ -36,9 +36,9 @@ def build_hash_embed(
     width (int): The width of the vectors and of the embedding tables.
     attrs (List[Union[str, int]]): The token attributes, e.g. ["NORM", "PREFIX", "SUFFIX", "SHAPE"].
     rows (List[int]): The number of rows of each attribute's table.
-    include_static_vectors (Union[bool, str]): Whether the vectors of the vocabulary are an input, too. A token without a vector has
-        zeros. With "auto" they are if there are vectors when the layer is initialized, and a word that has none as it is written
-        has that of its lower case.
+    include_static_vectors (Union[bool, str]): Whether the vectors of the vocabulary are an input, too. A token without a vector
+        has zeros. With "auto" they are if there are vectors when the layer is initialized, and a word that has none as it is
+        written has that of its lower case.
     cache_size (int): How many vectors are kept at most (each takes 4 · width + 8 · (number of attributes) bytes and some more);
         with 0 none.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer, from texts of n tokens to rows [n, width].
