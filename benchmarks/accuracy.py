@@ -3,7 +3,8 @@
     python benchmarks/accuracy.py TABLE --seeds 3
 
 `--help` lists the tables. The corpora must have been converted, e.g. by `python -m spacy project run ewt-convert`. Every row is
-trained on train and chosen on dev, by spaCy's early stopping; the test part is looked at once. Results go to
+trained on train and chosen on dev, by spaCy's early stopping; the test part is looked at once. The tables of taggers have the
+accuracy of known and unknown words as well, on gold tokens: known words occur in train, written in the same way. Results go to
 benchmarks/results/accuracy-TABLE.json, and are printed as a table.
 """
 
@@ -20,8 +21,12 @@ import typer
 from _measure import ROOT, machine
 from spacy.cli.evaluate import evaluate
 from spacy.cli.train import train
+from spacy.language import Language
 from spacy.tokens import DocBin
+from spacy.training import Corpus
 from wasabi import table as format_table
+
+from spacy_rnn.evaluation import evaluate_component, find_known, find_task, score_by_known
 
 
 class Run(NamedTuple):
@@ -214,18 +219,36 @@ def train_and_evaluate(run: Run, spec: Table, seed: int, gpu: int) -> Dict[str, 
         splits["test"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu, gold_preproc=spec.tokens != "raw")
         if spec.tokens == "both":
             splits["test, raw text"] = evaluate(str(best), corpus / "test.spacy", use_gpu=gpu)
+        nlp = spacy.load(best)
         parameters = sum(
-            node.get_param(name).size
-            for _, pipe in spacy.load(best).pipeline
-            for node in pipe.model.walk()
-            for name in node.param_names
+            node.get_param(name).size for _, pipe in nlp.pipeline for node in pipe.model.walk() for name in node.param_names
         )
     scores = {
         f"{split} {name}": round(100 * performance[key], 2)
         for split, performance in splits.items()
         for name, key in spec.scores.items()
     }
+    if {"pos_acc", "tag_acc"} & set(spec.scores.values()):
+        scores.update(score_known_words(nlp, corpus, spec.tokens != "raw"))
     return {"scores": scores, "training seconds": round(seconds), "parameters": int(parameters)}
+
+
+def score_known_words(nlp: Language, corpus: Path, gold_preproc: bool) -> Dict[str, Optional[float]]:
+    """Score the words that train has, and those it has not, apart.
+
+    nlp (Language): A trained tagger.
+    corpus (Path): The folder of train, dev and test.
+    gold_preproc (bool): Whether it is evaluated on gold sentences and gold tokens.
+    RETURNS (Dict[str, Optional[float]]): Accuracy in percent on dev and test; None where there are no such words.
+    """
+    component, task = find_task(nlp)
+    known = find_known(task, DocBin().from_disk(corpus / "train.spacy").get_docs(nlp.vocab))
+    scores: Dict[str, Optional[float]] = {}
+    for split in ("dev", "test"):
+        examples = Corpus(corpus / f"{split}.spacy", gold_preproc=gold_preproc)(nlp)
+        for group in score_by_known(evaluate_component(nlp, examples, component), known):
+            scores[f"{split} {group.label}"] = None if group.f is None else round(100 * group.f, 2)
+    return scores
 
 
 def bag_of_words(run: Run, spec: Table) -> Dict[str, Any]:
@@ -269,21 +292,24 @@ def read_texts(path: Path) -> Any:
     return [" ".join(token.text for token in doc) for doc in docs], [max(doc.cats, key=doc.cats.get) for doc in docs]
 
 
-def summarize(rows: List[Dict[str, Any]]) -> List[Tuple[str, ...]]:
-    """Make the lines of a table: the scores of one seed, or the mean of several and their sample standard deviation.
+def summarize(rows: List[Dict[str, Any]]) -> Tuple[List[str], List[Tuple[str, ...]]]:
+    """Make a table: the scores of one seed, or the mean of several and their sample standard deviation.
 
     rows (List[Dict[str, Any]]): The results, those of a run side by side.
-    RETURNS (List[Tuple[str, ...]]): A line for each run.
+    RETURNS (Tuple[List[str], List[Tuple[str, ...]]]): The names of the scores, and a line for each run; a dash where it has none.
     """
+    # Rows that were measured earlier may have fewer scores.
+    names = list(dict.fromkeys(key for row in rows for key in row["scores"]))
     lines = []
     for name, group in groupby(rows, key=lambda row: row["name"]):
         scores = [row["scores"] for row in group]
         cells = []
-        for key in scores[0]:
-            values = [each[key] for each in scores]
-            cells.append(f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else ""))
+        for key in names:
+            values = [each[key] for each in scores if each.get(key) is not None]
+            deviation = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
+            cells.append(f"{mean(values):.2f}{deviation}" if values else "–")
         lines.append((name, *cells))
-    return lines
+    return names, lines
 
 
 def save(rows: List[Dict[str, Any]], name: str, path: Path) -> None:
@@ -321,7 +347,8 @@ def main(
         else:
             rows += [result for result in measured if result["name"] == run.name]
     save(rows, name, path)
-    typer.echo(format_table(summarize(rows), header=("", *rows[0]["scores"]), divider=True))
+    names, lines = summarize(rows)
+    typer.echo(format_table(lines, header=("", *names), divider=True))
 
 
 if __name__ == "__main__":

@@ -176,7 +176,7 @@ def test_in_a_categorizer(tmp_path):
 def test_in_the_linear_model_of_a_categorizer():
     """It has to give scores, which a name does not tell."""
     config = {"@architectures": "spacy_rnn.TextCat.v1", "exclusive_classes": True, "pooling": "mean", "tok2vec": tok2vec()}
-    ngrams = {"@architectures": "spacy_rnn.NGrams.v1", "length": 64}
+    ngrams = {"@architectures": "spacy_rnn.NGrams.v1", "size": 64}
     for name in ("softmax_activation", "logistic"):
         assert spacy.registry.resolve({"model": {**config, "linear_model": inside(ngrams, name)}})
     bag = {"@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": True, "ngram_size": 1, "no_output_layer": False}

@@ -17,6 +17,7 @@ PIPELINE = Arg(..., help="Directory of a trained pipeline, or name of an install
 CORPUS = Arg(..., help="Annotated texts in .spacy format", show_default=False)
 COMPONENT = Opt(None, help="Component to look at; the first one that can be if not given")
 LOG = Opt(None, help="Log of the training, as spaCy's ConsoleLogger writes it to its output_file")
+TRAIN = Opt(None, help="Training corpus in .spacy format: scores of the words or entities it has, and of the others")
 ERRORS = Opt(20, "--errors", min=0, help="How many errors are shown at most")
 PLOTS = Opt(None, help="Folder for the plots as PNG and SVG files")
 GOLD_PREPROC = Opt(False, "--gold-preproc", "-G", help="Take each gold sentence as a text, with gold tokens")
@@ -69,6 +70,7 @@ def report_command(
     corpus: Path = CORPUS,
     output: Path = Opt(Path("report.html"), "--output", "-o", help="Where the page goes"),
     component: Optional[str] = COMPONENT,
+    train: Optional[Path] = TRAIN,
     log: Optional[Path] = LOG,
     errors: int = ERRORS,
     plots: Optional[Path] = PLOTS,
@@ -78,12 +80,12 @@ def report_command(
 ) -> None:
     """Write a page about a trained pipeline.
 
-    Scores by label, confusions, calibration, the worst errors, the learning curve, and speed.
+    Scores by label, of known and unknown words, confusions, calibration, the worst errors, the learning curve, and speed.
     """
     with _running(code, gpu):
         from .report import Options, report_pipeline
 
-        report_pipeline(pipeline, corpus, component, log, Options(output, plots, errors, gold_preproc, gpu))
+        report_pipeline(pipeline, corpus, component, log, Options(output, plots, errors, gold_preproc, gpu, train))
 
 
 @rnn_cli.command("compare")
@@ -94,6 +96,7 @@ def compare_command(
     output: Path = Opt(Path("compare.html"), "--output", "-o", help="Where the page goes"),
     component_a: Optional[str] = COMPONENT,
     component_b: Optional[str] = COMPONENT,
+    train: Optional[Path] = TRAIN,
     log_a: Optional[Path] = LOG,
     log_b: Optional[Path] = LOG,
     samples: int = Opt(10_000, min=100, help="How often the bootstrap draws texts"),
@@ -111,7 +114,7 @@ def compare_command(
     with _running(code, gpu):
         from .report import Options, compare_pipelines
 
-        options = Options(output, plots, errors, gold_preproc, gpu)
+        options = Options(output, plots, errors, gold_preproc, gpu, train)
         compare_pipelines((pipeline_a, pipeline_b), corpus, (component_a, component_b), (log_a, log_b), samples, seed, options)
 
 

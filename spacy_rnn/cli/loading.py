@@ -1,13 +1,19 @@
 """Pipelines and corpora, as a command names them."""
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, List, Mapping
+from typing import Any, Iterator, List, Mapping, Set
 
 from spacy import util
 from spacy.cli._util import show_validation_error
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Corpus, Example
+from spacy.training.corpus import FILE_TYPE, walk_corpus
+from spacy.vocab import Vocab
 
+from ..evaluation.decisions import Task
+from ..evaluation.known import find_known
 from .errors import CommandError
 
 
@@ -59,17 +65,53 @@ def read_corpus(nlp: Language, path: Path, gold_preproc: bool = False, limit: in
     RETURNS (List[Example]): The texts without annotation, each with its annotation beside it.
     RAISES (CommandError): If there is no such file, if it cannot be read, or if it has no texts.
     """
-    if not path.exists():
-        raise CommandError(f"There is no corpus {path}")
-    if path.is_file() and path.suffix != ".spacy":
-        raise CommandError(
-            f"{path} is not in spaCy's binary format", "Expected a .spacy file, as made by python -m spacy convert."
-        )
-    try:
+    check_corpus(path)
+    with _reading(path):
         examples = list(Corpus(path, gold_preproc=gold_preproc, limit=limit)(nlp))
-    # What a damaged file raises depends on where it is damaged: msgpack, zlib and spaCy have errors of their own.
-    except Exception as error:
-        raise CommandError(f"The corpus {path} cannot be read", f"{type(error).__name__}: {error}") from error
     if not examples:
         raise CommandError(f"The corpus {path} has no texts")
     return examples
+
+
+def read_known(task: Task, path: Path) -> Set[str]:
+    """Collect the words or entities of a training corpus.
+
+    task (Task): What the component predicts.
+    path (Path): A file in spaCy's binary format, or a directory with such files, which are read as spaCy's `Corpus` reads them.
+    RETURNS (Set[str]): The exact text of each.
+    RAISES (CommandError): If there is no such file, if it cannot be read, or if it has none.
+    """
+    check_corpus(path)
+    try:
+        return find_known(task, _read_docs(path))
+    except ValueError as error:
+        raise CommandError(f"The training corpus {path} cannot be used", str(error)) from error
+
+
+def check_corpus(path: Path) -> None:
+    """Check that a corpus is where it should be, without reading it.
+
+    path (Path): A file in spaCy's binary format, or a directory with such files.
+    RAISES (CommandError): If there is no such file, or if it is of another kind.
+    """
+    if not path.exists():
+        raise CommandError(f"There is no corpus {path}")
+    if path.is_file() and path.suffix != FILE_TYPE:
+        raise CommandError(
+            f"{path} is not in spaCy's binary format", "Expected a .spacy file, as made by python -m spacy convert."
+        )
+
+
+def _read_docs(path: Path) -> Iterator[Doc]:
+    """Give the annotated texts alone: no tokenizer has to run over them."""
+    with _reading(path):
+        yield from Corpus(path).read_docbin(Vocab(), walk_corpus(path, FILE_TYPE))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    # What a damaged file raises depends on where it is damaged: msgpack, zlib and spaCy have errors of their own.
+    except Exception as error:
+        raise CommandError(f"The corpus {path} cannot be read", f"{type(error).__name__}: {error}") from error

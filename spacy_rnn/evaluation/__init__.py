@@ -6,6 +6,7 @@ from .decisions import Decision, Decisions, Task, find_tasks
 from .findings import Findings, summarize
 from .gradients import cut_pieces, measure_cells, measure_pipeline
 from .jacobians import Reach, clipped_norm, jacobian_norms, mean_reach, measure_cell, measure_layer, parameter_gradient
+from .known import GroupDifference, GroupScores, can_be_known, compare_by_known, find_known, score_by_known
 from .scores import (
     Calibration,
     LabelScores,
@@ -27,19 +28,24 @@ __all__ = [
     "Difference",
     "Evaluation",
     "Findings",
+    "GroupDifference",
+    "GroupScores",
     "LabelScores",
     "Reach",
     "Speed",
     "Task",
     "TrainingLog",
     "calibrate",
+    "can_be_known",
     "clipped_norm",
     "compare",
+    "compare_by_known",
     "compare_decisions",
     "confuse",
     "count_binary",
     "cut_pieces",
     "evaluate_component",
+    "find_known",
     "find_log",
     "find_task",
     "find_tasks",
@@ -55,6 +61,7 @@ __all__ = [
     "processor",
     "read_log",
     "score_all",
+    "score_by_known",
     "score_labels",
     "summarize",
     "worst_errors",

@@ -152,6 +152,18 @@ def compare(a: Evaluation, b: Evaluation, n_samples: int = 10_000, seed: int = 0
     RAISES (ValueError): If the two predict different things, were evaluated on different texts, or know different classes of
         the corpus; if there are fewer than two texts or no draws.
     """
+    check_comparable(a, b)
+    return compare_decisions(a.task, a.decisions.decisions, b.decisions.decisions, len(a.texts), n_samples, seed)
+
+
+def check_comparable(a: Evaluation, b: Evaluation) -> None:
+    """Check that two components were evaluated on the same decisions.
+
+    a (Evaluation): What one predicted.
+    b (Evaluation): What the other predicted.
+    RAISES (ValueError): If the two predict different things, were evaluated on different texts, or know different classes of
+        the corpus.
+    """
     if a.task != b.task:
         raise ValueError(
             f"the two components do not predict the same: '{a.component}' predicts {a.task.name}, '{b.component}' predicts "
@@ -166,7 +178,6 @@ def compare(a: Evaluation, b: Evaluation, n_samples: int = 10_000, seed: int = 0
             f"only one of the two pipelines knows these classes of the corpus: {', '.join(sorted(only_one))}. Train both on the "
             "same classes, or take the texts of these classes out of the corpus"
         )
-    return compare_decisions(a.task, a.decisions.decisions, b.decisions.decisions, len(a.texts), n_samples, seed)
 
 
 def _asked(evaluation: Evaluation) -> Set[Tuple[str, int]]:

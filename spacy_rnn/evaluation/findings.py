@@ -1,11 +1,13 @@
 """What there is to say about a component's decisions, in numbers."""
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from collections.abc import Set as AbstractSet
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 
 from .components import Evaluation
 from .decisions import Decision, Task
+from .known import GroupScores, score_by_known
 from .scores import (
     Calibration,
     LabelScores,
@@ -56,6 +58,7 @@ class Findings(NamedTuple):
     n_unaligned (int): The tokens of either side that have no counterpart on the other, because the tokenizer cut the text in
         another way. They count in the scores, but not as errors of the component.
     n_left_out (int): Where each text has one class, the texts of which the annotation says no class that the component knows.
+    by_known (Sequence[GroupScores]): The scores of known and of unknown words or entities; empty if these are not told apart.
     """
 
     averages: List[LabelScores]
@@ -67,14 +70,18 @@ class Findings(NamedTuple):
     errors: List[Error]
     n_unaligned: int
     n_left_out: int
+    by_known: Sequence[GroupScores]
 
 
-def summarize(evaluation: Evaluation, n_errors: int = 20) -> Findings:
+def summarize(evaluation: Evaluation, n_errors: int = 20, known: Optional[AbstractSet[str]] = None) -> Findings:
     """Sum up the decisions of a component.
 
     evaluation (Evaluation): The component and its decisions.
     n_errors (int): How many errors are listed at most.
+    known (Optional[AbstractSet[str]]): The words or entities of the training corpus, as from `find_known`, if the scores of known
+        and unknown ones are wanted.
     RETURNS (Findings): The summary.
+    RAISES (ValueError): If something is said to be known, and the component predicts labels of whole texts.
     RAISES (ModuleNotFoundError): If scikit-learn is not installed.
     """
     found = evaluation.decisions
@@ -90,6 +97,7 @@ def summarize(evaluation: Evaluation, n_errors: int = 20) -> Findings:
         errors=[_in_context(error, evaluation.texts[error.text]) for error in worst_errors(compared, n_errors)],
         n_unaligned=len(found.decisions) - len(compared),
         n_left_out=len(evaluation.texts) - len(found.decisions) if evaluation.task.unit == "text" else 0,
+        by_known=score_by_known(evaluation, known) if known is not None else (),
     )
 
 

@@ -2,14 +2,17 @@
 
 from .capabilities import GivesRows, Recurrent, RowWise, Truncates, declare
 from .embedding.char_embed import build_char_embed
-from .embedding.embed import build_embed, learn_vocabulary
+from .embedding.embed import build_embed
 from .embedding.hash_embed import build_hash_embed, clear_cache
 from .embedding.rows import embed_rows
 from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
+from .learning import learn_vocabulary
 from .ops import EngineOps, use_engine_products
 from .output.crf import CRFGradient, build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
 from .output.divergence import crf_divergence
+from .output.ensemble import build_ensemble, init_ensemble
+from .output.ngram_linear import build_ngram_linear, resize_ngram_linear
 from .output.softmax import build_softmax
 from .parameters import count_parameters, summary
 from .plain.convolution import build_convolution
@@ -17,7 +20,6 @@ from .plain.cpu_only import on_cpu
 from .plain.dropout import build_dropout, check_rate, drop_nothing
 from .plain.filled_texts import on_filled_texts
 from .plain.highway import build_highway
-from .plain.ngram_dropout import build_ngram_dropout
 from .plain.pool import attention_weights, build_pool
 from .plain.sequence_dropout import build_sequence_dropout
 from .plain.truncate import build_truncate
@@ -50,10 +52,11 @@ __all__ = [
     "build_crf",
     "build_dropout",
     "build_embed",
+    "build_ensemble",
     "build_hash_embed",
     "build_highway",
     "build_list2ragged",
-    "build_ngram_dropout",
+    "build_ngram_linear",
     "build_orthogonal_init",
     "build_pool",
     "build_rnn",
@@ -71,6 +74,7 @@ __all__ = [
     "drop_nothing",
     "embed_rows",
     "find_mixing",
+    "init_ensemble",
     "initial_state",
     "join_rows",
     "learn_vocabulary",
@@ -78,6 +82,7 @@ __all__ = [
     "on_filled_texts",
     "orthogonal_init",
     "require_weights",
+    "resize_ngram_linear",
     "scan",
     "set_labels",
     "set_precision",

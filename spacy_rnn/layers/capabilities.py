@@ -81,7 +81,14 @@ class ReadsCharacters:
 
 @dataclass(frozen=True)
 class LearnsVocabulary:
-    """Have a row of a table for each of the most frequent words, in the attributes `attr`, `min_count` and `vocabulary`."""
+    """Have parameters for the most frequent words, or n-grams of words, of the training data.
+
+    begin (Callable): (layer) -> what counts them: it has a method `add` that takes a text.
+    end (Callable): (layer, what has counted all texts): sets the vocabulary.
+    """
+
+    begin: Callable[[Model], Any]
+    end: Callable[[Model, Any], None]
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,16 @@ class IsCrf:
 @dataclass(frozen=True)
 class IsSoftmax:
     """Be a dense layer with a softmax over its output, by Thinc's attributes `softmax_normalize` and `softmax_temperature`."""
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Average the probabilities of the layers inside, each of which has a loss of its own.
+
+    begin (Callable): (layer, X) -> (the probabilities [B, nO] of each layer inside, backprop): that takes a gradient for each.
+    """
+
+    begin: Callable[[Model, Any], Tuple[List[Any], Callable[[Sequence[Any]], None]]]
 
 
 @dataclass(frozen=True)

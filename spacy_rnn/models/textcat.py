@@ -14,7 +14,6 @@ from thinc.api import (
     Logistic,
     Model,
     Softmax,
-    add,
     chain,
     resizable,
     to_numpy,
@@ -26,9 +25,11 @@ from thinc.types import Floats2d, Ints1d, Ragged
 from ..layers import (
     attention_weights,
     build_dropout,
+    build_ensemble,
     build_list2ragged,
     build_pool,
     build_softmax,
+    init_ensemble,
     join_rows,
     on_filled_texts,
 )
@@ -57,8 +58,9 @@ def build_textcat(
     nO (Optional[int]): The number of classes. Inferred from the data if None.
     hidden_width (int): The width of a dense layer (GELU) between pooling and output; 0 for none.
     dropout (float): The share of the pooled vector, and of the hidden layer, that is dropped.
-    linear_model (Optional[Model[List[Doc], Floats2d]]): A model whose class scores are added to those of the dense layer before
-        they become probabilities: `spacy_rnn.NGrams.v1`, or `spacy.TextCatBOW.v3` with `no_output_layer = true`.
+    linear_model (Optional[Model[List[Doc], Floats2d]]): A model of class scores that learns beside the network, from a loss of
+        its own; the class probabilities of the two are averaged. `spacy_rnn.NGrams.v1`, or `spacy.TextCatBOW.v3` with
+        `no_output_layer = true`.
     RETURNS (Model[List[Doc], Floats2d]): The model, from B texts to class probabilities [B, nO].
     RAISES (ValueError): If an argument is out of its range, or if linear_model gives probabilities.
     """
@@ -72,15 +74,14 @@ def build_textcat(
     layers: List[Model] = [tok2vec, build_list2ragged(), pool, build_dropout(dropout)]
     if hidden_width:
         layers += [Gelu(nO=hidden_width), build_dropout(dropout)]
-    dense: Model[Floats2d, Floats2d] = Softmax(nO) if exclusive_classes and linear_model is None else Linear(nO)
+    dense: Model[Floats2d, Floats2d] = Softmax(nO) if exclusive_classes else Linear(nO)
     output: Model[Floats2d, Floats2d] = resizable(dense, resize_layer=resize_linear_weighted)
-    layers.append(output)
+    network: Model[List[Doc], Floats2d] = chain(*layers, output, *([] if exclusive_classes else [Logistic()]))
+    model = network
     if linear_model is not None:
         _require_scores(linear_model)
-        layers = [add(chain(*layers), on_filled_texts(linear_model)), *([build_softmax()] if exclusive_classes else [])]
-    if not exclusive_classes:
-        layers.append(Logistic())
-    model: Model[List[Doc], Floats2d] = chain(*layers)
+        to_probabilities = build_softmax() if exclusive_classes else Logistic()
+        model = build_ensemble([network, chain(on_filled_texts(linear_model), to_probabilities)])
     model.init = init
     allow_truncation(tok2vec)
     if nO is not None:
@@ -128,25 +129,26 @@ def start_classes(model: Model[List[Doc], Floats2d], n_old: int) -> None:
     models, exponential families, and variational inference"). So with a score of a·z + H(a) + log p, which is linear in the
     features as z is, a class has the probability p at most. With a = softmax(b), it is p where all features are 0.
     """
-    nodes = (model, model.maybe_get_ref("linear_model"))
-    layers = [node.maybe_get_ref("output_layer") for node in nodes if node is not None]
-    outputs = [layer for layer in layers if layer is not None and layer.has_param("W") and not layer.attrs.get("v1_indexing")]
-    if not outputs:
-        return
-    biases: Any = sum(to_numpy(layer.get_param("b")).astype("float64")[:n_old] for layer in outputs)
+    for node in (model, model.maybe_get_ref("linear_model")):
+        layer = None if node is None else node.maybe_get_ref("output_layer")
+        if layer is not None and layer.has_param("W") and not layer.attrs.get("v1_indexing"):
+            _start_rows(layer, n_old)
+
+
+def _start_rows(layer: Model, n_old: int) -> None:
+    biases: Any = to_numpy(layer.get_param("b")).astype("float64")[:n_old]
     shares = numpy.exp(biases - numpy.max(biases))
     shares /= shares.sum()
     entropy = -(shares * numpy.log(numpy.maximum(shares, numpy.finfo("float64").tiny))).sum()
-    for layer in outputs:
-        weights: Any = layer.ops.asarray1f(shares.astype("float32"))
-        for name in ("W", "b"):
-            param: Any = layer.get_param(name)
-            rows = param.reshape(layer.get_dim("nO"), -1)
-            rows[n_old:] = weights @ rows[:n_old]
-            layer.set_param(name, rows.reshape(param.shape))
-    bias: Any = outputs[0].get_param("b")
+    weights: Any = layer.ops.asarray1f(shares.astype("float32"))
+    for name in ("W", "b"):
+        param: Any = layer.get_param(name)
+        rows = param.reshape(layer.get_dim("nO"), -1)
+        rows[n_old:] = weights @ rows[:n_old]
+        layer.set_param(name, rows.reshape(param.shape))
+    bias: Any = layer.get_param("b")
     bias[n_old:] += float(entropy + numpy.log(NEW_CLASS_PROBABILITY))
-    outputs[0].set_param("b", bias)
+    layer.set_param("b", bias)
 
 
 def _require_scores(linear_model: Model) -> None:
@@ -258,9 +260,11 @@ def init(
         pool.attrs["bidirectional"] = bidirectional
     linear_model = model.maybe_get_ref("linear_model")
     if linear_model is not None:
-        # Two outputs are added, so neither is the last layer, whose width is inferred.
+        # Neither output is the last layer of the model, whose width is inferred.
         nO = model.maybe_get_dim("nO") or (None if Y is None else Y.shape[1])
         for layer in (model.get_ref("output_layer"), linear_model.get_ref("output_layer")):
             if nO is not None:
                 layer.set_dim("nO", nO)
-    init_chain(model, X, Y)
+        init_ensemble(model, X, Y)
+    else:
+        init_chain(model, X, Y)

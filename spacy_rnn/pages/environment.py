@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from .text import is_directed, printable, visible
+from .text import is_directed, percent, printable, visible
 
 
 def render(template: str, **values: Any) -> Markup:
@@ -41,7 +41,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters["percent"] = lambda share: f"{100 * share:.2f}"
+    environment.filters["percent"] = percent
     environment.filters["digits"] = lambda number: f"{number:.4f}"
     environment.filters["number"] = lambda number: f"{number:,.0f}"
     environment.filters["visible"] = visible

@@ -6,6 +6,7 @@ from ..evaluation.bootstrap import Difference
 from ..evaluation.components import Evaluation
 from ..evaluation.decisions import Decision
 from ..evaluation.findings import Findings
+from ..evaluation.known import GroupDifference
 from ..evaluation.speed import Speed
 from ..evaluation.training_log import HOW_TO, TrainingLog
 from .environment import render_page
@@ -43,11 +44,14 @@ class Comparison(NamedTuple):
     differences (List[Difference]): By each measure, the one that counts first.
     n_samples (int): How often the bootstrap drew texts.
     seed (int): What its draws began with.
+    by_known (Sequence[GroupDifference]): The differences on known and on unknown words or entities; empty if these are not told
+        apart.
     """
 
     differences: List[Difference]
     n_samples: int
     seed: int
+    by_known: Sequence[GroupDifference] = ()
 
 
 def render_report(
@@ -56,6 +60,7 @@ def render_report(
     plots: Mapping[str, "Figure"],
     comparison: Optional[Comparison] = None,
     gold_preproc: bool = False,
+    train: Optional[str] = None,
 ) -> str:
     """Make the page.
 
@@ -64,6 +69,7 @@ def render_report(
     plots (Mapping[str, Figure]): The plots, as from `draw_plots`.
     comparison (Optional[Comparison]): How the two differ, if there are two.
     gold_preproc (bool): Whether each text was a gold sentence with gold tokens.
+    train (Optional[str]): What the training corpus is called, if known and unknown words or entities are told apart.
     RETURNS (str): An HTML page that needs no other file.
     RAISES (ModuleNotFoundError): If matplotlib is not installed.
     """
@@ -79,7 +85,10 @@ def render_report(
         how_to_log=HOW_TO,
         left_out=LEFT_OUT,
         gold_preproc=gold_preproc,
+        train=train,
+        known="an entity" if sides[0].evaluation.task.unit == "entity" else "a word",
         few=FEW_TEXTS if any(len(side.evaluation.texts) < FEW_TEXTS for side in sides) else None,
+        few_of_group=FEW_TEXTS if comparison is not None and has_few_texts(comparison.by_known) else None,
         comparison=comparison,
         verdict=give_verdict(comparison.differences[0]) if comparison is not None else None,
     )
@@ -107,6 +116,15 @@ def draw_plots(sides: Sequence[Side]) -> Dict[str, "Figure"]:
     if any(logs.values()):
         plots["learning_curve"] = draw_learning_curve(logs)
     return plots
+
+
+def has_few_texts(by_known: Sequence[GroupDifference]) -> bool:
+    """Tell whether one of the groups is of so few texts that interval and p are rough, or missing.
+
+    by_known (Sequence[GroupDifference]): The differences on known and on unknown words or entities.
+    RETURNS (bool): Whether that is so.
+    """
+    return any(group.n_texts < FEW_TEXTS for group in by_known)
 
 
 def give_verdict(difference: Difference) -> str:

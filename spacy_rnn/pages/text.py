@@ -1,6 +1,7 @@
-"""Texts, labels and names, which may hold anything, made fit to be shown."""
+"""Texts, labels and names, which may hold anything, and shares, made fit to be shown."""
 
 import re
+from typing import Optional
 
 # Control characters but for white space, surrogates and what is no character: neither XML nor a browser takes them.
 _UNPRINTABLE = re.compile(
@@ -43,3 +44,12 @@ def is_directed(text: str) -> bool:
     RETURNS (bool): Whether it has embeddings, overrides or isolates of the Unicode Bidirectional Algorithm (UAX #9, section 2).
     """
     return _DIRECTED.search(text) is not None
+
+
+def percent(share: Optional[float]) -> str:
+    """Write a share in percent.
+
+    share (Optional[float]): The share; None is a share of nothing.
+    RETURNS (str): The figure with two decimals; a dash for a share of nothing.
+    """
+    return "–" if share is None else f"{100 * share:.2f}"

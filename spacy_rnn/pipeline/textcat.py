@@ -9,9 +9,9 @@ from spacy.language import Language
 from spacy.pipeline.textcat import TextCategorizer
 from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Model, to_numpy
+from thinc.api import Model, set_dropout_rate, to_numpy
 from thinc.types import Floats2d
 
 from .annotation.attention import register_attention, write_attention
@@ -184,6 +184,34 @@ class _Categorizer(RNNPipe, TextCategorizer):
         for label, weight in settings.get("weights", {}).items():
             if label not in labels or not isinstance(weight, (int, float)) or not 0 < weight < math.inf:
                 raise ValueError(f"its weights are positive numbers of its labels, got {weight!r} for {label!r}")
+
+    def run_update(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
+        """Learn from a batch. Each member of an ensemble has a loss of its own; their mean is the component's.
+
+        examples (Iterable[Example]): The batch.
+        **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        # Imported here because importing a factory must stay cheap.
+        from ..layers.capabilities import Averages, find
+
+        ensemble = find(self.model, Averages)
+        if ensemble is None:
+            return super().run_update(examples, **settings)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        self._validate_categories(examples)
+        losses: Dict[str, float] = {} if settings["losses"] is None else settings["losses"]
+        losses.setdefault(self.name, 0.0)
+        if any(len(example.predicted) for example in examples):
+            set_dropout_rate(self.model, settings["drop"])
+            members, backprop = ensemble.begin(self.model, [example.predicted for example in examples])
+            results = [self.get_loss(examples, probabilities) for probabilities in members]
+            backprop([gradient for _, gradient in results])
+            if settings["sgd"] is not None:
+                self.finish_update(settings["sgd"])
+            losses[self.name] += sum(loss for loss, _ in results) / len(results)
+        return losses
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
         """Predict the class probabilities of a batch. A text's are the same alone and in any batch, also an empty text's.

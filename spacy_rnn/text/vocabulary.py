@@ -1,7 +1,7 @@
 """The words an embedding knows."""
 
 from collections import Counter
-from typing import Any, Dict, Iterable, List, Mapping, Sequence
+from typing import Any, List, Mapping, Sequence
 
 import numpy
 import srsly
@@ -57,20 +57,25 @@ class Vocabulary:
         return numpy.where(self._keys[found] == keys, self._rows[found], UNKNOWN)
 
 
-def count_words(docs: Iterable[Doc], attrs: Iterable[str]) -> Dict[str, Counter]:
-    """Count the words of some texts.
+class WordCounter:
+    """Count how often each word occurs."""
 
-    docs (Iterable[Doc]): The texts.
-    attrs (Iterable[str]): The token attributes that count as the word, e.g. "LOWER".
-    RETURNS (Dict[str, Counter]): How often each word occurs, for each attribute.
-    """
-    counts: Dict[str, Counter] = {attr: Counter() for attr in attrs}
-    for doc in docs:
-        for attr, counter in counts.items():
-            keys, numbers = numpy.unique(doc.to_array([intify_attr(attr)]), return_counts=True)
-            for key, number in zip(keys, numbers, strict=True):
-                counter[doc.vocab.strings[key]] += int(number)
-    return counts
+    def __init__(self, attr: str) -> None:
+        """Begin to count.
+
+        attr (str): The token attribute that counts as the word, e.g. "LOWER".
+        """
+        self._attr = attr
+        self.counts: Counter = Counter()
+
+    def add(self, doc: Doc) -> None:
+        """Count the words of a text.
+
+        doc (Doc): The text.
+        """
+        keys, numbers = numpy.unique(doc.to_array([intify_attr(self._attr)]), return_counts=True)
+        for key, number in zip(keys, numbers, strict=True):
+            self.counts[doc.vocab.strings[key]] += int(number)
 
 
 @serialize_attr.register(Vocabulary)

@@ -17,8 +17,9 @@ from spacy_rnn.layers import (
     build_crf,
     build_dropout,
     build_embed,
+    build_ensemble,
     build_list2ragged,
-    build_ngram_dropout,
+    build_ngram_linear,
     build_pool,
     build_rnn,
     build_sequence_dropout,
@@ -31,7 +32,18 @@ from spacy_rnn.layers import (
     scan,
     set_precision,
 )
-from spacy_rnn.layers.capabilities import Chains, IsCrf, IsRnn, JoinsRows, LearnsVocabulary, Pools, find, find_all, with_forwards
+from spacy_rnn.layers.capabilities import (
+    Averages,
+    Chains,
+    IsCrf,
+    IsRnn,
+    JoinsRows,
+    LearnsVocabulary,
+    Pools,
+    find,
+    find_all,
+    with_forwards,
+)
 
 WIDTH = 4
 KINDS = [kind for kind in vars(capabilities).values() if isinstance(kind, type) and kind.__module__ == capabilities.__name__]
@@ -41,6 +53,7 @@ LAYERS = {
     IsCrf: lambda: build_crf(noop(), nO=WIDTH),
     JoinsRows: build_list2ragged,
     LearnsVocabulary: lambda: build_embed(WIDTH),
+    Averages: lambda: build_ensemble([noop()]),
     Pools: lambda: build_pool("mean", nI=WIDTH),
     Truncates: lambda: build_truncate(noop(), 3),
     Chains: lambda: chain(noop(), noop()),
@@ -135,7 +148,7 @@ def test_rates_that_belong_to_the_architecture_are_those_that_layers_declare():
         build_rnn(WIDTH, WIDTH, dropout=0.1, recurrent_dropout=0.2),
         build_dropout(0.3),
         build_sequence_dropout(0.4),
-        build_ngram_dropout(0.5),
+        build_ngram_linear(dropout=0.5),
         build_embed(WIDTH, word_dropout=0.6),
     ]
     names = ("dropout", "recurrent_dropout", "rate", "word_dropout")

@@ -7,7 +7,7 @@ import numpy
 import pytest
 from trained_pipelines import Page
 
-from spacy_rnn.evaluation import Decision, Decisions, Evaluation, Speed, TrainingLog, compare, summarize
+from spacy_rnn.evaluation import Decision, Decisions, Evaluation, Speed, TrainingLog, compare, compare_by_known, summarize
 from spacy_rnn.evaluation.decisions import CLASS, CLASSES, ENTITIES
 from spacy_rnn.evaluation.jacobians import Reach
 from spacy_rnn.pages.files import write_file
@@ -82,6 +82,24 @@ def test_a_comparison(plots, hostile, tmp_path):
     differences = compare(sides[0].evaluation, sides[1].evaluation, n_samples=100)
     page = check(render_report(sides, hostile, plots_of_both(plots), Comparison(differences, 100, 0)), hostile, tmp_path)
     assert page.tables["difference"]
+
+
+@pytest.mark.parametrize("hostile", [FIRST, *(pytest.param(text, marks=pytest.mark.slow) for text in OTHERS)], ids=ascii)
+def test_known_and_unknown_entities(plots, hostile, tmp_path):
+    # The texts begin with "a" and a space, so entities are what stands behind these: the first two characters of the text.
+    known = {f"a {hostile} text"[2:4]}
+    sides = [make_side(name, hostile, ENTITIES, flipped=name == "B") for name in "AB"]
+    sides = [side._replace(findings=summarize(side.evaluation, known=known)) for side in sides]
+    by_known = compare_by_known(*(side.evaluation for side in sides), known, 100)
+    comparison = Comparison(compare(*(side.evaluation for side in sides), n_samples=100), 100, 0, by_known)
+    figures = plots_of_both(plots)
+    page = check(render_report(sides, hostile, figures, comparison, train=f"train {hostile}"), hostile, tmp_path)
+    assert " ".join(f"Known: train {HOSTILE[hostile]} has an entity of exactly the same text".split()) in page.text
+    overall, of_groups = page.tables["difference"]
+    # All entities have the same text: the difference is that on known ones.
+    assert of_groups[1] == ["known entities", "8", "8", *overall[1][1:]]
+    assert of_groups[2] == ["unknown entities", "0", "0", *["–"] * 5]
+    assert page.tables["scores"][1][2] == ["unknown entities", "–", "–", "–", "0"]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)

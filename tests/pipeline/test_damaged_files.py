@@ -16,7 +16,7 @@ EMBEDDINGS = {
 RNN = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8}
 HIGHWAY = {**RNN, "depth": 2, "cell": "gru", "highway": True, "layer_norm": True, "train_initial_state": True}
 CNN = {"@architectures": "spacy_rnn.CNN.v1", "width": 8}
-NGRAMS = {"@architectures": "spacy_rnn.NGrams.v1", "length": 16}
+NGRAMS = {"@architectures": "spacy_rnn.NGrams.v1", "size": 16}
 # Component, embedding, encoder, settings of its model, its settings.
 PIPELINES = {
     "tagger": ("rnn_tagger", "hashes", RNN, {}, {}),

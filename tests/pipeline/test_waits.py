@@ -35,7 +35,7 @@ EMBED = {"@architectures": "spacy_rnn.Embed.v1", "width": 16, "word_dropout": 0.
 RNN = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 16, "depth": 2, "dropout": 0.1, "recurrent_dropout": 0.1}
 TRUNCATE = {"@architectures": "spacy_rnn.Truncate.v1", "max_length": 2, "encode": RNN}
 CNN = {"@architectures": "spacy_rnn.CNN.v1", "width": 16}
-NGRAMS = {"@architectures": "spacy_rnn.NGrams.v1", "length": 64}
+NGRAMS = {"@architectures": "spacy_rnn.NGrams.v1", "size": 64}
 
 SOFTMAX = {"pipeline/heads.py:loss": 1}
 CRF = {"crf/host.py:fetch": 1, "layers/output/crf.py:crf_log_likelihood": 1}

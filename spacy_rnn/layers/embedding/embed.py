@@ -1,6 +1,6 @@
 """A learned vocabulary and its embedding table."""
 
-from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple, cast
+from typing import Any, Callable, List, Mapping, Optional, Tuple, cast
 
 import numpy
 from spacy.attrs import intify_attr
@@ -8,8 +8,9 @@ from spacy.tokens import Doc
 from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from ...text.vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, count_words
-from ..capabilities import Drops, GivesRows, LearnsVocabulary, RowWise, declare, find_all
+from ...text.vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, WordCounter
+from ..capabilities import Drops, GivesRows, LearnsVocabulary, RowWise, declare
+from ..learning import learn_vocabulary
 from ..plain.dropout import check_rate
 from ..ragged.sums import sum_rows
 from ..saved import Saved, Shapes
@@ -54,23 +55,6 @@ def build_embed(
     )
 
 
-def learn_vocabulary(model: Model, docs: Iterable[Doc]) -> None:
-    """Learn the vocabulary of every `Embed` layer in an initialized model.
-
-    Initialization itself learns it from the texts that the model is given, which are only ten in most spaCy components.
-
-    model (Model): The model.
-    docs (Iterable[Doc]): The training texts.
-    """
-    nodes = find_all(model, LearnsVocabulary)
-    if nodes:
-        counts = count_words(docs, {node.attrs["attr"] for node in nodes})
-        for node in nodes:
-            node.attrs["vocabulary"] = Vocabulary.from_counts(
-                counts[node.attrs["attr"]], node.get_dim("nV"), node.attrs["min_count"]
-            )
-
-
 def init(
     model: Model[List[Doc], List[Floats2d]],
     X: Optional[List[Doc]] = None,
@@ -103,6 +87,14 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
     return Ragged(E[ops.xp.asarray(ids)], cast(Ints1d, lengths)), backprop
 
 
+def _begin_vocabulary(model: Model) -> WordCounter:
+    return WordCounter(model.attrs["attr"])
+
+
+def _set_vocabulary(model: Model, counter: WordCounter) -> None:
+    model.attrs["vocabulary"] = Vocabulary.from_counts(counter.counts, model.get_dim("nV"), model.attrs["min_count"])
+
+
 def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
     return {"E": (dims["nV"], dims["nO"])}
 
@@ -117,7 +109,7 @@ declare(
     forward,
     RowWise(),
     GivesRows(forward_rows),
-    LearnsVocabulary(),
+    LearnsVocabulary(_begin_vocabulary, _set_vocabulary),
     Drops(("word_dropout",)),
     Saved(_shapes, _check, learned=["vocabulary"]),
 )

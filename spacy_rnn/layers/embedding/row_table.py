@@ -2,7 +2,7 @@
 
 import numpy
 
-from .unique import hash_rows
+from ...text.hashing import hash_rows
 
 _START_ROWS = 1024
 # At most a quarter of the positions holds a row, so that few rows have to be looked for further on.
