@@ -321,39 +321,51 @@ def test_the_gradient_pushes_towards_the_entities(make_ner):
     assert not gradient[2, [i for i, name in enumerate(names) if name[0] in "BLU"]].any()
 
 
-def test_a_missed_entity_costs(make_ner):
-    """The loss is that of scores with the cost added to "O" at the tokens of entities, and nowhere else."""
+@pytest.fixture
+def undecided(make_ner):
+    """A component whose scores say of one token that it is an entity, and of two that they are hardly outside."""
     nlp, _ = make_ner()
     component = nlp.get_pipe("rnn_ner")
-    batch = [example(nlp, "Anna sleeps in New York", [(0, 1, "PER"), (3, 5, "LOC")]), example(nlp, "It rains", None)]
-    scores = [random_scores(component, 5), random_scores(component, 2)]
-    costly = [rows.copy() for rows in scores]
-    costly[0][[0, 3, 4], entity_labels(component.labels).names.index("O")] += 1.5
-    expected, expected_gradients = component.get_loss(batch, costly)
-    before = component.get_loss(batch, scores)[0]
-    component.missing_cost = 1.5
-    loss, gradients = component.get_loss(batch, scores)
-    assert loss == pytest.approx(expected) and loss > before
-    for gradient, other in zip(gradients, expected_gradients, strict=True):
-        numpy.testing.assert_allclose(gradient, other, atol=1e-6)
+    names = entity_labels(component.labels).names
+    rows = numpy.full((3, len(names)), -50.0, dtype="f")
+    for token, (entity, outside) in enumerate([("U-PER", 0.0), ("U-LOC", 0.8), ("U-DATE", 1.2)]):
+        rows[token, [names.index(entity), names.index("O")]] = (0.0 if token else 5.0, outside)
+    for name in ("start", "transitions", "end"):
+        component.model.set_param(name, numpy.zeros_like(component.model.get_param(name)))
+    component.run_model = lambda docs: [rows.copy()]
+    return component, Doc(nlp.vocab, words=["a", "b", "c"])
 
 
-def test_with_a_cost_more_entities_are_found(make_ner, component_config):
-    """Also a name that is an entity two times, and none three times."""
-    sentences = [("Anna sleeps", [(0, 1, "PER")]), ("It rains", [])]
-    sentences += [("Rose sleeps", entities) for entities in ([(0, 1, "PER")], [], [(0, 1, "PER")], [], [])]
-    found = []
-    for cost in (0.0, 3.0):
-        nlp, _ = make_ner(80, sentences, {**component_config("rnn_ner"), "missing_cost": cost})
-        found.append(ents(nlp(Doc(nlp.vocab, words=["Rose", "sleeps"]))))
-    assert found == [[], [(0, 1, "PER")]]
+@pytest.mark.parametrize("penalty, found", [(-6.0, 0), (0.0, 1), (1.0, 2), (1.5, 3)])
+def test_a_penalty_moves_the_balance_of_precision_and_recall(undecided, penalty, found):
+    component, doc = undecided
+    component.outside_penalty = penalty
+    expected = [(0, 1, "PER"), (1, 2, "LOC"), (2, 3, "DATE")][:found]
+    assert ents(component(doc)) == expected
 
 
-@pytest.mark.parametrize("cost", [-0.1, numpy.nan, numpy.inf])
-def test_a_cost_out_of_range_is_refused(cost, trained):
+def test_a_penalty_changes_no_loss(make_ner, component_config):
+    losses = []
+    for penalty in (0.0, 2.0):
+        nlp, examples = make_ner(3, config={**component_config("rnn_ner"), "outside_penalty": penalty})
+        losses.append(nlp.update(examples, sgd=Adam(0.01))["rnn_ner"])
+    assert losses[0] == losses[1]
+
+
+def test_a_penalty_can_be_set_when_a_pipeline_is_loaded(trained, tmp_path):
     nlp, _ = trained
-    with pytest.raises(ValueError, match=f"missing_cost must be at least 0 and finite, got {cost}"):
-        RNNEntityRecognizer(nlp.vocab, nlp.get_pipe("rnn_ner").model, missing_cost=cost, scorer=None)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path, config={"components.rnn_ner.outside_penalty": 100.0})
+    words = SENTENCES[0][0].split()
+    found = {i for start, end, _ in ents(loaded(Doc(loaded.vocab, words=words))) for i in range(start, end)}
+    assert found == set(range(len(words)))
+
+
+@pytest.mark.parametrize("penalty", [numpy.nan, numpy.inf, -numpy.inf])
+def test_a_penalty_that_is_no_number_is_refused(penalty, trained):
+    nlp, _ = trained
+    with pytest.raises(ValueError, match=f"outside_penalty must be finite, got {penalty}"):
+        RNNEntityRecognizer(nlp.vocab, nlp.get_pipe("rnn_ner").model, outside_penalty=penalty, scorer=None)
 
 
 @pytest.mark.parametrize("shapes", [[(1, 13), (2, 13)], [(2, 13), (1, 9)], [(2, 13)]], ids=str)

@@ -16,7 +16,6 @@ COMPONENTS = {
     "rnn_pos_tagger": {},
     "rnn_pos_tagger, CRF": {"use_crf": True},
     "rnn_ner": {},
-    "rnn_ner, cost": {"missing_cost": 1.0},
     "rnn_textcat": {},
     "rnn_textcat, balanced": {"class_weight": "balanced"},
     "rnn_textcat_multilabel": {},
