@@ -33,7 +33,14 @@ LONG_FILES = {
     "pages": ("test_plots", "test_report"),
     "pipeline": ("test_entry_points", "test_heads", "test_ner", "test_saving", "test_stream", "test_with_spacy"),
     "recurrent": ("test_memory",),
-    "scripts": ("test_convert_conll", "test_convert_conllu", "test_convert_imdb", "test_convert_textcat"),
+    "scripts": (
+        "test_convert_conll",
+        "test_convert_conllu",
+        "test_convert_imdb",
+        "test_convert_textcat",
+        "test_several_labels",
+        "test_set_threshold",
+    ),
     "tests": ("test_docs", "test_layer_names"),
     "text": ("test_tweets",),
 }

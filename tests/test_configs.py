@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+import spacy
 from spacy import util
 from spacy.cli.init_config import fill_config
+from spacy.cli.train import train
+from spacy.tokens import DocBin
 from thinc.api import Config
 
 from spacy_rnn.layers import summary
@@ -44,3 +47,20 @@ def test_what_was_trained_can_be_trained_on(path, tmp_path):
     util.load_model_from_config(Config().from_disk(path, interpolate=False)).to_disk(tmp_path)
     # spaCy resolves the optimizer of a saved pipeline without the rest of its config.
     assert util.load_model(tmp_path).create_optimizer().learn_rate >= 0
+
+
+def test_the_config_for_several_labels_learns_them(tmp_path):
+    texts = {"rain stops play": ["weather", "sport"], "sun": ["weather"], "a goal": ["sport"], "hello there": []}
+    docs = [spacy.blank("en").make_doc(text) for text in texts]
+    for doc, labels in zip(docs, texts.values(), strict=True):
+        doc.cats = {label: float(label in labels) for label in ("sport", "weather")}
+    # Each text twice, so that no word is rare.
+    DocBin(docs=docs + docs).to_disk(tmp_path / "train.spacy")
+    path = next(path for path in CONFIGS if path.stem == "textcat_multilabel")
+    settings = {f"paths.{split}": str(tmp_path / "train.spacy") for split in ("train", "dev")}
+    settings |= {"training.max_steps": 40, "training.eval_frequency": 40, "training.optimizer.learn_rate": 0.01}
+    train(path, tmp_path / "model", overrides=settings)
+    nlp = spacy.load(tmp_path / "model" / "model-last")
+    assert {text: [label for label, score in sorted(nlp(text).cats.items()) if score >= 0.5] for text in texts} == {
+        text: sorted(labels) for text, labels in texts.items()
+    }

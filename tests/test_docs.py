@@ -81,6 +81,13 @@ def test_the_migrating_example_moves_the_weights_of_a_module():
         numpy.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_the_example_for_several_labels_scores_and_predicts_by_a_threshold():
+    *scores, labels = run_example("docs/labels.md", 0).splitlines()
+    recalls = [float(line.split()[-1]) for line in scores]
+    assert recalls[0] > recalls[1]
+    assert labels == "['transport', 'weather']"
+
+
 def test_the_attention_example_writes_its_pages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shares = dict(ast.literal_eval(run_example("docs/pages.md", 0)))

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from itertools import product
 from pathlib import Path
 
@@ -133,6 +134,19 @@ def test_local_texts_are_converted_and_trained_on(project, workflow, run):
         code, output = run(f"{workflow}-{step}", *variables)
         assert code == 0, output
     assert (project / "metrics" / f"{workflow}_lstm.json").exists()
+
+
+@slow
+def test_a_threshold_is_found_used_and_packaged(project, run):
+    code, output = run("topics", "--vars.max_steps", "1")
+    assert code == 0, output
+    metrics = [json.loads((project / "metrics" / f"{name}.json").read_text()) for name in ("topics_default", "topics")]
+    # After one step every label has a probability of about one half, and all or none of them are true.
+    assert metrics[0]["cats_macro_auc"] == metrics[1]["cats_macro_auc"]
+    assert metrics[0]["cats_macro_f"] < metrics[1]["cats_macro_f"]
+    (wheel,) = (project / "packages" / "en_rnn_topics-0.1.0" / "dist").glob("*.whl")
+    config = zipfile.ZipFile(wheel).read("en_rnn_topics/en_rnn_topics-0.1.0/config.cfg").decode()
+    assert config == (project / "training" / "topics" / "model-threshold" / "config.cfg").read_text()
 
 
 @slow

@@ -112,10 +112,11 @@ def make_rnn_textcat_multilabel(
     nlp (Language): The pipeline.
     name (str): The component's name.
     model (Model[List[Doc], Floats2d]): The model, from B texts to probabilities [B, classes].
-    threshold (float): The probability from which on a class counts as true.
+    threshold (float): The probability from which on a class counts as true in scores: `doc.cats` has all probabilities.
     scorer (Optional[Callable]): The scoring method.
     store_attention (bool): Whether texts get `doc._.rnn_attention`: [n], how much each token counted; it sums to 1.
     RETURNS (RNNMultiLabelTextCategorizer): The component.
+    RAISES (ValueError): If the threshold is no probability.
     """
     require_whole_texts(nlp, name, model)
     return RNNMultiLabelTextCategorizer(
@@ -144,11 +145,13 @@ class _Categorizer(RNNPipe, TextCategorizer):
         threshold (float): The probability from which on a class counts as true, where classes do not exclude each other.
         scorer (Optional[Callable]): The scoring method.
         store_attention (bool): Whether texts get `doc._.rnn_attention`.
-        RAISES (ValueError): If the attention of a model without attention pooling is to be stored.
+        RAISES (ValueError): If the threshold is no probability; or if the attention of a model without attention pooling is to be
+            stored.
         """
         # Imported here because importing a factory must stay cheap.
         from ..models.tok2vec import allow_truncation
 
+        _require_probability(threshold)
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
         allow_truncation(model)
         self.cfg["all_labels"] = False
@@ -176,6 +179,7 @@ class _Categorizer(RNNPipe, TextCategorizer):
         RAISES (ValueError): If they are not those of the component, or one of them has a value that it cannot have.
         """
         super().check_settings(settings)
+        _require_probability(settings.get("threshold", 0.0))
         labels, positive = settings.get("labels", ()), settings.get("positive_label")
         if positive is not None and positive not in labels:
             raise ValueError(f"its positive_label {positive!r} is none of its labels {', '.join(labels)}")
@@ -374,6 +378,11 @@ class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         for example in examples:
             require_known_values(own_cats(self, example))
+
+
+def _require_probability(threshold: float) -> None:
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"the threshold must be a probability, from 0 to 1, got {threshold!r}")
 
 
 def _require_attention(component: TextCategorizer) -> None:

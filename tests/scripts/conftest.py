@@ -1,4 +1,4 @@
-"""Running the converters: in this process, since importing spaCy takes longer than a conversion."""
+"""Running the scripts: in this process, since importing spaCy takes longer than they do."""
 
 import importlib
 import sys
@@ -27,9 +27,9 @@ def run(monkeypatch):
     """Run a script with arguments. Whatever goes wrong, it is one message and no traceback."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
 
-    def run_script(script, *arguments):
+    def run_script(script, *arguments, command="convert"):
         app = typer.Typer(add_completion=False)
-        app.command()(importlib.import_module(script).convert)
+        app.command()(getattr(importlib.import_module(script), command))
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Result(result.exit_code, result.stdout, result.stderr)

@@ -111,7 +111,7 @@ def test_all_names_are_classes(convert, tmp_path):
     [
         ("good\t1\nno label here\n", None, "train.tsv, line 2: expected a text, a tab and a label, got 'no label here'"),
         ("good\t1\n\nbad\t0\n", None, "train.tsv, line 2: expected a text"),
-        ("good\t1\nbad\t \n", None, "train.tsv, line 2: expected a text"),
+        ("good\t1\nbad\t \n", None, "got 'bad\\t '. If a text may have several labels or none, use --separator"),
         ("1\tgood\t1\n", None, "train.tsv, line 1: expected a text"),
         (
             "good\t1\nbad\t0\n",
@@ -198,6 +198,14 @@ def test_a_language_that_spacy_does_not_have_is_an_error(fails, tmp_path, lang):
 def test_missing_and_doubtful_files_are_named(fails, tmp_path):
     folder = write_pair(tmp_path / "in", "a\n", "1\n")
     (folder / "test_labels.txt").unlink()
-    assert "expected one of test.tsv, or test_text.txt and test_labels.txt" in fails("convert_textcat", folder)
+    assert "expected one of test.tsv, test.jsonl, or test_text.txt and test_labels.txt" in fails("convert_textcat", folder)
     (folder / "val.tsv").write_text("a\t1\n")
     assert "found 2: val.tsv, val_text.txt with val_labels.txt" in fails("convert_textcat", folder)
+
+
+@pytest.mark.parametrize("name", ["train.tsv", "train.jsonl", "train_text.txt", "train_labels.txt"])
+def test_a_file_that_is_there_plain_and_compressed_is_doubtful(fails, tmp_path, name):
+    folder = write_pair(tmp_path / "in", "a\n", "1\n")
+    for path in (folder / name, folder / f"{name}.gz"):
+        path.write_bytes(gzip.compress(b"a\t1\n") if path.suffix == ".gz" else b"a\t1\n")
+    assert f"expected either {name} or {name}.gz in {folder}, found both" in fails("convert_textcat", folder)
