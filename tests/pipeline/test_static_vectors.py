@@ -105,7 +105,7 @@ def test_a_shipped_config_needs_none(path, initialize, tmp_path):
     assert_same(spacy.load(tmp_path), nlp)
 
 
-@pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat"])
+@pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_pos_tagger", "rnn_ner"])
 @pytest.mark.parametrize("with_vectors", [False, True])
 def test_a_component_that_is_added_takes_what_there_is(factory, with_vectors, vectors, corpus):
     nlp = spacy.load(vectors) if with_vectors else spacy.blank("en")
