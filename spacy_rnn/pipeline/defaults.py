@@ -39,7 +39,7 @@ def categorizer_model(exclusive_classes: bool) -> Dict[str, Any]:
         "tok2vec": {
             "@architectures": "spacy_rnn.Tok2Vec.v1",
             "embed": _words(width=200, size=20_000, word_dropout=0.3),
-            "encode": {**_encoder(width=64), "recurrent_dropout": 0.5, "variational_dropout": 0.5},
+            "encode": {**_encoder(width=64), "recurrent_dropout": 0.2, "variational_dropout": 0.5},
         },
         "linear_model": {"@architectures": "spacy_rnn.NGrams.v1"},
     }
