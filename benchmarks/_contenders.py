@@ -18,7 +18,7 @@ from spacy.training import Corpus
 
 BATCH_SIZE = 256
 """How many texts go through a pipeline at a time."""
-MAX_WORDS = 50_000
+MAX_WORDS = 20_000
 """About how many words of dev go through it to measure its speed."""
 SECONDS = 1.0
 """How long that goes on, and three times at least."""

@@ -72,7 +72,8 @@ class Entry(NamedTuple):
 CONTENDERS = {
     "spacy-cnn": "spaCy's CNN",
     "spacy-bow": "spaCy's bag of words",
-    "spacy-ensemble": "spaCy's ensemble",
+    "spacy-add-pipe": "spaCy's ensemble by `add_pipe`",
+    "spacy-ensemble": "spaCy's ensemble for accuracy",
     "tfidf": "TF-IDF bigrams + logistic regression",
     "default": "default",
     "fast": "fast",
@@ -111,6 +112,7 @@ TASKS = {
         None,
         {
             "spacy-bow": "benchmarks/configs/textcat_bow.cfg",
+            "spacy-add-pipe": "benchmarks/configs/textcat_add_pipe.cfg",
             "spacy-ensemble": "benchmarks/configs/textcat_ensemble.cfg",
             "fast": "configs/textcat.cfg",
             "accurate": "configs/textcat_accurate.cfg",
@@ -123,6 +125,7 @@ TASKS = {
         None,
         {
             "spacy-bow": "benchmarks/configs/textcat_multilabel_bow.cfg",
+            "spacy-add-pipe": "benchmarks/configs/textcat_multilabel_add_pipe.cfg",
             "spacy-ensemble": "benchmarks/configs/textcat_multilabel_ensemble.cfg",
             "fast": "configs/textcat_multilabel.cfg",
         },

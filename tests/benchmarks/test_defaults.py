@@ -169,9 +169,13 @@ def test_the_default_has_spacys_training_and_none_of_its_own_settings(defaults, 
 
 
 @pytest.mark.parametrize("name", ["textcat", "textcat_multilabel"])
-@pytest.mark.parametrize("kind, optimize", [("bow", "efficiency"), ("ensemble", "accuracy")])
+@pytest.mark.parametrize("kind, optimize", [("bow", "efficiency"), ("ensemble", "accuracy"), ("add_pipe", "efficiency")])
 def test_spacys_categorizers_are_what_it_configures(name, kind, optimize):
     expected = init_config(lang="en", pipeline=[name], optimize=optimize)
+    if kind == "add_pipe":
+        nlp = spacy.blank("en")
+        nlp.add_pipe(name)
+        expected["components"] = nlp.config["components"]
     if kind == "ensemble":
         # No external data.
         expected["paths"]["vectors"] = None
@@ -183,8 +187,8 @@ def test_every_corpus_has_all_contenders_of_its_task(defaults):
     runs = defaults.list_runs(list(defaults.ENTRIES), list(defaults.CONTENDERS), None, None)
     found = {name: [run.contender for run in runs if run.entry == name] for name in defaults.ENTRIES}
     assert found["ewt-tag"] == found["wnut"] == ["spacy-cnn", "default", "fast", "accurate"]
-    assert found["imdb-1000"] == ["spacy-bow", "spacy-ensemble", "tfidf", "default", "fast", "accurate"]
-    assert found["topics"] == ["spacy-bow", "spacy-ensemble", "tfidf", "default", "fast"]
+    assert found["imdb-1000"] == ["spacy-bow", "spacy-add-pipe", "spacy-ensemble", "tfidf", "default", "fast", "accurate"]
+    assert found["topics"] == ["spacy-bow", "spacy-add-pipe", "spacy-ensemble", "tfidf", "default", "fast"]
     for run in runs:
         assert run.config is None or (ROOT / run.config).is_file()
 
