@@ -10,7 +10,9 @@ from spacy.cli._util import Arg, Opt, app, import_code, parse_config_overrides, 
 
 from .errors import CommandError, refusals_as_errors, shown_to_user
 
-HELP = """Look into recurrent networks: layers and parameters, reports on trained pipelines, comparisons, gradients."""
+HELP = (
+    """Look into recurrent networks: layers and parameters, reports on trained pipelines, comparisons, calibration, gradients."""
+)
 
 # Defaults, not Annotated, as in spaCy's own commands: typer < 0.9, which spaCy allows, has nothing else.
 PIPELINE = Arg(..., help="Directory of a trained pipeline, or name of an installed one", show_default=False)
@@ -116,6 +118,29 @@ def compare_command(
 
         options = Options(output, plots, errors, gold_preproc, gpu, train)
         compare_pipelines((pipeline_a, pipeline_b), corpus, (component_a, component_b), (log_a, log_b), samples, seed, options)
+
+
+@rnn_cli.command("calibrate")
+def calibrate_command(
+    pipeline: str = PIPELINE,
+    corpus: Path = Arg(..., help="Annotated texts it was not trained on, in .spacy format: those of dev", show_default=False),
+    output: Path = Arg(..., help="Directory where the calibrated pipeline goes", show_default=False),
+    component: Optional[List[str]] = Opt(
+        None, help="Component to calibrate, once or several times; all that can be if not given"
+    ),
+    gold_preproc: bool = GOLD_PREPROC,
+    force: bool = Opt(False, "--force", "-F", help="Replace a pipeline that is there already"),
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
+) -> None:
+    """Make probabilities as often right as they say.
+
+    Fit the temperature of taggers and text categorizers, and write the pipeline with it. What they predict stays the same.
+    """
+    with _running(code, gpu):
+        from .calibrate import calibrate_pipeline
+
+        calibrate_pipeline(pipeline, corpus, output, component or None, gold_preproc, force)
 
 
 @rnn_cli.command("gradients")

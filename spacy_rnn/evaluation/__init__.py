@@ -1,6 +1,7 @@
 """What a pipeline does, in numbers: decisions, scores, calibration, comparisons, speed, the reach of gradients."""
 
 from .bootstrap import Difference, compare, compare_decisions
+from .calibration import CalibratedComponent, Reliability, calibrate_components, measure_reliability
 from .components import Evaluation, evaluate_component, find_task
 from .decisions import Decision, Decisions, Task, find_tasks
 from .findings import Findings, summarize
@@ -10,18 +11,20 @@ from .known import GroupDifference, GroupScores, can_be_known, compare_by_known,
 from .scores import (
     Calibration,
     LabelScores,
-    calibrate,
     confuse,
     count_binary,
     frequent_confusions,
+    measure_calibration,
     score_all,
     score_labels,
     worst_errors,
 )
 from .speed import Speed, measure_speed, processor
+from .temperature import TemperatureFit, fit_temperature
 from .training_log import TrainingLog, find_log, read_log
 
 __all__ = [
+    "CalibratedComponent",
     "Calibration",
     "Decision",
     "Decisions",
@@ -32,10 +35,12 @@ __all__ = [
     "GroupScores",
     "LabelScores",
     "Reach",
+    "Reliability",
     "Speed",
     "Task",
+    "TemperatureFit",
     "TrainingLog",
-    "calibrate",
+    "calibrate_components",
     "can_be_known",
     "clipped_norm",
     "compare",
@@ -49,13 +54,16 @@ __all__ = [
     "find_log",
     "find_task",
     "find_tasks",
+    "fit_temperature",
     "frequent_confusions",
     "jacobian_norms",
     "mean_reach",
+    "measure_calibration",
     "measure_cell",
     "measure_cells",
     "measure_layer",
     "measure_pipeline",
+    "measure_reliability",
     "measure_speed",
     "parameter_gradient",
     "processor",

@@ -226,20 +226,34 @@ def _tag_probabilities(nlp: Language, name: str, docs: Sequence[Doc]) -> Optiona
     """Give the probabilities [n, labels] of each text of n tokens; None if that is not what the model's scores stand for."""
     pipe: Any = nlp.get_pipe(name)
     # A tagger of spaCy's has no head of its own.
-    find_probabilities = pipe.head.probabilities if hasattr(pipe, "head") else softmax_probabilities
-    shared = find_shared_encoder(nlp, name)
+    find_probabilities = softmax_probabilities
+    if hasattr(pipe, "head"):
+        find_probabilities = partial(pipe.head.probabilities, temperature=pipe.temperature)
     found: List[numpy.ndarray] = []
+    for batch in encoded_batches(nlp, name, docs):
+        rows = find_probabilities(pipe.model, pipe.model.predict(batch)).astype("float64")
+        if rows.size and (rows.min() < 0 or abs(rows.sum(axis=1) - 1).max() > 1e-3):
+            return None
+        found += numpy.split(rows, numpy.cumsum([len(doc) for doc in batch])[:-1])
+    return found
+
+
+def encoded_batches(nlp: Language, name: str, docs: Sequence[Doc]) -> Iterator[List[Doc]]:
+    """Give texts that a pipeline has been run over to the model of one of its components once more.
+
+    nlp (Language): The pipeline.
+    name (str): The component's name.
+    docs (Sequence[Doc]): The texts.
+    RETURNS (Iterator[List[Doc]]): Batches of them, each with the token vectors of the encoder that the component listens to.
+    """
+    shared = find_shared_encoder(nlp, name)
     with tqdm(total=len(docs), desc="Probabilities", unit="text", disable=None, leave=False) as progress:
         for batch in minibatch(docs, nlp.batch_size):
             if shared is not None:
                 # An encoder that comes later in the pipeline has written over what this one had given to the texts.
                 shared.set_annotations(batch, shared.predict(batch))
-            rows = find_probabilities(pipe.model, pipe.model.predict(batch)).astype("float64")
-            if rows.size and (rows.min() < 0 or abs(rows.sum(axis=1) - 1).max() > 1e-3):
-                return None
-            found += numpy.split(rows, numpy.cumsum([len(doc) for doc in batch])[:-1])
+            yield batch
             progress.update(len(batch))
-    return found
 
 
 TAG = Task("token.tag", "token", True, partial(decide_tokens, "tag"))

@@ -1,7 +1,7 @@
 """Scores, confusions and calibration of decisions."""
 
 from collections import Counter
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy
 
@@ -138,25 +138,29 @@ def count_binary(found: Decisions) -> Dict[str, Tuple[int, int, int, int]]:
     return counts
 
 
-def calibrate(found: Decisions) -> Calibration:
+def measure_calibration(probabilities: Any, came_true: Any) -> Calibration:
     """Compare probabilities with what came true, in bins of equal width.
 
-    found (Decisions): The decisions, with probabilities.
+    probabilities (Array): [M], in [0, 1], e.g. those of a component's decisions.
+    came_true (Array): bool [M], whether what had each of these probabilities was right.
     RETURNS (Calibration): The comparison.
-    RAISES (ValueError): If the component gives no probabilities.
-    RAISES (ModuleNotFoundError): If scikit-learn is not installed.
+    RAISES (ValueError): If there are no probabilities, not as many of one as of the other, or one is no number.
     """
-    with requires_extra():
-        from sklearn.calibration import calibration_curve
-
-    if found.probabilities is None:
-        raise ValueError("the component gives no probabilities, so there is nothing to compare with what came true")
-    probabilities = numpy.clip(found.probabilities, 0, 1)
-    observed, predicted = calibration_curve(found.came_true, probabilities, n_bins=N_BINS, pos_label=True)
-    # The same bins, counted.
-    edges = numpy.linspace(0, 1, N_BINS + 1)[1:-1]
-    counts = numpy.bincount(numpy.searchsorted(edges, probabilities))
-    counts = counts[counts > 0]
+    probabilities, came_true = numpy.asarray(probabilities, "float64"), numpy.asarray(came_true, bool)
+    if probabilities.ndim != 1 or probabilities.shape != came_true.shape or not probabilities.size:
+        raise ValueError(
+            "expected probabilities [M], at least one, and for each of them whether it came true, got "
+            f"{probabilities.shape} and {came_true.shape}"
+        )
+    if numpy.isnan(probabilities).any():
+        raise ValueError("a probability is a number in [0, 1], got NaN")
+    probabilities = numpy.clip(probabilities, 0, 1)
+    # A bin has its upper edge, but not its lower one; the first one has both.
+    bins = numpy.searchsorted(numpy.linspace(0, 1, N_BINS + 1)[1:-1], probabilities)
+    counts = numpy.bincount(bins, minlength=N_BINS)
+    filled = counts > 0
+    counts = counts[filled]
+    predicted, observed = (numpy.bincount(bins, values, N_BINS)[filled] / counts for values in (probabilities, came_true))
     error = float((counts / counts.sum() * abs(observed - predicted)).sum())
     return Calibration(predicted.tolist(), observed.tolist(), counts.tolist(), error)
 

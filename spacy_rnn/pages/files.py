@@ -1,4 +1,4 @@
-"""Files that are either written whole or not at all."""
+"""Files and folders that are either written whole or not at all."""
 
 import os
 import secrets
@@ -6,7 +6,7 @@ import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Union
+from typing import Callable, Union
 
 
 def write_file(path: Union[str, Path], content: Union[str, bytes]) -> None:
@@ -40,3 +40,29 @@ def write_file(path: Union[str, Path], content: Union[str, bytes]) -> None:
         with suppress(OSError):
             beside.unlink()
         raise
+
+
+def write_folder(path: Union[str, Path], write: Callable[[Path], None]) -> None:
+    """Write a folder whole or not at all.
+
+    It is written beside its place, and takes it when it is complete. If that fails, what was there stays.
+
+    path (Union[str, Path]): The folder, which replaces one that is there. The folder that it is in is made if there is none.
+    write (Callable[[Path], None]): Writes it where it is told to.
+    RAISES (OSError): If it cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    name = secrets.token_hex(8)
+    beside, before = target.parent / f".{name}.part", target.parent / f".{name}.old"
+    try:
+        write(beside)
+        if target.exists():
+            os.replace(target, before)
+        os.replace(beside, target)
+    except BaseException:
+        if before.exists():
+            os.replace(before, target)
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    shutil.rmtree(before, ignore_errors=True)

@@ -1,29 +1,65 @@
-"""What the components' default models have in common."""
+"""The components' default models."""
 
 from typing import Any, Dict
 
 
-def tok2vec_config(width: int) -> Dict[str, Any]:
-    """Configure the token vectors of a default model: hashed features of words, and one bidirectional layer of LSTMs.
+def tagger_tok2vec(width: int) -> Dict[str, Any]:
+    """Configure the token vectors of a default tagger: words and their characters, and one bidirectional layer of LSTMs.
 
-    width (int): The width of embedding and encoder.
+    A quarter of the words counts as unknown in training, so that the row of unknown words is learned, and their characters.
+
+    width (int): The width of the encoder.
     RETURNS (Dict[str, Any]): The block `[model.tok2vec]` of a config.
     """
     return {
         "@architectures": "spacy_rnn.Tok2Vec.v1",
         "embed": {
-            "@architectures": "spacy_rnn.HashEmbed.v1",
-            "width": width,
-            "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE"],
-            "rows": [5000, 1000, 2500, 2500],
-            "include_static_vectors": False,
-            "cache_size": 100000,
+            "@architectures": "spacy_rnn.CharEmbed.v1",
+            "width": 64,
+            "char_width": 24,
+            "embed": _words(width=64, size=20_000, word_dropout=0.25),
         },
-        "encode": {
-            "@architectures": "spacy_rnn.RNNEncoder.v1",
-            "width": width,
-            "depth": 1,
-            "cell": "lstm",
-            "bidirectional": True,
+        "encode": {**_encoder(width), "recurrent_dropout": 0.2, "layer_norm": True},
+    }
+
+
+def categorizer_model(exclusive_classes: bool) -> Dict[str, Any]:
+    """Configure a default categorizer: one bidirectional layer of LSTMs over words, and a linear model of n-grams.
+
+    exclusive_classes (bool): Whether exactly one class is true of a text.
+    RETURNS (Dict[str, Any]): The block `[model]` of a config.
+    """
+    return {
+        "@architectures": "spacy_rnn.TextCat.v1",
+        "exclusive_classes": exclusive_classes,
+        "pooling": ["max", "mean"],
+        "hidden_width": 0,
+        "dropout": 0.5,
+        "tok2vec": {
+            "@architectures": "spacy_rnn.Tok2Vec.v1",
+            "embed": _words(width=200, size=20_000, word_dropout=0.3),
+            "encode": {**_encoder(width=64), "recurrent_dropout": 0.2, "variational_dropout": 0.5},
         },
+        "linear_model": {"@architectures": "spacy_rnn.NGrams.v1"},
+    }
+
+
+def _words(width: int, size: int, word_dropout: float) -> Dict[str, Any]:
+    return {
+        "@architectures": "spacy_rnn.Embed.v1",
+        "width": width,
+        "size": size,
+        "attr": "LOWER",
+        "min_count": 1,
+        "word_dropout": word_dropout,
+    }
+
+
+def _encoder(width: int) -> Dict[str, Any]:
+    return {
+        "@architectures": "spacy_rnn.RNNEncoder.v1",
+        "width": width,
+        "depth": 1,
+        "cell": "lstm",
+        "bidirectional": True,
     }

@@ -6,6 +6,8 @@ import numpy
 from thinc.api import Model, SequenceCategoricalCrossentropy, to_numpy
 from thinc.types import Floats2d
 
+from .temperature import temper_exclusive
+
 Rows = List[Floats2d]
 
 
@@ -48,14 +50,15 @@ class SoftmaxHead:
         """
         return to_numpy(model.ops.flatten(scores).argmax(axis=1))
 
-    def probabilities(self, model: Model, scores: Rows) -> numpy.ndarray:
+    def probabilities(self, model: Model, scores: Rows, temperature: float = 1.0) -> numpy.ndarray:
         """Find how probable each label is.
 
         model (Model): The model.
         scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
+        temperature (float): What the scores are divided by before the softmax, above 0.
         RETURNS (numpy.ndarray): float32 [N, labels], on the host.
         """
-        return softmax_probabilities(model, scores)
+        return temper_exclusive(softmax_probabilities(model, scores), temperature)
 
     def loss(self, model: Model, scores: Rows, gold: Gold) -> Tuple[float, Rows]:
         """Find the loss of annotation and its gradient, those of Thinc's `SequenceCategoricalCrossentropy`.
@@ -134,16 +137,17 @@ class CRFHead:
 
         return to_numpy(model.ops.xp.concatenate(crf_decode(model, scores)))
 
-    def probabilities(self, model: Model, scores: Rows) -> numpy.ndarray:
+    def probabilities(self, model: Model, scores: Rows, temperature: float = 1.0) -> numpy.ndarray:
         """Find how probable each label is, all paths considered.
 
         model (Model): The model.
         scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
+        temperature (float): What the scores of paths are divided by, above 0.
         RETURNS (numpy.ndarray): float32 [N, labels], on the host.
         """
         from ..layers import crf_marginals
 
-        return to_numpy(model.ops.flatten(crf_marginals(model, scores)))
+        return to_numpy(model.ops.flatten(crf_marginals(model, scores, temperature)))
 
     def loss(self, model: Model, scores: Rows, gold: Gold) -> Tuple[float, Rows]:
         """Find the negative log-likelihood of annotation and its gradient. What is not known is summed over.

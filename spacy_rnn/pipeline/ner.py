@@ -13,7 +13,7 @@ from thinc.api import Model, to_numpy
 from thinc.types import Floats2d, Ints1d
 
 from .annotation.entities import OUTSIDE, entity_labels, forbid_spaces, gold_entities, possible_labels, set_entities
-from .defaults import tok2vec_config
+from .defaults import tagger_tok2vec
 from .heads import Gold
 from .listeners import require_whole_texts
 from .pipe import require_initialized
@@ -23,7 +23,7 @@ DEFAULT_MODEL = {
     "@architectures": "spacy_rnn.CRF.v1",
     "nO": None,
     "constraints": "BILUO",
-    "scores": {"@architectures": "spacy.Tagger.v2", "nO": None, "normalize": False, "tok2vec": tok2vec_config(width=96)},
+    "scores": {"@architectures": "spacy.Tagger.v2", "nO": None, "normalize": False, "tok2vec": tagger_tok2vec(width=96)},
 }
 
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None}

@@ -66,7 +66,7 @@ class SequencePipe(RNNPipe):
             loss, d_scores = self.head.loss(self.model, scores, gold)
         except ValueError as error:
             impossible = self.head.find_impossible(self.model, scores, gold)
-            fault = str(error) if impossible is None else self._describe(examples[impossible[0]], impossible[1])
+            fault = str(error) if impossible is None else self.describe_impossible(examples, *impossible)
             raise ValueError(f"'{self.name}' could not learn: {fault}") from error
         if math.isnan(loss):
             raise ValueError(Errors.E910.format(name=self.name))
@@ -95,8 +95,15 @@ class SequencePipe(RNNPipe):
                     f"'{self.name}' needs scores {expected}, for each token and label, but its model gave {rows.shape}"
                 )
 
-    def _describe(self, example: Example, t: int) -> str:
-        """Say which labels of a text the constraints do not allow: those before and at token t."""
+    def describe_impossible(self, examples: Sequence[Example], number: int, t: int) -> str:
+        """Say which labels of a text the constraints do not allow: those before and at a token.
+
+        examples (Sequence[Example]): Annotated texts.
+        number (int): The number of the text.
+        t (int): The number of the token; that of tokens if the text cannot end as it does.
+        RETURNS (str): A clause with what to do about it.
+        """
+        example = examples[number]
         around = slice(max(0, t - 3), t + 1)
         labels = " ".join(label or "-" for label in self.gold_labels(example)[around])
         where = f"{example.x[around].text!r}" + (", at its end" if t == len(example.x) else "")

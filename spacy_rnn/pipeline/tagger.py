@@ -16,17 +16,18 @@ from thinc.types import Floats2d, Ints1d
 
 from .annotation.gold import gold_keys, gold_strings, label_keys, targets
 from .annotation.probabilities import register_extensions, store_probabilities
-from .defaults import tok2vec_config
+from .defaults import tagger_tok2vec
 from .heads import Gold, constraints_of
 from .listeners import require_whole_texts
 from .pipe import require_initialized
 from .sequence import SequencePipe
+from .temperature import TemperedPipe
 
 # The 17 tags of Universal Dependencies 2, and spaCy's SPACE; CONJ was of version 1, EOL has no use.
 UNIVERSAL_POS = [name for name in POS_IDS if name not in ("", "CONJ", "EOL")]
 
 SETTINGS: Dict[str, Any] = {
-    "model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec_config(width=96)},
+    "model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tagger_tok2vec(width=96)},
     "overwrite": False,
     "neg_prefix": "!",
     "label_smoothing": 0.0,
@@ -50,7 +51,7 @@ class LabelsWithProbabilities(NamedTuple):
 Predicted = Union[LabelsWithProbabilities, Sequence[Ints1d]]
 
 
-class RNNTagger(SequencePipe, Tagger):
+class RNNTagger(TemperedPipe, SequencePipe, Tagger):
     """spaCy's tagger, for either of the two tags a token has."""
 
     def __init__(
@@ -100,6 +101,7 @@ class RNNTagger(SequencePipe, Tagger):
         )
         self.attr = attr
         self.set_head(use_crf, model, constraints)
+        self.cfg["temperature"] = 1.0
         self.store_probs = store_probs
 
     @property
@@ -138,7 +140,9 @@ class RNNTagger(SequencePipe, Tagger):
         tag_ids = split_array(rows, lengths)
         if not self.store_probs:
             return tag_ids
-        probabilities = self.head.probabilities(self.model, scores) if scores else numpy.zeros((0, len(self.labels)), dtype="f")
+        probabilities = numpy.zeros((0, len(self.labels)), dtype="f")
+        if scores:
+            probabilities = self.head.probabilities(self.model, scores, self.temperature)
         return LabelsWithProbabilities(tag_ids, split_array(probabilities, lengths))
 
     def set_annotations(self, docs: Iterable[Doc], predicted: Predicted) -> None:  # type: ignore[override]
@@ -260,6 +264,7 @@ class RNNTagger(SequencePipe, Tagger):
         """
         validate_get_examples(get_examples, "RNNTagger.initialize")
         util.check_lexeme_norms(self.vocab, self.name)
+        self.temperature = 1.0
         found = labels if labels is not None else self._gold_labels(get_examples())
         for label in found:
             self.add_label(label)

@@ -16,17 +16,11 @@ from thinc.types import Floats2d
 
 from .annotation.attention import register_attention, write_attention
 from .annotation.classes import balanced_weights, own_cats, require_known_classes, require_known_values
-from .defaults import tok2vec_config
+from .defaults import categorizer_model
 from .listeners import find_shared_encoder, require_whole_texts
-from .pipe import RNNPipe, learn_vocabularies, require_initialized
+from .pipe import learn_vocabularies, require_initialized
+from .temperature import TemperedPipe
 
-DEFAULT_MODEL = {
-    "@architectures": "spacy_rnn.TextCat.v1",
-    "pooling": ["max", "mean"],
-    "hidden_width": 0,
-    "dropout": 0.3,
-    "tok2vec": tok2vec_config(width=64),
-}
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     "cats_score": 1.0,
     "cats_score_desc": None,
@@ -45,7 +39,7 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     "rnn_textcat",
     assigns=["doc.cats"],
     default_config={
-        "model": {**DEFAULT_MODEL, "exclusive_classes": True},
+        "model": categorizer_model(exclusive_classes=True),
         "threshold": 0.0,
         "class_weight": None,
         "store_attention": False,
@@ -92,7 +86,7 @@ def make_rnn_textcat(
     "rnn_textcat_multilabel",
     assigns=["doc.cats"],
     default_config={
-        "model": {**DEFAULT_MODEL, "exclusive_classes": False},
+        "model": categorizer_model(exclusive_classes=False),
         "threshold": 0.5,
         "store_attention": False,
         "scorer": {"@scorers": "spacy.textcat_multilabel_scorer.v2"},
@@ -124,7 +118,7 @@ def make_rnn_textcat_multilabel(
     )
 
 
-class _Categorizer(RNNPipe, TextCategorizer):
+class _Categorizer(TemperedPipe, TextCategorizer):
     """What the two categorizers change in spaCy's."""
 
     def __init__(
@@ -155,6 +149,7 @@ class _Categorizer(RNNPipe, TextCategorizer):
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
         allow_truncation(model)
         self.cfg["all_labels"] = False
+        self.cfg["temperature"] = 1.0
         self.store_attention = store_attention
 
     @property
@@ -232,11 +227,11 @@ class _Categorizer(RNNPipe, TextCategorizer):
         if has_pool(self.model) and docs:
             # Not every embedding can run on no tokens at all, so texts that are all empty get company.
             company = [] if filled else [Doc(self.vocab, words=["x"])]
-            return self.run_model(docs + company)[: len(docs)]
+            return self.temper(self.run_model(docs + company)[: len(docs)])
         # Some of spaCy's models cannot pool an empty text; zeros are what its component gives to one alone.
         scores = self.model.ops.alloc2f(len(docs), len(self.labels))
         if filled:
-            scores[self.model.ops.xp.asarray(filled)] = self.run_model([docs[i] for i in filled])
+            scores[self.model.ops.xp.asarray(filled)] = self.temper(self.run_model([docs[i] for i in filled]))
         else:
             require_initialized(self.name, self.model)
         return scores
@@ -352,6 +347,8 @@ class RNNTextCategorizer(_Categorizer):
 class RNNMultiLabelTextCategorizer(_Categorizer, MultiLabel_TextCategorizer):
     """spaCy's categorizer for classes that do not exclude each other."""
 
+    is_exclusive = False
+
     def initialize(  # type: ignore[override]
         self,
         get_examples: Callable[[], Iterable[Example]],
@@ -397,7 +394,7 @@ def _require_attention(component: TextCategorizer) -> None:
 
 
 def _prepare(
-    component: TextCategorizer,
+    component: _Categorizer,
     get_examples: Callable[[], Iterable[Example]],
     nlp: Optional[Language],
     labels: Optional[Iterable[str]],
@@ -408,6 +405,7 @@ def _prepare(
     from ..models.textcat import has_pool
 
     component.cfg["all_labels"] = labels is None
+    component.temperature = 1.0
     labels = None if labels is None else list(labels)
     for label in labels or ():
         component.add_label(label)

@@ -25,11 +25,8 @@ class Vocabulary:
 
         words (Sequence[str]): The words, the first of which has row 4.
         """
-        self.words: List[str] = list(words)
-        keys = numpy.asarray([get_string_id(word) for word in words], dtype="uint64")
-        order = numpy.argsort(keys, kind="stable")
-        self._keys = keys[order]
-        self._rows = order.astype("int64") + N_SPECIAL
+        self.words: List[str] = []
+        self.add(words)
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int], size: int, min_count: int = 1) -> "Vocabulary":
@@ -43,6 +40,17 @@ class Vocabulary:
         frequent = [word for word, count in counts.items() if count >= min_count]
         ranked = sorted(frequent, key=lambda word: (-counts[word], word))
         return cls(ranked[: max(size - N_SPECIAL, 0)])
+
+    def add(self, words: Sequence[str]) -> None:
+        """Give words the next rows.
+
+        words (Sequence[str]): Words that are not in the vocabulary.
+        """
+        self.words.extend(words)
+        keys = numpy.asarray([get_string_id(word) for word in self.words], dtype="uint64")
+        order = numpy.argsort(keys, kind="stable")
+        self._keys = keys[order]
+        self._rows = order.astype("int64") + N_SPECIAL
 
     def rows(self, keys: numpy.ndarray) -> numpy.ndarray:
         """Look words up.

@@ -4,10 +4,11 @@ import warnings
 
 import numpy
 import pytest
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import f1_score
 
-from spacy_rnn.evaluation.decisions import Decision, Decisions
-from spacy_rnn.evaluation.scores import NOTHING, calibrate, confuse, frequent_confusions, score_all, worst_errors
+from spacy_rnn.evaluation.decisions import Decision
+from spacy_rnn.evaluation.scores import NOTHING, confuse, frequent_confusions, measure_calibration, score_all, worst_errors
 
 
 def decisions(*pairs):
@@ -46,12 +47,8 @@ def test_the_most_frequent_errors_come_first():
     assert frequent_confusions(found, 1) == [("a", "b", 2)]
 
 
-def calibration(probabilities, came_true):
-    return calibrate(Decisions([], numpy.asarray(probabilities, dtype="float64"), numpy.asarray(came_true, dtype=bool), {}))
-
-
 def test_the_calibration_error_is_the_weighted_mean_distance():
-    found = calibration([0.95] * 4 + [0.65] * 6, [True, True, False, False] + [True] * 3 + [False] * 3)
+    found = measure_calibration([0.95] * 4 + [0.65] * 6, [True, True, False, False] + [True] * 3 + [False] * 3)
     assert found.counts == [6, 4]
     assert found.predicted == pytest.approx([0.65, 0.95])
     assert found.observed == pytest.approx([0.5, 0.5])
@@ -61,7 +58,7 @@ def test_the_calibration_error_is_the_weighted_mean_distance():
 def test_probabilities_that_say_what_happens_have_no_calibration_error():
     rng = numpy.random.default_rng(0)
     probabilities = rng.uniform(size=200_000)
-    found = calibration(probabilities, rng.uniform(size=200_000) < probabilities)
+    found = measure_calibration(probabilities, rng.uniform(size=200_000) < probabilities)
     assert len(found.counts) == 10
     assert sum(found.counts) == 200_000
     assert found.error < 0.005
@@ -69,7 +66,7 @@ def test_probabilities_that_say_what_happens_have_no_calibration_error():
 
 @pytest.mark.parametrize("came_true", [True, False])
 def test_calibration_of_what_always_or_never_comes_true(came_true):
-    found = calibration([0.0, 1.0, 1.0], [came_true] * 3)
+    found = measure_calibration([0.0, 1.0, 1.0], [came_true] * 3)
     assert found.counts == [1, 2]
     assert found.error == pytest.approx(1 / 3 if came_true else 2 / 3)
 
@@ -86,3 +83,28 @@ def test_a_single_label_is_nothing_to_warn_of():
         warnings.simplefilter("error")
         labels, counts = confuse(decisions(("a", "a"), ("a", "a")))
     assert (labels, counts.tolist()) == (["a"], [[2]])
+
+
+def test_the_bins_are_scikit_learns():
+    rng = numpy.random.default_rng(0)
+    probabilities = numpy.concatenate([rng.uniform(size=500), numpy.arange(11) / 10])
+    came_true = rng.uniform(size=511) < 0.5
+    observed, predicted = calibration_curve(came_true, probabilities, n_bins=10)
+    found = measure_calibration(probabilities, came_true)
+    assert found.observed == pytest.approx(observed.tolist())
+    assert found.predicted == pytest.approx(predicted.tolist())
+    assert sum(found.counts) == 511
+
+
+@pytest.mark.parametrize(
+    "probabilities, came_true, message",
+    [
+        ([], [], "at least one"),
+        ([0.5], [True, False], r"\(1,\) and \(2,\)"),
+        ([numpy.nan], [True], "NaN"),
+        ([[0.5]], [[True]], "M"),
+    ],
+)
+def test_what_is_no_probability_is_refused(probabilities, came_true, message):
+    with pytest.raises(ValueError, match=message):
+        measure_calibration(probabilities, came_true)

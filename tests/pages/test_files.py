@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from spacy_rnn.pages.files import write_file
+from spacy_rnn.pages.files import write_file, write_folder
 
 # Files may have 1,000 bytes from here on, so that writing more fails in the middle, as on a full disk.
 FULL = """
@@ -113,3 +113,64 @@ def test_a_folder_in_its_place_is_refused(tmp_path):
     with pytest.raises(OSError):
         write_file(tmp_path / "folder", "x")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def fill(folder):
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "file").write_text("new")
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("before", ["none", "empty", "full"])
+def test_a_folder_is_what_was_written(tmp_path, before):
+    path = tmp_path / "a" / "folder"
+    if before != "none":
+        path.mkdir(parents=True)
+    if before == "full":
+        (path / "old").write_text("old")
+    write_folder(path, fill)
+    assert contents(tmp_path / "a") == {"folder", "folder/inner", "folder/inner/file"}
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_folder_that_is_not_complete_takes_no_place(tmp_path, error, exists):
+    if exists:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "old").write_text("old")
+
+    def fail(folder):
+        fill(folder)
+        raise error
+
+    with pytest.raises(error):
+        write_folder(tmp_path / "folder", fail)
+    assert contents(tmp_path) == ({"folder", "folder/old"} if exists else set())
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_what_was_there(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").write_text("old")
+    replace = os.replace
+
+    def refuse(source, target):
+        if str(source).endswith(".part"):
+            raise OSError("refused")
+        replace(source, target)
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(OSError, match="refused"):
+        write_folder(tmp_path / "folder", fill)
+    assert contents(tmp_path) == {"folder", "folder/old"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links are POSIX")
+def test_a_link_to_a_folder_stays_one(tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to("target")
+    write_folder(tmp_path / "link", fill)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target" / "inner" / "file").read_text() == "new"

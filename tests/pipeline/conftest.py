@@ -71,7 +71,8 @@ def component_config(tok2vec_config):
     def build(factory, tok2vec=None, **model):
         tok2vec = tok2vec or tok2vec_config()
         if "textcat" in factory:
-            model = {"exclusive_classes": factory == "rnn_textcat", "dropout": 0.0, **model}
+            # What is left out would be that of the default model.
+            model = {"exclusive_classes": factory == "rnn_textcat", "dropout": 0.0, "linear_model": None, **model}
             return {"model": {"@architectures": "spacy_rnn.TextCat.v1", "tok2vec": tok2vec, **model}}
         return {"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec, **model}}
 

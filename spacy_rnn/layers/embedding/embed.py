@@ -22,8 +22,8 @@ def build_embed(
 ) -> Model[List[Doc], List[Floats2d]]:
     """Embed words with a table that has one row for each of the most frequent words of the training data.
 
-    It multiplies a one-hot vector by a matrix. The vocabulary is learned when the model is initialized; spaCy's hash embeddings
-    need none.
+    It multiplies a one-hot vector by a matrix. The vocabulary is learned when the model is initialized. If every word has a row
+    (min_count = 1), words that are first met in a later update take rows that are still free; otherwise they stay unknown.
 
     width (int): The width of the vectors.
     size (int): The number of rows: the most frequent words, and one row each for padding, unknown words, start and end.
@@ -75,6 +75,9 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
     lengths = numpy.asarray([len(doc) for doc in docs], dtype="int32")
     keys = [doc.to_array([intify_attr(model.attrs["attr"])]).reshape(-1) for doc in docs]
     ids = model.attrs["vocabulary"].rows(numpy.concatenate(keys or [numpy.zeros(0, dtype="uint64")]))
+    if is_train and model.attrs["min_count"] == 1 and (ids == UNKNOWN).any():
+        _add_new_words(model, docs, keys)
+        ids = model.attrs["vocabulary"].rows(numpy.concatenate(keys))
     if is_train and model.attrs["word_dropout"]:
         # Thinc seeds NumPy's generator too, whatever the parameters are on; the words are on the host.
         ids[numpy.random.uniform(size=len(ids)) < model.attrs["word_dropout"]] = UNKNOWN
@@ -85,6 +88,19 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
         return []
 
     return Ragged(E[ops.xp.asarray(ids)], cast(Ints1d, lengths)), backprop
+
+
+def _add_new_words(model: Model, docs: List[Doc], keys: List[numpy.ndarray]) -> None:
+    """Give unknown words rows, those first that come first, as long as there are any."""
+    vocabulary: Vocabulary = model.attrs["vocabulary"]
+    n_free = model.get_dim("nV") - N_SPECIAL - len(vocabulary.words)
+    if n_free > 0:
+        unknown = {
+            doc.vocab.strings[key]: None
+            for doc, words in zip(docs, keys, strict=True)
+            for key in words[vocabulary.rows(words) == UNKNOWN].tolist()
+        }
+        vocabulary.add(list(unknown)[:n_free])
 
 
 def _begin_vocabulary(model: Model) -> WordCounter:

@@ -113,16 +113,22 @@ def crf_decode(model: Model, scores: List[Floats2d]) -> List[Ints1d]:
     return split_array(viterbi(get_field(model), _rows(model, scores), lengths)[0], lengths)
 
 
-def crf_marginals(model: Model, scores: List[Floats2d]) -> List[Floats2d]:
+def crf_marginals(model: Model, scores: List[Floats2d], temperature: float = 1.0) -> List[Floats2d]:
     """Find the probability of each label at each row, all paths of labels considered.
 
     model (Model): A layer made by `build_crf`.
     scores (List[Floats2d]): Its output, [n, nO] for each sequence.
+    temperature (float): What the scores of paths are divided by, above 0. The best path is the same at all temperatures.
     RETURNS (List[Floats2d]): [n, nO] for each sequence.
-    RAISES (ValueError): If a shape or type does not fit, a score is not a number, or constraints leave no path of labels.
+    RAISES (ValueError): If a shape or type does not fit, a score is not a number, or constraints leave no path of labels; or if
+        the temperature is no finite number above 0.
     """
-    lengths = _lengths(scores)
-    return split_array(marginals(get_field(model), _rows(model, scores), lengths), lengths)
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"a temperature is a finite number above 0, got {temperature!r}")
+    field, rows, lengths = get_field(model), _rows(model, scores), _lengths(scores)
+    if temperature != 1:
+        field, rows = Crf(*(param / temperature for param in field)), rows / temperature
+    return split_array(marginals(field, rows, lengths), lengths)
 
 
 def forward(model: Model[Any, List[Floats2d]], X: Any, is_train: bool) -> Tuple[List[Floats2d], Callable]:

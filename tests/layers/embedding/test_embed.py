@@ -150,6 +150,36 @@ def test_learning_again_replaces_the_vocabulary(make_docs):
     assert words_of(model) == ["other", "words"]
 
 
+def test_new_words_of_an_update_take_free_rows(make_docs):
+    model = build_embed(3, size=8)
+    model.initialize(X=make_docs("b a a"))
+    model.begin_update(make_docs("a new", "newer new newest"))
+    assert words_of(model) == ["a", "b", "new", "newer"]
+    assert row_of(model, make_docs("newer newest")[0]) == [N_SPECIAL + 3, UNKNOWN]
+
+
+def test_new_words_are_learned(make_docs):
+    model = build_embed(3, size=8)
+    model.initialize(X=make_docs("a"))
+    (Y,), backprop = model.begin_update(make_docs("new"))
+    backprop([numpy.ones_like(Y)])
+    assert_array_equal(numpy.flatnonzero(model.get_grad("E").any(axis=1)), [N_SPECIAL + 1])
+
+
+def test_a_prediction_adds_no_words(make_docs):
+    model = build_embed(3, size=8)
+    model.initialize(X=make_docs("a"))
+    model.predict(make_docs("new"))
+    assert words_of(model) == ["a"]
+
+
+def test_rare_words_stay_unknown_in_updates(make_docs):
+    model = build_embed(3, size=8, min_count=2)
+    model.initialize(X=make_docs("often often once"))
+    model.begin_update(make_docs("often once new"))
+    assert words_of(model) == ["often"]
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

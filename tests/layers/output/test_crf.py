@@ -1,5 +1,6 @@
 """The layer around a model that scores labels."""
 
+import itertools
 import pickle
 
 import numpy
@@ -10,6 +11,7 @@ from thinc.api import Adam, Linear, Softmax_v2, chain, ragged2list, with_array
 
 from spacy_rnn.crf import Crf, log_likelihood, marginals, viterbi
 from spacy_rnn.layers import build_crf, build_list2ragged, build_rnn, crf_decode, crf_log_likelihood, crf_marginals, set_labels
+from spacy_rnn.layers.output.crf import get_field
 
 LENGTHS = [3, 0, 1, 4]
 BIO = ["O", "B-X", "I-X"]
@@ -318,3 +320,28 @@ class TestWhatIsRefused:
     def test_scores_that_are_not_a_number(self):
         with pytest.raises(ValueError, match="NaN"):
             crf_decode(make_model(), [numpy.full((2, 3), numpy.nan, "float32")])
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("constraints", [None, "BIO"])
+def test_marginals_at_a_temperature_are_those_of_all_paths(randomize, constraints, temperature):
+    model = randomize(make_model(constraints), "float32")
+    set_labels(model, BIO)
+    scores = model.predict(make_rows(4))
+    field = get_field(model)
+    for rows, found in zip(scores, crf_marginals(model, scores, temperature), strict=True):
+        expected = numpy.zeros(rows.shape)
+        for path in itertools.product(range(3), repeat=len(rows)):
+            if path:
+                score = field.start[path[0]] + field.end[path[-1]] + sum(rows[t, label] for t, label in enumerate(path))
+                score += sum(field.transitions[pair] for pair in itertools.pairwise(path))
+                expected[numpy.arange(len(path)), path] += numpy.exp(numpy.float64(score) / temperature)
+        if len(rows):
+            assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, numpy.inf, numpy.nan])
+def test_a_temperature_is_above_0(temperature):
+    model = make_model()
+    with pytest.raises(ValueError, match="finite number above 0"):
+        crf_marginals(model, model.predict(make_rows(4)), temperature)
