@@ -134,6 +134,7 @@ TABLES = {
         "gold",
         [
             Run("BiLSTM-CRF", "configs/ner.cfg", {}),
+            Run("BiLSTM-CRF, GloVe", "configs/ner.cfg", {"paths.vectors": "training/vectors"}),
             Run("spaCy's ner, default settings", "benchmarks/configs/ner_spacy.cfg", {}),
         ],
     ),

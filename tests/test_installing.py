@@ -14,7 +14,7 @@ import spacy_rnn
 
 ROOT = Path(__file__).parent.parent
 # Extras that are not installed with the oldest versions: what they bring needs a GPU, is pinned already, or is too large.
-NOT_PINNED = {"cuda12x", "cuda13x", "kernels", "lint", "oracle", "bench"}
+NOT_PINNED = {"cuda12x", "cuda13x", "kernels", "lint", "oracle", "bench", "vectors"}
 
 
 @pytest.fixture(scope="module")

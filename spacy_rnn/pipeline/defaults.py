@@ -17,6 +17,7 @@ def tagger_tok2vec(width: int) -> Dict[str, Any]:
             "@architectures": "spacy_rnn.CharEmbed.v1",
             "width": 64,
             "char_width": 24,
+            "include_static_vectors": "auto",
             "embed": _words(width=64, size=20_000, word_dropout=0.25),
         },
         "encode": {**_encoder(width), "recurrent_dropout": 0.2, "layer_norm": True},

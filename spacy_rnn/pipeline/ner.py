@@ -1,5 +1,6 @@
 """Named entity recognition: `rnn_ner` learns `doc.ents`."""
 
+import math
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
@@ -34,12 +35,13 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {"ents_f": 1.0, "ents_p": 0.0, "ents
     assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_MODEL,
+        "outside_penalty": 0.0,
         "scorer": {"@scorers": "spacy.ner_scorer.v1"},
     },
     default_score_weights=SCORE_WEIGHTS,
 )
 def make_rnn_ner(
-    nlp: Language, name: str, model: Model[List[Doc], List[Floats2d]], scorer: Optional[Callable]
+    nlp: Language, name: str, model: Model[List[Doc], List[Floats2d]], outside_penalty: float, scorer: Optional[Callable]
 ) -> "RNNEntityRecognizer":
     """Make a component that predicts `doc.ents` by a conditional random field.
 
@@ -50,11 +52,16 @@ def make_rnn_ner(
     name (str): The component's name.
     model (Model[List[Doc], List[Floats2d]]): The model, from texts of n tokens to scores of labels [n, labels]. Unless it is a
         `spacy_rnn.CRF.v1` with constraints "BILUO", one is put around it.
+    outside_penalty (float): What the score of the label outside is lowered by in prediction. Above 0 more entities are
+        found, and more of them are wrong, which helps where the names in new texts are others than in the training data; below 0
+        fewer are. It needs no training. (Minkov et al. 2006, "NER systems that suit user's preferences: adjusting the
+        recall-precision trade-off for entity extraction".)
     scorer (Optional[Callable]): The scoring method.
     RETURNS (RNNEntityRecognizer): The component.
+    RAISES (ValueError): If outside_penalty is not finite, or the model is a CRF without the constraints "BILUO".
     """
     require_whole_texts(nlp, name, model)
-    return RNNEntityRecognizer(nlp.vocab, model, name, scorer=scorer)
+    return RNNEntityRecognizer(nlp.vocab, model, name, outside_penalty=outside_penalty, scorer=scorer)
 
 
 class RNNEntityRecognizer(SequencePipe):
@@ -69,6 +76,7 @@ class RNNEntityRecognizer(SequencePipe):
         model: Model[List[Doc], List[Floats2d]],
         name: str = "rnn_ner",
         *,
+        outside_penalty: float = 0.0,
         scorer: Optional[Callable],
     ) -> None:
         """Make the component.
@@ -76,10 +84,14 @@ class RNNEntityRecognizer(SequencePipe):
         vocab (Vocab): The shared vocabulary.
         model (Model[List[Doc], List[Floats2d]]): The model.
         name (str): The component's name.
+        outside_penalty (float): What the score of the label outside is lowered by in prediction.
         scorer (Optional[Callable]): The scoring method.
-        RAISES (ValueError): If the model is a CRF without the constraints "BILUO".
+        RAISES (ValueError): If outside_penalty is not finite, or the model is a CRF without the constraints "BILUO".
         """
+        if not math.isfinite(outside_penalty):
+            raise ValueError(f"outside_penalty must be finite, got {outside_penalty}")
         super().__init__(vocab, model, name, labels=[], all_labels=False)
+        self.outside_penalty = outside_penalty
         self.scorer = scorer
         self._rehearsal_model = None
         self.set_head(True, model, "BILUO")
@@ -170,7 +182,7 @@ class RNNEntityRecognizer(SequencePipe):
             return split_array(numpy.zeros(0, dtype="int64"), lengths)
         types = self.labels
         possible = [possible_labels(doc, types, entity_labels(types)) for doc in docs]
-        scores = self._forbid(self.run_model(docs), possible)
+        scores = self._forbid(self._lower_outside(self.run_model(docs)), possible)
         return split_array(self.head.predict(self.model, scores), lengths)
 
     def set_annotations(self, docs: Iterable[Doc], batch_tag_ids: Sequence[Ints1d]) -> None:
@@ -241,6 +253,14 @@ class RNNEntityRecognizer(SequencePipe):
                     "its boundaries to other tokens"
                 )
         return numbers
+
+    def _lower_outside(self, scores: List[Floats2d]) -> List[Floats2d]:
+        """Subtract the penalty from the scores of the label outside."""
+        if not self.outside_penalty:
+            return scores
+        penalties = self.model.ops.xp.zeros((1, len(entity_labels(self.labels).names)), dtype="float32")
+        penalties[0, OUTSIDE] = self.outside_penalty
+        return [rows - penalties for rows in scores]
 
     def _forbid(self, scores: List[Floats2d], allowed: List[Optional[numpy.ndarray]]) -> List[Floats2d]:
         xp = self.model.ops.xp

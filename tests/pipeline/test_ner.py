@@ -16,6 +16,7 @@ from spacy.training import Example
 from thinc.api import Adam, Config
 
 from spacy_rnn.pipeline.annotation.entities import entity_labels
+from spacy_rnn.pipeline.ner import RNNEntityRecognizer
 
 SENTENCES = [
     ("Anna lives in New York today", [(0, 1, "PER"), (3, 5, "LOC"), (5, 6, "DATE")]),
@@ -318,6 +319,57 @@ def test_the_gradient_pushes_towards_the_entities(make_ner):
     assert [names[i] for i in gradient.argmin(axis=1)] == ["B-LOC", "I-LOC", "I-LOC", "L-LOC", "O"]
     numpy.testing.assert_allclose(gradient.sum(axis=1), 0, atol=1e-5)
     assert not gradient[2, [i for i, name in enumerate(names) if name[0] in "BLU"]].any()
+
+
+@pytest.fixture
+def undecided(make_ner):
+    """A component whose scores say of one token that it is an entity, and of two that they are hardly outside."""
+    nlp, _ = make_ner()
+    component = nlp.get_pipe("rnn_ner")
+    names = entity_labels(component.labels).names
+    rows = numpy.full((3, len(names)), -50.0, dtype="f")
+    for token, (entity, outside) in enumerate([("U-PER", 0.0), ("U-LOC", 0.8), ("U-DATE", 1.2)]):
+        rows[token, [names.index(entity), names.index("O")]] = (0.0 if token else 5.0, outside)
+    for name in ("start", "transitions", "end"):
+        component.model.set_param(name, numpy.zeros_like(component.model.get_param(name)))
+    component.run_model = lambda docs: [rows.copy()]
+    return component, Doc(nlp.vocab, words=["a", "b", "c"])
+
+
+@pytest.mark.parametrize("penalty, found", [(-6.0, 0), (0.0, 1), (1.0, 2), (1.5, 3)])
+def test_a_penalty_moves_the_balance_of_precision_and_recall(undecided, penalty, found):
+    component, doc = undecided
+    component.outside_penalty = penalty
+    expected = [(0, 1, "PER"), (1, 2, "LOC"), (2, 3, "DATE")][:found]
+    assert ents(component(doc)) == expected
+
+
+def test_a_penalty_changes_no_loss(make_ner):
+    nlp, examples = make_ner()
+    component = nlp.get_pipe("rnn_ner")
+    scores = [random_scores(component, len(each.x)) for each in examples]
+    before, gradients = component.get_loss(examples, scores)
+    component.outside_penalty = 2.0
+    loss, same = component.get_loss(examples, scores)
+    assert loss == before
+    for one, other in zip(same, gradients, strict=True):
+        numpy.testing.assert_array_equal(one, other)
+
+
+def test_a_penalty_can_be_set_when_a_pipeline_is_loaded(trained, tmp_path):
+    nlp, _ = trained
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path, config={"components.rnn_ner.outside_penalty": 100.0})
+    words = SENTENCES[0][0].split()
+    found = {i for start, end, _ in ents(loaded(Doc(loaded.vocab, words=words))) for i in range(start, end)}
+    assert found == set(range(len(words)))
+
+
+@pytest.mark.parametrize("penalty", [numpy.nan, numpy.inf, -numpy.inf])
+def test_a_penalty_that_is_no_number_is_refused(penalty, trained):
+    nlp, _ = trained
+    with pytest.raises(ValueError, match=f"outside_penalty must be finite, got {penalty}"):
+        RNNEntityRecognizer(nlp.vocab, nlp.get_pipe("rnn_ner").model, outside_penalty=penalty, scorer=None)
 
 
 @pytest.mark.parametrize("shapes", [[(1, 13), (2, 13)], [(2, 13), (1, 9)], [(2, 13)]], ids=str)

@@ -4,7 +4,6 @@ from typing import Callable, List, NamedTuple, Optional, Tuple, Union, cast
 
 import numpy
 from spacy.attrs import ORTH
-from spacy.ml.staticvectors import StaticVectors
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Dropout, HashEmbed, Model, Ops
@@ -16,9 +15,10 @@ from ..plain.pool import build_pool
 from ..ragged.sums import sum_rows
 from ..recurrent.rnn import build_rnn
 from ..saved import Saved, no_parameters, require_same
-from .parts import embed_ids, project_static, require_vectors, side_by_side, static_attr
+from .parts import embed_ids, project_static, side_by_side
 from .per_type import Embedded, embed_tokens
 from .rows import as_lists, embed_rows
+from .static import IncludeStatic, build_static, check_static, lookup_attrs, size_static, static_in_use
 from .unique import distinct_rows
 from .vector_cache import VectorCache
 
@@ -32,7 +32,7 @@ def build_char_embed(
     char_width: int = 32,
     cell: str = "lstm",
     rows: int = 2000,
-    include_static_vectors: bool = False,
+    include_static_vectors: IncludeStatic = False,
     embed: Optional[Model[List[Doc], List[Floats2d]]] = None,
     cache_size: int = 100_000,
     max_characters: int = 256,
@@ -47,7 +47,9 @@ def build_char_embed(
     char_width (int): The width of a character's vector.
     cell (str): "elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm" or "lstm_peephole".
     rows (int): The number of rows of the table of characters. It is a hash embedding: characters need not be known beforehand.
-    include_static_vectors (bool): Whether a projection of the vocabulary's vectors, of the same width, stands beside that.
+    include_static_vectors (Union[bool, str]): Whether a projection of the vocabulary's vectors, of the same width, stands beside
+        that. With "auto" it does if there are vectors when the layer is initialized, and a word that has none as it is written
+        has that of its lower case.
     embed (Optional[Model[List[Doc], List[Floats2d]]]): Another embedding whose vectors stand beside these, e.g. of whole words.
     cache_size (int): How many vectors are kept at most; with 0 none.
     max_characters (int): How many characters of a word are read, at least 2: of a longer one the first and the last half of so
@@ -71,23 +73,20 @@ def build_char_embed(
         build_pool("last", bidirectional=True, nI=width),
         Dropout(),
     ]
-    if include_static_vectors:
-        layers.append(StaticVectors(nO=width))
-    own_width = width * (2 if include_static_vectors else 1)
-    other_width: Optional[int] = 0
-    if embed is not None:
-        layers.append(embed)
-        other_width = embed.maybe_get_dim("nO")
+    static = build_static(width, include_static_vectors)
+    beside_characters = [layer for layer in (static, embed) if layer is not None]
+    layers.extend(beside_characters)
+    widths = [width, *(layer.maybe_get_dim("nO") for layer in beside_characters)]
     return Model(
         "char_embed",
         forward,
         init=init,
         layers=layers,
-        dims={"nO": None if other_width is None else own_width + other_width},
+        dims={"nO": None if None in widths else sum(cast(List[int], widths))},
         # Thinc does not save an attribute that is no plain data. A copy of a model has no references, but attributes.
         attrs={
             "cache": VectorCache(cache_size),
-            "static": include_static_vectors,
+            "static": static is not None,
             "embed": embed is not None,
             "max_characters": max_characters,
         },
@@ -100,10 +99,14 @@ def init(
     Y: object = None,
 ) -> None:
     network = CharNetwork.of(model)
-    if X and network.static is not None:
-        require_vectors(X[0].vocab)
+    static = _projection(model)
     for layer in network.layers():
-        layer.initialize(X=X if layer is network.static else None)
+        if layer is not static:
+            layer.initialize()
+    if static is not None:
+        size_static(static, X)
+        static.initialize(X=X)
+    network = CharNetwork.of(model)
     width = network.width
     for embed in beside(model):
         embed.initialize(X=X)
@@ -169,8 +172,7 @@ class CharNetwork(NamedTuple):
         RETURNS (CharNetwork): Its layers.
         """
         table, rnn, pool, dropout = model.layers[:4]
-        static = model.layers[4] if model.attrs["static"] else None
-        return cls(table, rnn, pool, dropout, static, model.attrs["max_characters"])
+        return cls(table, rnn, pool, dropout, static_in_use(_projection(model)), model.attrs["max_characters"])
 
     @property
     def ops(self) -> Ops:
@@ -188,12 +190,12 @@ class CharNetwork(NamedTuple):
         return 8192
 
     def columns(self, vocab: Vocab) -> List[Union[int, str]]:
-        """List the attributes: the word itself, and the one static vectors are looked up by if there are any.
+        """List the attributes: the word itself, and those that static vectors are looked up by if there are any.
 
         vocab (Vocab): The vocabulary of the texts.
         RETURNS (List[int]): spaCy's numbers of the attributes.
         """
-        return [ORTH] if self.static is None else [ORTH, static_attr(vocab)]
+        return [ORTH, *lookup_attrs(self.static, vocab)]
 
     def layers(self) -> List[Model]:
         """RETURNS (List[Model]): Everything with parameters."""
@@ -206,7 +208,7 @@ class CharNetwork(NamedTuple):
     def count_rows(self, keys: numpy.ndarray, vocab: Vocab) -> numpy.ndarray:
         """Count the characters that are read.
 
-        keys (numpy.ndarray): uint64 [D, 1 or 2], the words, and what static vectors are looked up by.
+        keys (numpy.ndarray): uint64 [D, 1 to 3], the words, and what static vectors are looked up by.
         vocab (Vocab): The vocabulary of the texts.
         RETURNS (numpy.ndarray): int64 [D], of each word.
         """
@@ -216,7 +218,7 @@ class CharNetwork(NamedTuple):
     def embed(self, keys: numpy.ndarray, vocab: Vocab, is_train: bool) -> Embedded:
         """Compute the vectors of words, all but their dropout.
 
-        keys (numpy.ndarray): uint64 [D, 1 or 2], D >= 1: the words, and what static vectors are looked up by.
+        keys (numpy.ndarray): uint64 [D, 1 to 3], D >= 1: the words, and what static vectors are looked up by.
         vocab (Vocab): The vocabulary of the texts.
         is_train (bool): Whether there is going to be a gradient.
         RETURNS (Tuple[Floats2d, Callable]): The vectors [D, width], and a function from their gradient that increments those of
@@ -226,7 +228,7 @@ class CharNetwork(NamedTuple):
         words = [_without_middle(vocab.strings[key], self.max_characters) for key in keys[:, 0].tolist()]
         parts = [self._read(words, is_train)]
         if self.static is not None:
-            parts.append(project_static(self.static, keys[:, 1], vocab.vectors, is_train))
+            parts.append(project_static(self.static, keys[:, 1:], vocab.vectors, is_train))
         return side_by_side(self.ops, parts)
 
     def _read(self, words: List[str], is_train: bool) -> Embedded:
@@ -247,6 +249,10 @@ class CharNetwork(NamedTuple):
         return Y, backprop
 
 
+def _projection(model: Model) -> Optional[Model]:
+    return model.layers[4] if model.attrs["static"] else None
+
+
 def _without_middle(word: str, size: int) -> str:
     """Give a word of at most so many characters."""
     return word if len(word) <= size else word[: size - size // 2] + word[-(size // 2) :]
@@ -264,6 +270,7 @@ def code_points(words: List[str]) -> numpy.ndarray:
 
 def _check(model: Model) -> None:
     network = CharNetwork.of(model)
+    check_static(_projection(model))
     require_same(network.table, "nO", network.rnn, "nI")
     require_same(network.rnn, "nO", network.pool, "nI")
     nO, parts = model.maybe_get_dim("nO"), [network.rnn, *model.layers[4:]]

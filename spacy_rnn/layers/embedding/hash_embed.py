@@ -1,20 +1,21 @@
 """spaCy's hash embedding of several attributes, computed once for each distinct token of a batch."""
 
-from typing import Callable, List, Optional, Tuple, Union
+from typing import Callable, List, Optional, Tuple, Union, cast
 
 from spacy.attrs import intify_attr
 from spacy.ml.models.tok2vec import MultiHashEmbed
 from spacy.tokens import Doc
-from thinc.api import Model
+from thinc.api import Maxout, Model, with_array
 from thinc.layers.chain import init as init_chain
 from thinc.types import Floats2d, Ragged
 
 from ..capabilities import GivesRows, RowWise, declare
 from ..ops import use_engine_products
-from .hash_network import EmbeddingNetwork
-from .parts import require_vectors
+from ..saved import Saved, no_parameters
+from .hash_network import EmbeddingNetwork, find_projection
 from .per_type import embed_tokens
 from .rows import as_lists
+from .static import IncludeStatic, build_static, check_static, size_static
 from .vector_cache import VectorCache
 
 
@@ -22,7 +23,7 @@ def build_hash_embed(
     width: int,
     attrs: Union[List[str], List[int], List[Union[str, int]]],
     rows: List[int],
-    include_static_vectors: bool,
+    include_static_vectors: IncludeStatic,
     cache_size: int = 100_000,
 ) -> Model[List[Doc], List[Floats2d]]:
     """Embed tokens as `spacy.MultiHashEmbed.v2` does, computing each distinct combination of attributes once.
@@ -35,7 +36,9 @@ def build_hash_embed(
     width (int): The width of the vectors and of the embedding tables.
     attrs (List[Union[str, int]]): The token attributes, e.g. ["NORM", "PREFIX", "SUFFIX", "SHAPE"].
     rows (List[int]): The number of rows of each attribute's table.
-    include_static_vectors (bool): Whether the vectors of the vocabulary are an input, too. A token without a vector has zeros.
+    include_static_vectors (Union[bool, str]): Whether the vectors of the vocabulary are an input, too. A token without a vector
+        has zeros. With "auto" they are if there are vectors when the layer is initialized, and a word that has none as it is
+        written has that of its lower case.
     cache_size (int): How many vectors are kept at most (each takes 4 · width + 8 · (number of attributes) bytes and some more);
         with 0 none.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer, from texts of n tokens to rows [n, width].
@@ -51,12 +54,21 @@ def build_hash_embed(
         raise ValueError(f"width and rows must be at least 1, got {width} and {rows}")
     if cache_size < 0:
         raise ValueError(f"cache_size must be at least 0, got {cache_size}")
-    model = MultiHashEmbed(width, attrs, rows, include_static_vectors)
+    static = build_static(width, include_static_vectors)
+    model = MultiHashEmbed(width, attrs, rows, static is not None)
+    if static is not None and include_static_vectors == "auto":
+        _leave_open(model, static, width)
     model.replace_callbacks(forward, init=init)
     model.set_dim("nO", width)
     # Thinc does not save an attribute that is no plain data.
     model.attrs["cache"] = VectorCache(cache_size)
     return model
+
+
+def _leave_open(model: Model, static: Model, width: int) -> None:
+    """Let the projection of static vectors, and with it the input of the mixer, have no width before initialization."""
+    model.layers[0].layers[-1] = static
+    model.layers[-2] = with_array(Maxout(width, nP=3, dropout=0.0, normalize=True))
 
 
 def clear_cache(model: Model) -> None:
@@ -77,15 +89,19 @@ def init(
     X: Optional[List[Doc]] = None,
     Y: object = None,
 ) -> None:
-    static = EmbeddingNetwork.of(model).static
-    if X and static is not None:
-        require_vectors(X[0].vocab)
-    if X is not None and not any(len(doc) for doc in X):
-        # Without tokens there are no widths to infer.
-        if X and static is not None:
-            static.set_dim("nM", X[0].vocab.vectors.shape[1])
-        X = None
-    init_chain(model, X)
+    static = find_projection(model)
+    if static is not None:
+        size_static(static, X)
+    network = EmbeddingNetwork.of(model)
+    if X and any(len(doc) for doc in X) and static is network.static:
+        init_chain(model, X)
+        return
+    # There is nothing to infer widths from.
+    if static is not None and static.has_dim("nO"):
+        network.mixer.layers[0].set_dim("nI", sum(part.get_dim("nO") for part in [*network.tables, static]))
+    for layer in model.walk(order="dfs_pre"):
+        if not layer.layers:
+            layer.initialize()
 
 
 def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
@@ -97,4 +113,13 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
     return embed_tokens(EmbeddingNetwork.of(model), model.attrs["cache"], docs, is_train)
 
 
-declare(forward, RowWise(), GivesRows(forward_rows))
+def _check(model: Model) -> None:
+    static, network = find_projection(model), EmbeddingNetwork.of(model)
+    check_static(static)
+    parts = [*network.tables, *([static] if static else [])]
+    nI, widths = network.mixer.layers[0].maybe_get_dim("nI"), [part.maybe_get_dim("nO") for part in parts]
+    if None not in (nI, *widths) and sum(cast(List[int], widths)) != nI:
+        raise ValueError(f"its mixer reads width {nI}, but the vectors side by side have {widths}")
+
+
+declare(forward, RowWise(), GivesRows(forward_rows), Saved(no_parameters, _check))

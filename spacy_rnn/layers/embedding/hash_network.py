@@ -9,8 +9,9 @@ from thinc.api import Model, Ops
 from thinc.types import Floats2d
 
 from ..capabilities import ExtractsFeatures, HashesRows, ProjectsVectors, find
-from .parts import embed_ids, project_static, side_by_side, static_attr
+from .parts import embed_ids, project_static, side_by_side
 from .per_type import Embedded
+from .static import lookup_attrs, static_in_use
 
 
 class EmbeddingNetwork(NamedTuple):
@@ -41,7 +42,7 @@ class EmbeddingNetwork(NamedTuple):
         return cls(
             features=next(node for node in nodes if find(node, ExtractsFeatures)),
             tables=[node for node in nodes if find(node, HashesRows)],
-            static=next((node for node in nodes if find(node, ProjectsVectors)), None),
+            static=static_in_use(find_projection(model)),
             mixer=mixer,
             dropout=dropout,
         )
@@ -62,13 +63,13 @@ class EmbeddingNetwork(NamedTuple):
         return 1024
 
     def columns(self, vocab: Vocab) -> List[Union[int, str]]:
-        """List the attributes, last the one static vectors are looked up by if there are any.
+        """List the attributes, last those that static vectors are looked up by if there are any.
 
         vocab (Vocab): The vocabulary of the texts.
         RETURNS (List[int]): spaCy's numbers of the attributes.
         """
         columns: List[Union[int, str]] = [intify_attr(column) for column in self.features.attrs["columns"]]
-        return columns if self.static is None else [*columns, static_attr(vocab)]
+        return [*columns, *lookup_attrs(self.static, vocab)]
 
     def layers(self) -> List[Model]:
         """RETURNS (List[Model]): Everything with parameters."""
@@ -99,7 +100,7 @@ class EmbeddingNetwork(NamedTuple):
         """
         parts = [embed_ids(table, keys[:, table.attrs["column"]], is_train) for table in self.tables]
         if self.static is not None:
-            parts.append(project_static(self.static, keys[:, -1], vocab.vectors, is_train))
+            parts.append(project_static(self.static, keys[:, len(self.features.attrs["columns"]) :], vocab.vectors, is_train))
         beside, parts_backprop = side_by_side(self.ops, parts)
         Y, mixer_backprop = self.mixer(beside, is_train)
 
@@ -107,3 +108,12 @@ class EmbeddingNetwork(NamedTuple):
             parts_backprop(mixer_backprop(dY))
 
         return Y, backprop
+
+
+def find_projection(model: Model) -> Optional[Model]:
+    """Find the projection of static vectors.
+
+    model (Model): A model made by `spacy.MultiHashEmbed.v2` or `build_hash_embed`.
+    RETURNS (Optional[Model]): The layer, also one that was initialized without vectors; None if there is no such layer.
+    """
+    return next((node for node in model.walk() if find(node, ProjectsVectors)), None)

@@ -3,11 +3,10 @@
 from typing import Any, List, cast
 
 import numpy
-from spacy.attrs import ORTH
 from spacy.vectors import Mode, Vectors
-from spacy.vocab import Vocab
 from thinc.api import Model, NumpyOps, Ops
 from thinc.types import Floats2d
+from thinc.util import get_array_module
 
 from ..ragged.sums import sum_rows, take_sums
 from .per_type import Embedded
@@ -38,7 +37,7 @@ def project_static(static: Model, ids: numpy.ndarray, vectors: Any, is_train: bo
     """Project static vectors.
 
     static (Model): spaCy's `StaticVectors`.
-    ids (numpy.ndarray): uint64 [D], what they are looked up by.
+    ids (numpy.ndarray): uint64 [D, A], what they are looked up by: the first of these that has a vector.
     vectors (Any): The table of static vectors, as of `vocab.vectors`.
     is_train (bool): Whether to drop columns.
     RETURNS (Tuple[Floats2d, Callable]): The projections [D, nO], and a function from their gradient that increments that of the
@@ -53,19 +52,6 @@ def project_static(static: Model, ids: numpy.ndarray, vectors: Any, is_train: bo
         static.inc_grad("W", ops.gemm(dY, V, trans1=True))
 
     return _drop_columns(static, (ops.gemm(V, W, trans2=True), backprop), is_train)
-
-
-def require_vectors(vocab: Vocab) -> None:
-    """Refuse to initialize a projection of static vectors where there are none.
-
-    vocab (Vocab): The vocabulary of the texts.
-    RAISES (ValueError): If it has no static vectors.
-    """
-    if 0 in vocab.vectors.shape:
-        raise ValueError(
-            "the embedding projects the vocabulary's static vectors, but it has none: set initialize.vectors to a pipeline "
-            "that has some, e.g. from `spacy init vectors`, or set include_static_vectors = false"
-        )
 
 
 def side_by_side(ops: Ops, parts: List[Embedded]) -> Embedded:
@@ -86,15 +72,6 @@ def side_by_side(ops: Ops, parts: List[Embedded]) -> Embedded:
     return ops.xp.hstack([part for part, _ in parts]), backprop
 
 
-def static_attr(vocab: Vocab) -> int:
-    """Name the attribute that static vectors are looked up by.
-
-    vocab (Vocab): The vocabulary.
-    RETURNS (int): spaCy's number of the attribute.
-    """
-    return getattr(vocab.vectors, "attr", ORTH)
-
-
 def _look_up(ops: Ops, vectors: Any, ids: numpy.ndarray, width: int) -> Floats2d:
     """Give the static vectors [D, width]; zeros where there is none."""
     if vectors.shape[1] != width:
@@ -103,7 +80,9 @@ def _look_up(ops: Ops, vectors: Any, ids: numpy.ndarray, width: int) -> Floats2d
             f"{vectors.shape[1]}: load the vectors that it was trained with, or set include_static_vectors = false"
         )
     if isinstance(vectors, Vectors) and vectors.mode == Mode.default:
-        rows = vectors.find(keys=ids)
+        rows = vectors.find(keys=ids[:, 0])
+        for column in ids.T[1:]:
+            rows = get_array_module(rows).where(rows >= 0, rows, vectors.find(keys=column))
         if not isinstance(vectors.data, numpy.ndarray):
             # On a device, where a mask as an index would wait until it has been counted.
             return ops.asarray2f(ops.xp.where((rows >= 0)[:, numpy.newaxis], vectors.data[rows], 0))
@@ -111,7 +90,7 @@ def _look_up(ops: Ops, vectors: Any, ids: numpy.ndarray, width: int) -> Floats2d
         V = ops.alloc2f(len(ids), width)
         V[ops.xp.asarray(found)] = ops.asarray2f(vectors.data[rows[found]])
         return V
-    return ops.as_contig(ops.asarray2f(vectors.get_batch(ids)))
+    return ops.as_contig(ops.asarray2f(vectors.get_batch(ids[:, 0])))
 
 
 def _drop_columns(layer: Model, part: Embedded, is_train: bool) -> Embedded:

@@ -42,7 +42,7 @@ class TokenNetwork(Protocol):
     def piece(self) -> int: ...
 
     def columns(self, vocab: Vocab) -> List[Union[int, str]]:
-        """List the attributes, last the one static vectors are looked up by if there are any.
+        """List the attributes, last those that static vectors are looked up by if there are any.
 
         vocab (Vocab): The vocabulary of the texts.
         RETURNS (List[int]): spaCy's numbers of the attributes.
