@@ -13,11 +13,12 @@ import time
 from itertools import groupby
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import spacy
 import srsly
 import typer
+from _bag_of_words import fit, read_parts, score_texts
 from _measure import ROOT, machine
 from spacy.cli.evaluate import evaluate
 from spacy.cli.train import train
@@ -219,18 +220,21 @@ def train_and_evaluate(run: Run, spec: Table, seed: int, gpu: int) -> Dict[str, 
     return {"scores": scores, "training seconds": round(seconds), "parameters": int(parameters)}
 
 
-def score_known_words(nlp: Language, corpus: Path, gold_preproc: bool) -> Dict[str, Optional[float]]:
-    """Score the words that train has, and those it has not, apart.
+def score_known_words(
+    nlp: Language, corpus: Path, gold_preproc: bool, splits: Sequence[str] = ("dev", "test")
+) -> Dict[str, Optional[float]]:
+    """Score the words, or entities, that train has, and those it has not, apart.
 
-    nlp (Language): A trained tagger.
+    nlp (Language): A trained tagger, or entity recognizer.
     corpus (Path): The folder of train, dev and test.
     gold_preproc (bool): Whether it is evaluated on gold sentences and gold tokens.
-    RETURNS (Dict[str, Optional[float]]): Accuracy in percent on dev and test; None where there are no such words.
+    splits (Sequence[str]): The parts to score.
+    RETURNS (Dict[str, Optional[float]]): Accuracy, or F, in percent on each part; None where there are no such words.
     """
     component, task = find_task(nlp)
     known = find_known(task, DocBin().from_disk(corpus / "train.spacy").get_docs(nlp.vocab))
     scores: Dict[str, Optional[float]] = {}
-    for split in ("dev", "test"):
+    for split in splits:
         examples = Corpus(corpus / f"{split}.spacy", gold_preproc=gold_preproc)(nlp)
         for group in score_by_known(evaluate_component(nlp, examples, component), known):
             scores[f"{split} {group.label}"] = None if group.f is None else round(100 * group.f, 2)
@@ -244,38 +248,14 @@ def bag_of_words(run: Run, spec: Table) -> Dict[str, Any]:
     spec (Table): The table it belongs to.
     RETURNS (Dict[str, Any]): Scores in percent and the strength chosen.
     """
-    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import accuracy_score, recall_score
-
-    data = {split: read_texts(ROOT / "corpus" / spec.corpus / f"{split}.spacy") for split in ("train", "dev", "test")}
-    vectorizer_class = TfidfVectorizer if run.overrides["tfidf"] else CountVectorizer
-    vectorizer = vectorizer_class(
-        ngram_range=(1, run.overrides["ngrams"]), tokenizer=str.split, token_pattern=None, lowercase=True
-    )
-    vectors = {"train": vectorizer.fit_transform(data["train"][0])}
-    vectors.update({split: vectorizer.transform(data[split][0]) for split in ("dev", "test")})
-    models = [
-        LogisticRegression(C=C, max_iter=2000).fit(vectors["train"], data["train"][1])
-        for C in (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
-    ]
-    best = max(models, key=lambda model: accuracy_score(data["dev"][1], model.predict(vectors["dev"])))
-    scores = {}
-    for split in ("dev", "test"):
-        predicted = best.predict(vectors[split])
-        scores[f"{split} accuracy"] = round(100 * accuracy_score(data[split][1], predicted), 2)
-        scores[f"{split} macro recall"] = round(100 * recall_score(data[split][1], predicted, average="macro"), 2)
-    return {"scores": scores, "C": best.C}
-
-
-def read_texts(path: Path) -> Any:
-    """Read a converted corpus as words separated by spaces, with the class of each text.
-
-    path (Path): The file.
-    RETURNS (Tuple[List[str], List[str]]): Texts and classes.
-    """
-    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
-    return [" ".join(token.text for token in doc) for doc in docs], [max(doc.cats, key=doc.cats.get) for doc in docs]
+    data = read_parts(ROOT / "corpus" / spec.corpus)
+    model = fit(data["train"], data["dev"], run.overrides["ngrams"], run.overrides["tfidf"], exclusive=True, score="accuracy")
+    scores = {
+        f"{split} {name}": round(100 * score, 2)
+        for split in ("dev", "test")
+        for name, score in score_texts(model, data[split]).items()
+    }
+    return {"scores": scores, "C": model.strength}
 
 
 def summarize(rows: List[Dict[str, Any]]) -> Tuple[List[str], List[Tuple[str, ...]]]:

@@ -23,7 +23,7 @@ VARIANTS = {"elman_relu", "gru_reset_before", "lstm_peephole", "rnn_pos_tagger",
 # Files whose tests start processes, compile, or train pipelines. Daily, the first test of each has to do.
 LONG_FILES = {
     "annotation": ("test_attention", "test_probabilities"),
-    "benchmarks": ("test_gpu_matrix", "test_gpu_parts", "test_workers"),
+    "benchmarks": ("test_defaults", "test_gpu_matrix", "test_gpu_parts", "test_workers"),
     "cli": ("test_app", "test_calibrate", "test_compare", "test_gradients", "test_loading", "test_report", "test_train"),
     "cuda": ("test_compile",),
     "engines": ("test_cuda", "test_engine"),
