@@ -224,6 +224,7 @@ def test_in_the_command_gradients(tmp_path):
 def test_in_a_pipeline_that_is_converted():
     pytest.importorskip("torch")
     encode = {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": WIDTH, "depth": 1, "dropout": 0.0}
+    encode.update({"layer_norm": False, "residual": False})
     nlp, pipe = make_nlp("rnn_tagger", {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec(encode)})
     there = convert_pipeline(nlp, "torch")
     back = convert_pipeline(there)
