@@ -35,7 +35,7 @@ def test_of_a_config_only_what_needs_labels_is_unknown(run):
     assert code == 0
     assert re.findall(r"(\w+) (?:\d+|\?) W \?, b \?", printed) == ["softmax"]
     assert "lstm_forward 64 W 256x128, R 256x64, b 256 49,408" in printed
-    assert "3,274,880 parameters, and those that are not known yet" in printed
+    assert "1,540,736 parameters, and those that are not known yet" in printed
 
 
 def test_settings_of_a_config_can_be_replaced(run):

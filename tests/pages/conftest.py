@@ -33,7 +33,7 @@ def make_nlp():
         if shared:
             nlp.add_pipe("tok2vec", config={"model": tok2vec})
             tok2vec = {"@architectures": "spacy.Tok2VecListener.v1", "width": 8, "upstream": "*"}
-        model = {"@architectures": "spacy_rnn.TextCat.v1", "pooling": pooling, "tok2vec": tok2vec}
+        model = {"@architectures": "spacy_rnn.TextCat.v1", "pooling": pooling, "tok2vec": tok2vec, "linear_model": None}
         exclusive = factory == "rnn_textcat"
         nlp.add_pipe(factory, config={"model": {**model, "exclusive_classes": exclusive}, **settings})
         examples = [

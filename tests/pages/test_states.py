@@ -18,6 +18,9 @@ ENCODERS = {
         "depth": 2,
         "bidirectional": False,
         "train_initial_state": True,
+        "residual": False,
+        "layer_norm": False,
+        "variational_dropout": 0.0,
     },
     "truncated": {
         "@architectures": "spacy_rnn.Truncate.v1",

@@ -42,7 +42,8 @@ CRF = {"crf/host.py:fetch": 1, "layers/output/crf.py:crf_log_likelihood": 1}
 CATEGORIES = {"pipeline/textcat.py:get_loss": 1}
 MAXOUT = {"backends/_custom_kernels.py:_check_which_maxout": 1}
 OF_SPACY = {**MAXOUT, "backends/_custom_kernels.py:_check_indices": 2, "backends/ops.py:unflatten": 2}
-LINEAR = {"layers/plain/cpu_only.py:backprop": 1}
+# Each member has a loss of its own.
+ENSEMBLE = {"pipeline/textcat.py:get_loss": 2, "layers/plain/cpu_only.py:backprop": 1}
 
 
 def tok2vec(embed=HASH_EMBED, encode=RNN, **settings):
@@ -68,13 +69,13 @@ def textcat(*parts, exclusive=True, linear=None):
 
 # The factory, its config, and how often the host waits where in one update.
 UPDATES = {
-    "tagger": ("rnn_tagger", {}, {**SOFTMAX, **MAXOUT}),
-    "tagger with CRF": ("rnn_tagger", {"use_crf": True}, {**CRF, **MAXOUT}),
-    "ner": ("rnn_ner", {}, {**CRF, **MAXOUT}),
-    "textcat": ("rnn_textcat", {}, {**CATEGORIES, **MAXOUT}),
+    "tagger": ("rnn_tagger", {}, SOFTMAX),
+    "tagger with CRF": ("rnn_tagger", {"use_crf": True}, CRF),
+    "ner": ("rnn_ner", {}, CRF),
+    "textcat": ("rnn_textcat", {}, ENSEMBLE),
     "poolings": ("rnn_textcat", textcat(), {**CATEGORIES, **MAXOUT}),
     "multilabel": ("rnn_textcat_multilabel", textcat(exclusive=False), {**CATEGORIES, **MAXOUT}),
-    "n-grams": ("rnn_textcat", textcat(linear=NGRAMS), {**CATEGORIES, **MAXOUT, **LINEAR}),
+    "n-grams": ("rnn_textcat", textcat(linear=NGRAMS), {**ENSEMBLE, **MAXOUT}),
     "truncated": ("rnn_textcat", textcat(HASH_EMBED, TRUNCATE), {**CATEGORIES, **MAXOUT}),
     "convolution": ("rnn_textcat", textcat(HASH_EMBED, CNN), {**CATEGORIES, **MAXOUT}),
     "static vectors": ("rnn_tagger", tagger(VECTORS), {**SOFTMAX, **MAXOUT}),
@@ -133,7 +134,7 @@ PREDICTED = {"pipeline/heads.py:predict": 1}
 PREDICTIONS = {
     "tagger": ("rnn_tagger", {}, {**CACHE, **PREDICTED}),
     "ner": ("rnn_ner", {}, {**CACHE, "crf/host.py:fetch": 1, **PREDICTED}),
-    "textcat": ("rnn_textcat", {}, {**CACHE, "pipeline/textcat.py:set_annotations": 1}),
+    "textcat": ("rnn_textcat", {}, {"pipeline/textcat.py:set_annotations": 1}),
     "characters": ("rnn_tagger", tagger(CHAR_EMBED), {**CACHE, **PREDICTED}),
     "a vocabulary": ("rnn_tagger", tagger(EMBED), PREDICTED),
 }

@@ -104,6 +104,8 @@ def resize_ngram_linear(layer: Model[List[Doc], Floats2d], nO: int) -> Model[Lis
     """
     settings = {name: value for name, value in layer.attrs.items() if name != "vocabulary"}
     resized = build_ngram_linear(**settings, nO=nO)
+    # On the CPU, whatever other layers are on.
+    resized.ops = layer.ops
     resized.attrs["vocabulary"] = layer.attrs["vocabulary"]
     if layer.has_dim("nI"):
         resized.set_dim("nI", layer.get_dim("nI"))
