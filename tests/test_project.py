@@ -127,6 +127,20 @@ def test_a_local_treebank_is_converted_and_trained_on(project, tmp_path, run):
 
 
 @slow
+def test_a_local_treebank_trains_tags_morphology_and_parse(project, tmp_path, run):
+    rows = ["Elle\t_\tPRON\t_\tNumber=Sing\t2\tnsubj", "dort\t_\tVERB\t_\tTense=Pres\t0\troot", "ici\t_\tADV\t_\t_\t2\tadvmod"]
+    sentence = "".join(f"{i}\t{row}\t_\t_\n" for i, row in enumerate(rows, 1))
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"fr-{split}.conllu").write_text(f"{sentence}\n" * 1100)
+    code, output = run("ud", "--vars.ud", str(tmp_path), "--vars.ud_lang", "fr", "--vars.max_steps", "1")
+    assert code == 0, output
+    metrics = json.loads((project / "metrics" / "ud_raw.json").read_text())
+    for score in ("tag_acc", "pos_acc", "morph_acc", "dep_uas", "dep_las", "sents_f"):
+        assert metrics[score] is not None, score
+    assert (project / "packages" / "fr_rnn_ud-0.1.0").exists()
+
+
+@slow
 @pytest.mark.parametrize("workflow", ["sst2", "tweets"])
 def test_local_texts_are_converted_and_trained_on(project, workflow, run):
     variables = (f"--vars.{workflow}", "assets/reviews", "--vars.max_steps", "1")

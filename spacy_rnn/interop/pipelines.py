@@ -13,11 +13,16 @@ from .layers import load_torch, to_torch
 
 TORCH = "spacy.TorchBiLSTMEncoder.v1"
 OURS = "spacy_rnn.BiLSTMEncoder.v1"
+# What torch's encoder does not do.
+_TORCHS = {"layer_norm": False, "residual": False}
 _TARGETS = {"spacy_rnn": (TORCH, OURS), "torch": (OURS, TORCH)}
 
 
 def convert_config(config: Union[Config, dict], to: str = "spacy_rnn") -> Config:
     """Exchange the bidirectional LSTM encoders of a config: one line of each, since their settings are the same.
+
+    This package's adds a layer's input to its normalized output, so that components learn faster from it. `layer_norm = false`
+    and `residual = false`, which torch's does not have, make it the same model.
 
     config (Union[Config, dict]): A config, e.g. one to train with.
     to (str): "spacy_rnn" to put `spacy_rnn.BiLSTMEncoder.v1` in place of `spacy.TorchBiLSTMEncoder.v1`, "torch" for the other
@@ -41,8 +46,8 @@ def convert_pipeline(nlp: Language, to: str = "spacy_rnn") -> Language:
         way round.
     RETURNS (Language): A copy with the encoders exchanged. It gives the same predictions for a text alone; torch's encoder gives
         others for a text among longer ones.
-    RAISES (ValueError): If there is no such target, if no component's config names such an encoder, or if a component's model is
-        not what its config says.
+    RAISES (ValueError): If there is no such target, if no component's config names such an encoder, if an encoder normalizes
+        outputs or adds inputs and torch's is to take its place, or if a component's model is not what its config says.
     RAISES (ImportError): If torch is not installed.
     """
     old, new = _names(to)
@@ -56,17 +61,21 @@ def convert_pipeline(nlp: Language, to: str = "spacy_rnn") -> Language:
 
 def _convert_component(nlp: Language, name: str, old: str, new: str) -> int:
     """Exchange the encoders of a component and of its config; give back how many there were in the config."""
-    n_named = sum(block["depth"] > 0 for block in _blocks(nlp.config.interpolate()["components"][name], old))
-    if n_named:
+    named = [block for block in _blocks(nlp.config.interpolate()["components"][name], old) if block["depth"] > 0]
+    if old == OURS and any(block.get(key, True) for block in named for key in _TORCHS):
+        raise ValueError(
+            f"'{name}' has an encoder {OURS} with layer_norm = true or residual = true, for which {TORCH} has no counterpart"
+        )
+    if named:
         model: Model = cast(Any, nlp.get_pipe(name)).model
         found = _find_encoders(model, old)
-        if len(found) != n_named:
+        if len(found) != len(named):
             raise ValueError(
-                f"the config of '{name}' names {n_named} encoders {old}, but its model has {len(found)} such as that makes them"
+                f"the config of '{name}' names {len(named)} encoders {old}, but its model has {len(found)} such as those"
             )
         for encoder in found:
             replace_model_node(model, encoder, _to_ours(encoder) if new == OURS else _to_torchs(encoder))
-    return _rename(nlp.get_pipe_config(name), old, new)
+    return _rename(nlp.get_pipe_config(name), old, new, **(_TORCHS if new == OURS else {}))
 
 
 def _find_encoders(model: Model, architecture: str) -> List[Model]:
@@ -96,7 +105,7 @@ def _is_ours(node: Model) -> bool:
 
 def _to_ours(encoder: Model) -> Model:
     module: Any = encoder.layers[0].layers[0].shims[0]._model
-    converted = build_bilstm_encoder(module.input_size, module.num_layers, module.dropout)
+    converted = build_bilstm_encoder(module.input_size, module.num_layers, module.dropout, **_TORCHS)
     converted.layers[1].initialize()
     load_torch(converted.layers[1], module)
     return converted
@@ -116,10 +125,13 @@ def _names(to: str) -> Tuple[str, str]:
     return _TARGETS[to]
 
 
-def _rename(config: Any, old: str, new: str) -> int:
+def _rename(config: Any, old: str, new: str, **settings: Any) -> int:
     blocks = list(_blocks(config, old))
     for block in blocks:
-        block["@architectures"] = new
+        block.update({"@architectures": new, **settings})
+        if new == TORCH:
+            for key in _TORCHS:
+                block.pop(key, None)
     return len(blocks)
 
 

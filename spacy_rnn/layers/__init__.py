@@ -21,6 +21,7 @@ from .plain.dropout import build_dropout, check_rate, drop_nothing
 from .plain.filled_texts import on_filled_texts
 from .plain.highway import build_highway
 from .plain.pool import attention_weights, build_pool
+from .plain.residual import build_residual
 from .plain.sequence_dropout import build_sequence_dropout
 from .plain.truncate import build_truncate
 from .ragged.list2ragged import build_list2ragged, join_rows
@@ -59,6 +60,7 @@ __all__ = [
     "build_ngram_linear",
     "build_orthogonal_init",
     "build_pool",
+    "build_residual",
     "build_rnn",
     "build_sequence_dropout",
     "build_softmax",

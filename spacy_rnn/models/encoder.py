@@ -11,6 +11,7 @@ from ..layers import (
     build_dropout,
     build_highway,
     build_list2ragged,
+    build_residual,
     build_rnn,
     build_sequence_dropout,
     check_rate,
@@ -25,24 +26,28 @@ def build_rnn_encoder(
     bidirectional: bool = True,
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
-    residual: bool = False,
+    residual: bool = True,
     train_initial_state: bool = False,
     forget_bias: float = 1.0,
     precision: str = "float32",
     init_W: Optional[Callable] = None,
     init_R: Optional[Callable] = None,
     variational_dropout: float = 0.0,
-    layer_norm: bool = False,
+    layer_norm: bool = True,
     highway: bool = False,
     checkpoint_rows: Optional[int] = None,
     truncate_gradient: int = 0,
 ) -> Model[List[Floats2d], List[Floats2d]]:
     """Encode context with recurrent layers.
 
+    By default a layer's input is added to its normalized output, as in spaCy's CNN. Without both, outputs are small and of no
+    fixed scale, and components learn slowly from them at the rates that spaCy trains its CNN with.
+
     width (int): The output width, both directions together.
     depth (int): The number of layers.
     dropout (float): The share of a layer's outputs that is dropped before the next layer.
-    residual (bool): Whether a layer's input is added to its output, in the layers where the two are equally wide.
+    residual (bool): Whether a layer's input is added to its output, in the layers where the two are equally wide; with layer_norm
+        to the normalized output.
     variational_dropout (float): The share of columns dropped from what every layer reads and from the output of the last one, the
         same columns at all tokens of a text.
     layer_norm (bool): Whether the output of every layer is normalized (Ba et al. 2016, "Layer normalization", equation 3).
@@ -75,28 +80,42 @@ def build_rnn_encoder(
     layers: List[Model] = []
     for i in range(_checked_depth(depth)):
         # The first layer's input is as wide as the embedding, so there the two are added only if it is the one layer.
-        rnn = build(residual=residual and (i > 0 or depth == 1))
+        rnn = build(nI=width if i else None, residual=residual and not layer_norm and (i > 0 or depth == 1))
         if i and dropout:
             layers.append(with_rows(build_dropout(dropout)))
-        layers += [build_sequence_dropout(variational_dropout), build_highway(rnn) if highway and i else rnn]
-        if layer_norm:
-            layers.append(with_rows(LayerNorm(width)))
+        layers.append(build_sequence_dropout(variational_dropout))
+        layers += _one_layer(rnn, layer_norm, residual, highway and i > 0)
     return _on_lists([*layers, build_sequence_dropout(variational_dropout)], width)
 
 
-def build_bilstm_encoder(width: int, depth: int, dropout: float) -> Model[List[Floats2d], List[Floats2d]]:
+def build_bilstm_encoder(
+    width: int, depth: int, dropout: float, layer_norm: bool = True, residual: bool = True
+) -> Model[List[Floats2d], List[Floats2d]]:
     """Encode context with bidirectional LSTM layers, as `spacy.TorchBiLSTMEncoder.v1` does.
+
+    By default a layer's input is added to its normalized output, as in `spacy_rnn.RNNEncoder.v1`. Without both, the encoder
+    computes what torch's does, from the same weights.
 
     width (int): The width of the input and of the output.
     depth (int): The number of layers. With 0 the input is passed on as it is.
     dropout (float): The share of a layer's outputs that is dropped before the next layer.
+    layer_norm (bool): Whether the output of every layer is normalized.
+    residual (bool): Whether a layer's input is added to its output.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): The encoder, from rows [n, width] to rows [n, width].
     RAISES (ValueError): If an argument is out of its range.
     """
     if depth == 0:
         return noop()
-    rnn = build_rnn(nO=width, nI=width, bidirectional=True, depth=depth, dropout=dropout)
-    return _on_lists([rnn], width)
+    build = partial(build_rnn, nO=width, nI=width, bidirectional=True)
+    if not layer_norm:
+        return _on_lists([build(depth=depth, dropout=dropout, residual=residual)], width)
+    check_rate("dropout", dropout)
+    layers: List[Model] = []
+    for i in range(_checked_depth(depth)):
+        if i and dropout:
+            layers.append(with_rows(build_dropout(dropout)))
+        layers += _one_layer(build(), layer_norm, residual, highway=False)
+    return _on_lists(layers, width)
 
 
 def build_cnn(
@@ -118,9 +137,20 @@ def build_cnn(
     return _on_lists([build_convolution(nO=width, filter_widths=filter_widths, init_W=init_W)], width)
 
 
+def _one_layer(rnn: Model, layer_norm: bool, residual: bool, highway: bool) -> List[Model]:
+    layers = [build_highway(rnn) if highway else rnn]
+    if layer_norm:
+        layers.append(with_rows(LayerNorm(rnn.get_dim("nO"))))
+        if residual:
+            return [build_residual(*layers)]
+    return layers
+
+
 def _check_highway(highway: bool, residual: bool, depth: int) -> None:
     if highway and residual:
-        raise ValueError("a layer's input is either added to its output (residual) or mixed with it (highway), not both")
+        raise ValueError(
+            "a layer's input is either added to its output (residual) or mixed with it (highway), not both: set residual = false"
+        )
     if highway and depth == 1:
         raise ValueError("highway is about every layer but the first, so depth must be at least 2, got 1")
 

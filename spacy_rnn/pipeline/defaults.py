@@ -63,4 +63,6 @@ def _encoder(width: int) -> Dict[str, Any]:
         "depth": 1,
         "cell": "lstm",
         "bidirectional": True,
+        "residual": False,
+        "layer_norm": False,
     }

@@ -14,6 +14,7 @@ from spacy_rnn.interop import convert_config, convert_pipeline
 TORCH = "spacy.TorchBiLSTMEncoder.v1"
 OURS = "spacy_rnn.BiLSTMEncoder.v1"
 WIDTH = 8
+AS_TORCH = {"layer_norm": False, "residual": False}
 SENTENCES = [
     ("They book a small room", "PRP VBP DT JJ NN", [(3, 5, "PLACE")]),
     ("A good book sleeps there", "DT JJ NN VBZ RB", []),
@@ -77,18 +78,21 @@ def make_nlp():
 
     def make(name, encoder=TORCH):
         if (name, encoder) not in made:
-            made[name, encoder] = train(PIPELINES[name], encoder)
+            made[name, encoder] = train(PIPELINES[name], encoder, **(AS_TORCH if encoder == OURS else {}))
         return made[name, encoder]
 
     return make
 
 
-def train(components, encoder):
-    """A pipeline, trained for a moment, and its examples."""
+def train(components, encoder, **settings):
+    """A pipeline, trained for a moment, and its examples. Settings are those of this package's encoders, not torch's."""
     fix_random_seed(0)
     nlp = spacy.blank("xx")
     for component, config in components.items():
-        nlp.add_pipe(component, config=convert_config(config, "spacy_rnn" if encoder == OURS else "torch"))
+        config = convert_config(config, "spacy_rnn" if encoder == OURS else "torch")
+        for block in encoders(config):
+            block.update(settings)
+        nlp.add_pipe(component, config=config)
     examples = []
     for i, (text, tags, ents) in enumerate(SENTENCES):
         reference = Doc(nlp.vocab, words=text.split(), tags=tags.split(), morphs=["Odd=Yes", "", "", "Odd=Yes", ""])
@@ -129,6 +133,14 @@ def architectures(config):
         return []
     own = [config["@architectures"]] if "@architectures" in config else []
     return own + [name for value in config.values() for name in architectures(value)]
+
+
+def encoders(config):
+    """The blocks of a config that name this package's counterpart of torch's encoder."""
+    if not isinstance(config, dict):
+        return []
+    own = [config] if config.get("@architectures") == OURS else []
+    return own + [block for value in config.values() for block in encoders(value)]
 
 
 @pytest.mark.parametrize("old, new, to", [(TORCH, OURS, "spacy_rnn"), (OURS, TORCH, "torch")])
@@ -222,9 +234,29 @@ def test_a_pipeline_without_such_an_encoder_is_refused(to):
 def test_encoders_that_cannot_be_told_apart_are_refused():
     pytest.importorskip("torch")
     both = {**tok2vec("spacy_rnn.RNNEncoder.v1", depth=1), "embed": tok2vec(OURS)}
-    nlp, _ = train({"tagger": tagger(both)}, OURS)
+    both["encode"].update(AS_TORCH)
+    nlp, _ = train({"tagger": tagger(both)}, OURS, **AS_TORCH)
     with pytest.raises(ValueError, match="'tagger' names 1 encoders spacy_rnn.BiLSTMEncoder.v1, but its model has 2"):
         convert_pipeline(nlp, "torch")
+
+
+@pytest.mark.parametrize("settings", [{}, {"layer_norm": False}, {"residual": False}], ids=str)
+def test_an_encoder_without_counterpart_in_torch_is_refused(settings):
+    pytest.importorskip("torch")
+    nlp, _ = train(PIPELINES["shared"], OURS, **settings)
+    with pytest.raises(ValueError, match="'tok2vec' has an encoder spacy_rnn.BiLSTMEncoder.v1 with layer_norm.*residual"):
+        convert_pipeline(nlp, "torch")
+
+
+def test_encoders_that_were_not_torchs_keep_their_settings():
+    pytest.importorskip("torch")
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("tagger", config=tagger({**tok2vec(OURS), "embed": tok2vec(TORCH)}))
+    nlp.initialize(lambda: [Example.from_dict(nlp.make_doc("a book"), {"tags": ["DT", "NN"]})])
+    converted = convert_pipeline(nlp)
+    settings = {(block["layer_norm"], block["residual"]) for block in encoders(converted.config)}
+    assert settings == {(True, True), (False, False)}
+    assert_same_predictions(nlp, converted)
 
 
 @pytest.mark.parametrize("convert", [convert_config, convert_pipeline])
@@ -266,6 +298,8 @@ def test_a_config_to_train_with_changes_in_one_line():
     changed = [pair for pair in zip(before.splitlines(), after.splitlines(), strict=True) if pair[0] != pair[1]]
     assert changed == [(f'@architectures = "{TORCH}"', f'@architectures = "{OURS}"')]
     assert convert_config(convert_config(config), "torch").to_str() == before
+    normalized = {"encode": {"@architectures": OURS, "layer_norm": True, "residual": False}}
+    assert convert_config(normalized, "torch") == {"encode": {"@architectures": TORCH}}
     assert convert_config({"encode": {"@architectures": TORCH}}) == {"encode": {"@architectures": OURS}}
 
 

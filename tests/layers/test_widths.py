@@ -19,7 +19,7 @@ EMBEDDINGS = {
 }
 ENCODERS = {
     "rnn": RNN,
-    "highway": {**RNN, "depth": 2, "highway": True, "layer_norm": True, "variational_dropout": 0.1},
+    "highway": {**RNN, "depth": 2, "highway": True, "residual": False, "layer_norm": True, "variational_dropout": 0.1},
     "cnn": {"@architectures": "spacy_rnn.CNN.v1", "width": 6},
     "truncate": {"@architectures": "spacy_rnn.Truncate.v1", "max_length": 3, "encode": RNN},
 }

@@ -36,7 +36,23 @@ ENCODERS = {
         "dropout": 0.2,
         "variational_dropout": 0.3,
         "layer_norm": True,
+        "residual": False,
         "highway": True,
+    },
+    "highway without normalization": {
+        "@architectures": "spacy_rnn.RNNEncoder.v1",
+        "width": 8,
+        "depth": 2,
+        "residual": False,
+        "layer_norm": False,
+        "highway": True,
+    },
+    "neither normalized nor residual": {
+        "@architectures": "spacy_rnn.RNNEncoder.v1",
+        "width": 8,
+        "depth": 2,
+        "residual": False,
+        "layer_norm": False,
     },
     "normalized, residual": {
         "@architectures": "spacy_rnn.RNNEncoder.v1",
@@ -165,8 +181,9 @@ def test_dropout_is_active_in_training_only_at_the_configured_rate(build, encode
         assert numpy.array_equal(model.begin_update(rows)[0][0], model.predict(rows)[0]) == (rate == 0.0)
 
 
-def test_residual_adds_the_input(build):
-    config = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 12}
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_residual_adds_the_input(build, layer_norm):
+    config = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 12, "layer_norm": layer_norm}
     rows = [numpy.ones((5, 12), dtype="float32")]
     plain, residual = (build({**config, "residual": value}).get_ref("encode").predict(rows)[0] for value in (False, True))
     assert_allclose(residual, plain + 1.0, rtol=1e-6)
@@ -183,16 +200,39 @@ def test_variational_dropout_drops_columns_of_the_output(build):
     assert (dropped[0] != dropped[1]).any()
 
 
-def test_layer_norm_normalizes_the_output(build, docs):
-    encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, "depth": 2, "layer_norm": True}
-    for rows in build(encode).predict(docs):
-        assert_allclose(rows.mean(axis=1), numpy.zeros(len(rows)), atol=1e-5)
-        assert_allclose(rows.std(axis=1), numpy.ones(len(rows)), atol=1e-3)
+SCALED = [{}, {"cell": "gru"}, {"bidirectional": False}, {"residual": False}, None]
+
+
+@pytest.mark.parametrize("embedding_width", [96, 128])
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("width", [16, 96, 256])
+@pytest.mark.parametrize("settings", SCALED, ids=["LSTM", "GRU", "one direction", "no residual", "BiLSTM"])
+def test_output_is_neither_small_nor_large_whatever_the_size(resolve, settings, width, depth, embedding_width):
+    """The normalized outputs of all layers are added, and the input where it is as wide."""
+    encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": width, "depth": depth, **(settings or {})}
+    if settings is None:
+        embedding_width = width
+        encode = {"@architectures": "spacy_rnn.BiLSTMEncoder.v1", "width": width, "depth": depth, "dropout": 0.0}
+    model = resolve(encode)
+    rows = [numpy.random.default_rng(n).normal(size=(n, embedding_width)).astype("float32") for n in (1, 30)]
+    model.initialize(X=rows)
+    n_added = 1 if settings == {"residual": False} else depth + (embedding_width == width)
+    scale = numpy.concatenate(model.predict(rows)).std()
+    assert scale == pytest.approx(n_added**0.5, rel=0.25)
+
+
+@pytest.mark.parametrize("encoder", ["RNNEncoder", "BiLSTMEncoder"])
+def test_with_both_off_there_is_one_stack_of_layers_and_nothing_else(resolve, encoder):
+    """Pipelines that were trained so load, and torch's weights fit."""
+    config = {"@architectures": f"spacy_rnn.{encoder}.v1", "width": 8, "depth": 2, "dropout": 0.3}
+    model = resolve({**config, "layer_norm": False, "residual": False})
+    assert [layer.name for layer in model.layers] == ["list2ragged_host", "rnn", "ragged2list"]
+    assert len(model.layers[1].layers) == 4
 
 
 def test_highway_starts_near_the_layer_below(build):
     """The gate is mostly closed at first, so two layers give nearly what the first one gives."""
-    config = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 64, "depth": 2}
+    config = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 64, "depth": 2, "layer_norm": False, "residual": False}
     rows = [numpy.random.default_rng(0).normal(size=(20, 12)).astype("float32")]
     model = build({**config, "highway": True}).get_ref("encode")
     first = next(node for node in model.walk() if node.name == "rnn")
@@ -257,10 +297,10 @@ def test_bilstm_takes_the_arguments_of_spacys(resolve):
         ({"width": 8, "dropout": 1.0}, ["dropout", "1.0"]),
         ({"width": 8, "recurrent_dropout": -0.5}, ["recurrent_dropout", "-0.5"]),
         ({"width": 8, "variational_dropout": 1.5}, ["variational_dropout", "1.5"]),
-        ({"width": 8, "layer_norm": True, "dropout": 1.0}, ["dropout", "1.0"]),
-        ({"width": 8, "layer_norm": True, "depth": 0}, ["depth", "0"]),
-        ({"width": 8, "highway": True}, ["highway", "depth", "1"]),
-        ({"width": 8, "depth": 2, "highway": True, "residual": True}, ["residual", "highway"]),
+        ({"width": 8, "layer_norm": False, "dropout": 1.0}, ["dropout", "1.0"]),
+        ({"width": 8, "layer_norm": False, "depth": 0}, ["depth", "0"]),
+        ({"width": 8, "residual": False, "highway": True}, ["highway", "depth", "1"]),
+        ({"width": 8, "depth": 2, "highway": True}, ["residual", "false"]),
         ({"width": 8, "checkpoint_rows": -5}, ["checkpoint_rows", "-5"]),
         ({"width": 8, "truncate_gradient": 5}, ["truncate_gradient", "one direction", "5"]),
     ],

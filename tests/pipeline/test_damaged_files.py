@@ -14,7 +14,7 @@ EMBEDDINGS = {
     "characters": {"@architectures": "spacy_rnn.CharEmbed.v1", "width": 4, "char_width": 4, "rows": 20, "embed": WORDS},
 }
 RNN = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8}
-HIGHWAY = {**RNN, "depth": 2, "cell": "gru", "highway": True, "layer_norm": True, "train_initial_state": True}
+HIGHWAY = {**RNN, "depth": 2, "cell": "gru", "highway": True, "residual": False, "layer_norm": True, "train_initial_state": True}
 CNN = {"@architectures": "spacy_rnn.CNN.v1", "width": 8}
 NGRAMS = {"@architectures": "spacy_rnn.NGrams.v1", "size": 16}
 # Component, embedding, encoder, settings of its model, its settings.

@@ -14,7 +14,9 @@ RNN = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8, "depth": 2}
 ENCODERS = {
     "lists": {},
     "rows": {"@architectures": "spacy_rnn.Tok2Vec.v1"},
-    "highway and dropout": {"encode": {**RNN, "highway": True, "layer_norm": True, "variational_dropout": 0.2}},
+    "highway and dropout": {
+        "encode": {**RNN, "highway": True, "residual": False, "layer_norm": True, "variational_dropout": 0.2}
+    },
     "two cells": {"encode": {**RNN, "cell": "gru", "dropout": 0.2, "recurrent_dropout": 0.2}},
     "pieces": {"encode": {**RNN, "checkpoint_rows": 4}},
     "characters": {

@@ -84,7 +84,7 @@ UPDATES = {
     "GRU, pieces": ("rnn_tagger", tagger(cell="gru", checkpoint_rows=3), {**SOFTMAX, **MAXOUT}),
     "between layers": (
         "rnn_tagger",
-        tagger(layer_norm=True, highway=True, variational_dropout=0.1, train_initial_state=True),
+        tagger(layer_norm=True, highway=True, residual=False, variational_dropout=0.1, train_initial_state=True),
         {**SOFTMAX, **MAXOUT},
     ),
 }

@@ -1,0 +1,59 @@
+"""Residual connections around layers."""
+
+from typing import Callable, Optional, Tuple, cast
+
+from thinc.api import Model
+from thinc.types import Floats2d, Ragged
+
+from ..capabilities import RowWise, declare
+from ..ragged.width import known_width
+from ..saved import Saved, no_parameters, require_same
+
+
+def build_residual(*layers: Model[Ragged, Ragged]) -> Model[Ragged, Ragged]:
+    """Add the input to what layers make of it, one after the other: y = x + F(x), or F(x) if the two are not equally wide.
+
+    (He et al. 2016, "Deep residual learning for image recognition".)
+
+    *layers (Model[Ragged, Ragged]): The layers F, at least one; all but the first know how wide they are.
+    RETURNS (Model[Ragged, Ragged]): The layer, from rows [N, nI] to rows [N, nO].
+    """
+    dims = {"nO": None, "nI": layers[0].maybe_get_dim("nI")}
+    return Model("residual", forward, init=init, layers=list(layers), dims=dims)
+
+
+def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[Ragged] = None) -> None:
+    first, *others = model.layers
+    if known_width(X) is None and model.has_dim("nI"):
+        first.set_dim("nI", model.get_dim("nI"))
+    first.initialize(X=X, Y=Y)
+    model.set_dim("nI", first.get_dim("nI"))
+    for layer in others:
+        layer.initialize()
+    model.set_dim("nO", first.get_dim("nO"))
+
+
+def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
+    Y = X
+    backprops = []
+    for layer in model.layers:
+        Y, layer_backprop = layer(Y, is_train)
+        backprops.append(layer_backprop)
+    # A batch without rows may have lost its width.
+    adds = bool(X.data.size) and model.get_dim("nI") == model.get_dim("nO")
+
+    def backprop(dY: Ragged) -> Ragged:
+        dX = dY
+        for layer_backprop in reversed(backprops):
+            dX = layer_backprop(dX)
+        return Ragged(cast(Floats2d, dX.dataXd + dY.dataXd), dY.lengths) if adds else dX
+
+    return Ragged(cast(Floats2d, X.dataXd + Y.dataXd), Y.lengths) if adds else Y, backprop
+
+
+def _check(model: Model) -> None:
+    for dim in ("nI", "nO"):
+        require_same(model, dim, model.layers[0], dim)
+
+
+declare(forward, RowWise(), Saved(no_parameters, _check))
