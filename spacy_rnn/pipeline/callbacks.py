@@ -44,10 +44,10 @@ def build_fit_to_corpus(
 ) -> Callable[[Language], Language]:
     """Set the size of the batches and the number of steps by the size of the corpus, as `[initialize.before_init]`.
 
-    Of `training.batcher.size` (in words) and `training.max_steps` those are set that are 0; others stay. A batch grows with the
-    square root of the corpus' words: a small corpus is read in many steps, a large one has no need for that. With
-    `total_steps = ${training.max_steps}` a learning rate (`warmup_linear.v1`) falls to zero at the last step, whatever the
-    corpus. The numbers are saved in the trained pipeline's config.
+    Of `training.batcher.size` (in words), `training.max_steps` and `training.optimizer.learn_rate.total_steps` those are set that
+    are 0; others stay. A batch grows with the square root of the corpus' words: a small corpus is read in many steps, a large one
+    has no need for that. The steps of the learning rate are those of the training, so that it falls to zero (`warmup_linear.v1`)
+    with the last one. The numbers are saved in the trained pipeline's config.
 
     path (Optional[Path]): The training corpus, in spaCy's binary format: a file, or a folder of some. With None nothing is set.
     epochs (float): The number of passes over the corpus, within the bounds of the number of steps.
@@ -65,15 +65,21 @@ def build_fit_to_corpus(
         raise ValueError(f"min_batch must be at least 1, got {min_batch}")
 
     def fit_to_corpus(nlp: Language) -> Language:
-        training = nlp.config["training"]
-        if path is not None and 0 in (training["batcher"].get("size"), training["max_steps"]):
-            n_words = _count_words(Path(path))
-            if training["batcher"].get("size") == 0:
-                training["batcher"]["size"] = max(min_batch, round((_SHARE * n_words) ** 0.5))
-            if training["max_steps"] == 0:
-                size = training["batcher"].get("size")
-                words = size if isinstance(size, int) else (_SHARE * n_words) ** 0.5
-                training["max_steps"] = max(min_steps, min(max_steps, round(epochs * n_words / words)))
+        if path is not None:
+            training = nlp.config["training"]
+            if 0 in (training["batcher"].get("size"), training["max_steps"]):
+                n_words = _count_words(Path(path))
+                batch = (_SHARE * n_words) ** 0.5
+                if training["batcher"].get("size") == 0:
+                    training["batcher"]["size"] = max(min_batch, round(batch))
+                if training["max_steps"] == 0:
+                    size = training["batcher"].get("size")
+                    steps = epochs * n_words / (size if isinstance(size, int) else batch)
+                    training["max_steps"] = max(min_steps, min(max_steps, round(steps)))
+            # A reference to max_steps would not do: `nlp.resume_training` reads this block alone.
+            learn_rate = training["optimizer"].get("learn_rate")
+            if isinstance(learn_rate, dict) and learn_rate.get("total_steps") == 0:
+                learn_rate["total_steps"] = training["max_steps"]
         return nlp
 
     return fit_to_corpus

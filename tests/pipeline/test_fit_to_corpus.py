@@ -38,7 +38,7 @@ tolerance = 0.2
 [training.optimizer.learn_rate]
 @schedules = "warmup_linear.v1"
 warmup_steps = 2
-total_steps = ${training.max_steps}
+total_steps = 0
 initial_rate = 0.01
 [initialize]
 [initialize.before_init]
@@ -98,6 +98,14 @@ def test_what_the_user_has_set_stays(fitted):
     assert fitted(180, **{"training.max_steps": 7, "training.batcher.size": 50}) == (50, 7)
 
 
+def test_the_steps_of_a_learning_rate_stay_that_were_set(write):
+    path = str(write(180))
+    overrides = {"paths.train": path, "paths.dev": path, "training.optimizer.learn_rate.total_steps": 50}
+    training = init_nlp(make_config(**overrides)).config["training"]
+    assert training["optimizer"]["learn_rate"]["total_steps"] == 50
+    assert training["max_steps"] == 360
+
+
 def test_a_folder_is_counted_with_all_its_files(write, tmp_path):
     write(900, "one.spacy")
     write(900, "two.spacy")
@@ -112,6 +120,10 @@ def test_training_ends_with_the_last_step_and_keeps_the_numbers(write, tmp_path)
     train(tmp_path / "config.cfg", tmp_path / "out", overrides={"paths.train": path, "paths.dev": path})
     saved = load_config(tmp_path / "out" / "model-last" / "config.cfg", interpolate=True)
     assert saved["training"]["max_steps"] == saved["training"]["optimizer"]["learn_rate"]["total_steps"] == 40
+    optimizer = spacy.load(tmp_path / "out" / "model-last").resume_training()
+    for _ in range(5):
+        optimizer.step_schedules()
+    assert 0 < optimizer.learn_rate < 0.01
 
 
 def test_without_a_path_nothing_is_set():
