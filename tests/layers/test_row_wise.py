@@ -7,6 +7,7 @@ import thinc.api
 from numpy.testing import assert_allclose
 from thinc.api import Linear, Model, chain, expand_window, residual, with_array
 from thinc.layers.array_getitem import floats_getitem
+from thinc.types import Ragged
 
 from spacy_rnn.layers import (
     RowWise,
@@ -19,6 +20,7 @@ from spacy_rnn.layers import (
     build_sequence_dropout,
     declare,
     find_mixing,
+    with_rows,
 )
 
 WIDTH = 6
@@ -39,7 +41,6 @@ LAYERS = {
     "Dropout": lambda: thinc.api.Dropout(0.5),
     "own dropout": lambda: build_dropout(0.5),
     "sequence dropout": lambda: build_sequence_dropout(0.5),
-    "own residual": lambda: build_residual(build_sequence_dropout(0.5)),
     "columns": lambda: floats_getitem((slice(0, None), slice(1, 3))),
     "add": lambda: thinc.api.add(Linear(WIDTH, WIDTH), Linear(WIDTH, WIDTH)),
     "concatenate": lambda: thinc.api.concatenate(Linear(WIDTH, WIDTH), Linear(WIDTH, WIDTH)),
@@ -83,6 +84,16 @@ def test_rows_alone_are_the_rows_of_the_whole(build, make_batch, randomize):
     randomize(model, "float32")
     X = make_batch([5], WIDTH, "float32").data
     assert_allclose(model.predict(X), numpy.concatenate([model.predict(X[i : i + 1]) for i in range(5)]), atol=1e-6)
+
+
+def test_rows_alone_are_the_rows_of_the_whole_with_the_input_added(make_batch, randomize):
+    model = build_residual(with_rows(Linear(WIDTH, WIDTH)))
+    assert find_mixing(model) is None
+    X = make_batch([5], WIDTH, "float32")
+    model.initialize(X=X)
+    randomize(model, "float32")
+    rows = [Ragged(X.data[i : i + 1], numpy.ones(1, dtype="int32")) for i in range(5)]
+    assert_allclose(model.predict(X).data, numpy.concatenate([model.predict(row).data for row in rows]), atol=1e-6)
 
 
 @pytest.mark.parametrize("config", EMBEDDINGS, ids=lambda config: config["@architectures"])

@@ -140,6 +140,9 @@ def test_weights_that_cannot_be_are_refused_by_name(change, named, saved):
         for i, node in enumerate(component.model.walk()):
             for name in node.param_names:
                 message = srsly.msgpack_loads(data)
+                if not message["params"][i][name].size:
+                    # A projection of static vectors that there are none of holds nothing to be damaged.
+                    continue
                 message["params"][i][name] = change(message["params"][i][name])
                 (folder / "model").write_bytes(srsly.msgpack_dumps(message))
                 with pytest.raises(ValueError) as error:

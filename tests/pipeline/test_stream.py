@@ -38,7 +38,7 @@ def make_tagger(make_nlp, component_config, tok2vec_config):
     """(factory, embed, name of the tok2vec, use_crf, encoder settings) -> a pipeline whose labels differ from word to word."""
 
     def make(factory="rnn_tagger", embed=HASH_EMBED, tok2vec="spacy_rnn.Tok2Vec.v1", use_crf=False, **encode):
-        config = {**tok2vec_config(**encode), "@architectures": tok2vec, "embed": embed}
+        config = {**tok2vec_config(**{"residual": False, **encode}), "@architectures": tok2vec, "embed": embed}
         nlp, _ = make_nlp(factory, config=component_config(factory, config), use_crf=use_crf)
         model = nlp.get_pipe(factory).model
         rng = numpy.random.default_rng(0)
@@ -72,7 +72,8 @@ def whole(nlp, words=WORDS):
 @pytest.mark.parametrize("factory", FACTORIES)
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_stream_forward_is_labelled_as_the_whole_text(cell, factory, make_tagger, piece):
-    nlp, tagger = make_tagger(factory, bidirectional=False, cell=cell, depth=2)
+    # Rectified states that are normalized as well hardly differ under random weights.
+    nlp, tagger = make_tagger(factory, bidirectional=False, cell=cell, depth=2, layer_norm=cell != "elman_relu")
     expected = whole(nlp)
     assert len({label for _, label in expected}) > 3
     assert list(tagger.stream(iter(WORDS), piece=piece)) == expected

@@ -31,7 +31,8 @@ NER = {
         "hidden_width": 16,
         "maxout_pieces": 2,
         "use_upper": True,
-        "tok2vec": TOK2VEC,
+        # With normalized outputs it would learn too soon to make errors, which are to be shown.
+        "tok2vec": {**TOK2VEC, "encode": {**TOK2VEC["encode"], "layer_norm": False, "residual": False}},
     }
 }
 

@@ -424,6 +424,7 @@ def test_a_categorizer_learns_from_what_is_alike():
     encode = {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 8}
     tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
     model = {"@architectures": "spacy_rnn.TextCat.v1", "tok2vec": tok2vec, "exclusive_classes": True, "dropout": 0.0}
+    model["linear_model"] = {"@architectures": "spacy_rnn.NGrams.v1", "attr": "NORM"}
     nlp.add_pipe("rnn_textcat", config={"model": model})
     texts = {"@a sooo nice <3": "good", "@b I don't like it :(": "bad", "#SoNice :)": "good", "9 times bad": "bad"}
     examples = [

@@ -27,10 +27,11 @@ def init(model: Model[Ragged, Ragged], X: Optional[Ragged] = None, Y: Optional[R
     if known_width(X) is None and model.has_dim("nI"):
         first.set_dim("nI", model.get_dim("nI"))
     first.initialize(X=X, Y=Y)
-    model.set_dim("nI", first.get_dim("nI"))
     for layer in others:
         layer.initialize()
-    model.set_dim("nO", first.get_dim("nO"))
+    for dim in ("nI", "nO"):
+        if first.has_dim(dim):
+            model.set_dim(dim, first.get_dim(dim))
 
 
 def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
@@ -40,7 +41,7 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
         Y, layer_backprop = layer(Y, is_train)
         backprops.append(layer_backprop)
     # A batch without rows may have lost its width.
-    adds = bool(X.data.size) and model.get_dim("nI") == model.get_dim("nO")
+    adds = bool(X.dataXd.size) and cast(Floats2d, X.dataXd).shape[1] == cast(Floats2d, Y.dataXd).shape[1]
 
     def backprop(dY: Ragged) -> Ragged:
         dX = dY
