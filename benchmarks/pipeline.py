@@ -148,7 +148,9 @@ class Training:
     """
 
     def __init__(self, nlp: Language, train: Path) -> None:
-        settings = load_config(CONFIG, interpolate=True)["training"]
+        # The config finds both in the corpus.
+        numbers = {"training.batcher.size": 1000, "training.optimizer.learn_rate.total_steps": 5000}
+        settings = load_config(CONFIG, numbers, interpolate=True)["training"]
         resolved = registry.resolve({name: settings[name] for name in ("batcher", "optimizer")})
         self.nlp = nlp
         self.optimizer = resolved["optimizer"]
