@@ -9,6 +9,7 @@ from spacy.cli.init_config import init_config
 from spacy.cli.train import train
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
+from tagged_texts import annotated
 from thinc.api import Linear, with_array
 from trained_pipelines import TAGGER
 
@@ -35,20 +36,10 @@ def load(pipelines, corpora):
     return make
 
 
-def spans(nlp, texts):
-    """Examples of (words, tags), "-" for a token without annotation."""
-    examples = []
-    for text, tags in texts:
-        words = text.split()
-        reference = Doc(nlp.vocab, words=words, tags=["" if tag == "-" else tag for tag in tags.split()])
-        examples.append(Example(Doc(nlp.vocab, words=words), reference))
-    return examples
-
-
 def make_tagger(texts, n_updates=30, **settings):
     nlp = spacy.blank("xx")
     nlp.add_pipe("rnn_tagger", config=settings)
-    examples = spans(nlp, texts)
+    examples = annotated(nlp, texts)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     for _ in range(n_updates):
@@ -151,10 +142,10 @@ TEXTS = [("a b a c", "A B A C"), ("c a b", "C A B"), ("b b a", "B B A")]
 @pytest.mark.parametrize("use_crf", [False, True])
 def test_right_and_wrong_annotation_are_at_the_bounds(use_crf):
     nlp = make_tagger(TEXTS, use_crf=use_crf)
-    (found,) = calibrate_components(nlp, spans(nlp, TEXTS))
+    (found,) = calibrate_components(nlp, annotated(nlp, TEXTS))
     assert (found.temperature, found.at_bound) == (LOWEST, True)
     wrong = [(text, tags.translate(str.maketrans("ABC", "BCA"))) for text, tags in TEXTS]
-    (found,) = calibrate_components(nlp, spans(nlp, wrong))
+    (found,) = calibrate_components(nlp, annotated(nlp, wrong))
     assert (found.temperature, found.at_bound) == (HIGHEST, True)
 
 
@@ -162,7 +153,7 @@ def test_right_and_wrong_annotation_are_at_the_bounds(use_crf):
 def test_tokens_without_annotation_do_not_count(use_crf):
     nlp = make_tagger(TEXTS, use_crf=use_crf)
     mixed = [("a b a c", "A A B C"), ("c a b", "C - -"), ("b b", "- -")]
-    (found,) = calibrate_components(nlp, spans(nlp, mixed))
+    (found,) = calibrate_components(nlp, annotated(nlp, mixed))
     assert found.n_decisions == 5
     assert found.unknown == []
     assert not found.at_bound
@@ -171,10 +162,10 @@ def test_tokens_without_annotation_do_not_count(use_crf):
 @pytest.mark.parametrize("use_crf", [False, True])
 def test_labels_that_the_component_does_not_have_are_named_and_left_out(use_crf):
     nlp = make_tagger(TEXTS, use_crf=use_crf)
-    (found,) = calibrate_components(nlp, spans(nlp, [("a b a c", "A A B Z")]))
+    (found,) = calibrate_components(nlp, annotated(nlp, [("a b a c", "A A B Z")]))
     assert (found.n_decisions, found.unknown) == (3, ["Z"])
     with pytest.raises(ValueError, match="no gold annotation of .* it has the labels Y, Z, none of which is the component's"):
-        calibrate_components(nlp, spans(nlp, [("a b", "Y Z")]))
+        calibrate_components(nlp, annotated(nlp, [("a b", "Y Z")]))
 
 
 def test_classes_that_the_component_does_not_have_are_named_and_left_out(load):
@@ -195,10 +186,10 @@ def test_classes_that_the_component_does_not_have_are_named_and_left_out(load):
 def test_annotation_that_constraints_do_not_allow_is_named():
     texts = [("a b a c", "B-X L-X O U-X")]
     nlp = make_tagger(texts, use_crf=True, constraints="BILUO")
-    (found,) = calibrate_components(nlp, spans(nlp, texts))
+    (found,) = calibrate_components(nlp, annotated(nlp, texts))
     assert found.n_decisions == 4
     with pytest.raises(ValueError, match="'rnn_tagger' could not be calibrated: the text that begins with 'a b' has the labels"):
-        calibrate_components(nlp, spans(nlp, [("a b", "B-X O")]))
+        calibrate_components(nlp, annotated(nlp, [("a b", "B-X O")]))
 
 
 def test_what_cannot_be_calibrated_is_refused(load, pipelines):

@@ -12,6 +12,7 @@ from spacy.cli.init_config import fill_config
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
+from tagged_texts import annotated
 from thinc.api import Adam, Config
 
 from spacy_rnn.layers import crf_decode
@@ -26,16 +27,6 @@ SPANS = [
 BIO = [(text, tags.replace("U-", "B-").replace("L-", "I-")) for text, tags in SPANS]
 
 both = pytest.mark.parametrize("factory", TAGGERS)
-
-
-def annotated(nlp, texts):
-    """Examples of (words, tags), "-" for a token without annotation."""
-    examples = []
-    for text, tags in texts:
-        words = text.split()
-        reference = Doc(nlp.vocab, words=words, tags=["" if tag == "-" else tag for tag in tags.split()])
-        examples.append(Example(Doc(nlp.vocab, words=words), reference))
-    return examples
 
 
 def tags_of(doc):
