@@ -65,21 +65,21 @@ def build_fit_to_corpus(
         raise ValueError(f"min_batch must be at least 1, got {min_batch}")
 
     def fit_to_corpus(nlp: Language) -> Language:
-        if path is not None:
-            training = nlp.config["training"]
-            if 0 in (training["batcher"].get("size"), training["max_steps"]):
-                n_words = _count_words(Path(path))
-                batch = (_SHARE * n_words) ** 0.5
-                if training["batcher"].get("size") == 0:
-                    training["batcher"]["size"] = max(min_batch, round(batch))
-                if training["max_steps"] == 0:
-                    size = training["batcher"].get("size")
-                    steps = epochs * n_words / (size if isinstance(size, int) else batch)
-                    training["max_steps"] = max(min_steps, min(max_steps, round(steps)))
-            # A reference to max_steps would not do: `nlp.resume_training` reads this block alone.
-            learn_rate = training["optimizer"].get("learn_rate")
-            if isinstance(learn_rate, dict) and learn_rate.get("total_steps") == 0:
-                learn_rate["total_steps"] = training["max_steps"]
+        if path is None:
+            return nlp
+        training = nlp.config["training"]
+        batcher, learn_rate = training["batcher"], training["optimizer"].get("learn_rate")
+        if 0 in (batcher.get("size"), training["max_steps"]):
+            n_words = _count_words(Path(path))
+            batch = (_SHARE * n_words) ** 0.5
+            if batcher.get("size") == 0:
+                batcher["size"] = max(min_batch, round(batch))
+            if training["max_steps"] == 0:
+                steps = epochs * n_words / (batcher["size"] if isinstance(batcher.get("size"), int) else batch)
+                training["max_steps"] = max(min_steps, min(max_steps, round(steps)))
+        # A reference to max_steps would not do: `nlp.resume_training` reads this block alone.
+        if isinstance(learn_rate, dict) and learn_rate.get("total_steps") == 0:
+            learn_rate["total_steps"] = training["max_steps"]
         return nlp
 
     return fit_to_corpus

@@ -18,7 +18,7 @@ def tagger_tok2vec(width: int) -> Dict[str, Any]:
             "width": 64,
             "char_width": 24,
             "include_static_vectors": "auto",
-            "embed": _words(width=64, size=20_000, word_dropout=0.25),
+            "embed": _words(width=64, word_dropout=0.25),
         },
         "encode": {**_encoder(width), "recurrent_dropout": 0.2, "layer_norm": True},
     }
@@ -38,18 +38,18 @@ def categorizer_model(exclusive_classes: bool) -> Dict[str, Any]:
         "dropout": 0.5,
         "tok2vec": {
             "@architectures": "spacy_rnn.Tok2Vec.v1",
-            "embed": _words(width=200, size=20_000, word_dropout=0.3),
+            "embed": _words(width=200, word_dropout=0.3),
             "encode": {**_encoder(width=64), "recurrent_dropout": 0.2, "variational_dropout": 0.5},
         },
         "linear_model": {"@architectures": "spacy_rnn.NGrams.v1"},
     }
 
 
-def _words(width: int, size: int, word_dropout: float) -> Dict[str, Any]:
+def _words(width: int, word_dropout: float) -> Dict[str, Any]:
     return {
         "@architectures": "spacy_rnn.Embed.v1",
         "width": width,
-        "size": size,
+        "size": 20_000,
         "attr": "LOWER",
         "min_count": 1,
         "word_dropout": word_dropout,
