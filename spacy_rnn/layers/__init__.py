@@ -20,6 +20,7 @@ from .plain.cpu_only import on_cpu
 from .plain.dropout import build_dropout, check_rate, drop_nothing
 from .plain.filled_texts import on_filled_texts
 from .plain.highway import build_highway
+from .plain.layer_norm import build_layer_norm
 from .plain.pool import attention_weights, build_pool
 from .plain.residual import build_residual
 from .plain.sequence_dropout import build_sequence_dropout
@@ -56,6 +57,7 @@ __all__ = [
     "build_ensemble",
     "build_hash_embed",
     "build_highway",
+    "build_layer_norm",
     "build_list2ragged",
     "build_ngram_linear",
     "build_orthogonal_init",
