@@ -4,7 +4,7 @@ from .capabilities import GivesRows, Recurrent, RowWise, Truncates, declare
 from .embedding.char_embed import build_char_embed
 from .embedding.embed import build_embed
 from .embedding.hash_embed import build_hash_embed, clear_cache
-from .embedding.rows import embed_rows
+from .embedding.rows import embed_rows, predict_rows
 from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
 from .learning import learn_vocabulary
@@ -85,6 +85,7 @@ __all__ = [
     "on_cpu",
     "on_filled_texts",
     "orthogonal_init",
+    "predict_rows",
     "require_weights",
     "resize_ngram_linear",
     "scan",

@@ -37,7 +37,7 @@ def forward(model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool) -> Tu
     if X.ndim != 2 or X.shape[1] != len(G):
         raise ValueError(f"the layer normalization reads rows of width {len(G)} (nI), but was given an array of shape {X.shape}")
     Y = numpy.empty(X.shape, "float32")
-    library.normalize(whole(X), whole(G), whole(b), _EPSILON, Y)
+    library.normalize(whole(cast(Any, X)), whole(G), whole(b), _EPSILON, Y)
     return cast(Floats2d, Y), _no_backprop
 
 
