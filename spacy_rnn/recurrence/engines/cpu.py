@@ -348,4 +348,8 @@ def whole(array: numpy.ndarray) -> numpy.ndarray:
     array (numpy.ndarray): The array.
     RETURNS (numpy.ndarray): float32, in row-major order; itself if it is that.
     """
+    flags = array.flags
+    # Most are, and to ask NumPy takes longer than a small product.
+    if is_float32(array) and flags.c_contiguous and flags.aligned:
+        return array
     return numpy.require(array, "float32", ["C", "A"])
