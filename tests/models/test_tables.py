@@ -20,7 +20,6 @@ ENCODERS = {
     "deep": {"depth": 2, "dropout": 0.2, "variational_dropout": 0.2},
     "plain": {"residual": False, "layer_norm": False},
     "residual inside": {"layer_norm": False, "depth": 2},
-    "highway": {"residual": False, "highway": True, "depth": 2},
     "own initial state": {"train_initial_state": True},
     "bfloat16": {"precision": "bfloat16"},
     "one direction": {"bidirectional": False, "cell": "gru"},
