@@ -1,6 +1,6 @@
 """Word vectors from characters, by a recurrent network."""
 
-from typing import Callable, List, NamedTuple, Optional, Tuple, Union, cast
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple, Union, cast
 
 import numpy
 from spacy.attrs import ORTH
@@ -9,21 +9,24 @@ from spacy.vocab import Vocab
 from thinc.api import Dropout, HashEmbed, Model, Ops
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from ..capabilities import GivesRows, ReadsCharacters, RowWise, declare
+from ..capabilities import GivesRows, ReadsCharacters, RowWise, declare, find
 from ..ops import use_engine_products
 from ..plain.pool import build_pool
 from ..ragged.sums import sum_rows
 from ..recurrent.rnn import build_rnn
 from ..saved import Saved, no_parameters, require_same
+from .network import Embedded, EmbedsAttributes, SideBySide, TokenNetwork, predict_in_pieces
 from .parts import embed_ids, project_static, side_by_side
-from .per_type import Embedded, embed_tokens
+from .per_type import embed_tokens, predict_tokens
 from .rows import as_lists, embed_rows
-from .static import IncludeStatic, build_static, check_static, lookup_attrs, size_static, static_in_use
+from .static import IncludeStatic, build_static, check_static, lookup_attrs, size_static, static_in_use, static_sources
 from .unique import distinct_rows
 from .vector_cache import VectorCache
 
 # The seed of the characters' hashes is a part of the parameters: it must not depend on what else was built before.
 _SEED = 0
+# How many characters are read at a time when nothing is learned.
+_PIECE_CHARACTERS = 8192
 
 
 def build_char_embed(
@@ -120,6 +123,9 @@ def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: 
 
 def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:
     use_engine_products(model)
+    everything = None if is_train else token_network(model)
+    if everything is not None:
+        return predict_tokens(everything, model.attrs["cache"], docs)
     network = CharNetwork.of(model)
     Y, char_backprop = embed_tokens(network, model.attrs["cache"], docs, is_train)
     others = beside(model)
@@ -144,6 +150,22 @@ def beside(model: Model) -> List[Model]:
     RETURNS (List[Model]): It alone, or nothing.
     """
     return model.layers[-1:] if model.attrs["embed"] else []
+
+
+def token_network(model: Model) -> Optional[TokenNetwork]:
+    """Give what computes a token's whole vector when nothing is learned.
+
+    model (Model): A model made by `build_char_embed`.
+    RETURNS (Optional[TokenNetwork]): It; None if the other embedding is not known to be a function of attributes alone.
+    """
+    parts: List[TokenNetwork] = [CharNetwork.of(model)]
+    for embed in beside(model):
+        embeds_attributes = find(embed, EmbedsAttributes)
+        part = None if embeds_attributes is None else embeds_attributes.network(embed)
+        if part is None:
+            return None
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else SideBySide(tuple(parts))
 
 
 class CharNetwork(NamedTuple):
@@ -184,11 +206,6 @@ class CharNetwork(NamedTuple):
         """RETURNS (int): The width of a vector."""
         return self.rnn.get_dim("nO") * (1 if self.static is None else 2)
 
-    @property
-    def piece(self) -> int:
-        """RETURNS (int): How many characters are read at a time."""
-        return 8192
-
     def columns(self, vocab: Vocab) -> List[Union[int, str]]:
         """List the attributes: the word itself, and those that static vectors are looked up by if there are any.
 
@@ -205,15 +222,26 @@ class CharNetwork(NamedTuple):
         """RETURNS (bool): True, since the attribute of a word does not say what its characters are."""
         return True
 
-    def count_rows(self, keys: numpy.ndarray, vocab: Vocab) -> numpy.ndarray:
-        """Count the characters that are read.
+    def sources(self, vocab: Vocab) -> Optional[List[Any]]:
+        """List what vectors are computed from besides words and parameters.
 
-        keys (numpy.ndarray): uint64 [D, 1 to 3], the words, and what static vectors are looked up by.
         vocab (Vocab): The vocabulary of the texts.
-        RETURNS (numpy.ndarray): int64 [D], of each word.
+        RETURNS (Optional[List[Any]]): The number of characters read, and the static vectors if they are projected; None if these
+            may change unnoticed.
+        """
+        static = static_sources(self.static, vocab)
+        return None if static is None else [self.max_characters, *static]
+
+    def predict(self, keys: numpy.ndarray, vocab: Vocab) -> Floats2d:
+        """Compute the vectors of words when nothing is learned, some at a time.
+
+        keys (numpy.ndarray): uint64 [D, 1 to 3], D >= 1: the words, and what static vectors are looked up by.
+        vocab (Vocab): The vocabulary of the texts.
+        RETURNS (Floats2d): The vectors [D, width].
+        RAISES (ValueError): If the static vectors have not the width the network was initialized with.
         """
         lengths = numpy.asarray([len(vocab.strings[key]) for key in keys[:, 0].tolist()], dtype="int64")
-        return numpy.minimum(lengths, self.max_characters)
+        return predict_in_pieces(self, keys, vocab, numpy.minimum(lengths, self.max_characters), _PIECE_CHARACTERS)
 
     def embed(self, keys: numpy.ndarray, vocab: Vocab, is_train: bool) -> Embedded:
         """Compute the vectors of words, all but their dropout.
@@ -280,4 +308,11 @@ def _check(model: Model) -> None:
 
 
 # The recurrent layer mixes the characters of one word.
-declare(forward, RowWise(layers=beside), GivesRows(forward_rows), ReadsCharacters(), Saved(no_parameters, _check))
+declare(
+    forward,
+    RowWise(layers=beside),
+    GivesRows(forward_rows),
+    EmbedsAttributes(token_network),
+    ReadsCharacters(),
+    Saved(no_parameters, _check),
+)

@@ -1,11 +1,12 @@
 """A learned vocabulary and its embedding table."""
 
-from typing import Any, Callable, List, Mapping, Optional, Tuple, cast
+from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Tuple, Union, cast
 
 import numpy
 from spacy.attrs import intify_attr
 from spacy.tokens import Doc
-from thinc.api import Model, uniform_init
+from spacy.vocab import Vocab
+from thinc.api import Model, Ops, uniform_init
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ...text.vocabulary import N_SPECIAL, UNKNOWN, Vocabulary, WordCounter
@@ -14,6 +15,7 @@ from ..learning import learn_vocabulary
 from ..plain.dropout import check_rate
 from ..ragged.sums import sum_rows
 from ..saved import Saved, Shapes
+from .network import EmbedsAttributes
 from .rows import as_lists
 
 
@@ -90,6 +92,59 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
     return Ragged(E[ops.xp.asarray(ids)], cast(Ints1d, lengths)), backprop
 
 
+class WordNetwork(NamedTuple):
+    """A table of words, as a function of attributes.
+
+    model (Model): A model made by `build_embed`.
+    """
+
+    model: Model
+
+    @property
+    def ops(self) -> Ops:
+        """RETURNS (Ops): The backend of the table."""
+        return self.model.ops
+
+    @property
+    def width(self) -> int:
+        """RETURNS (int): The width of a vector."""
+        return self.model.get_dim("nO")
+
+    def columns(self, vocab: Vocab) -> List[Union[int, str]]:
+        """List the attributes.
+
+        vocab (Vocab): The vocabulary of the texts.
+        RETURNS (List[int]): spaCy's number of the one that counts as the word.
+        """
+        return [intify_attr(self.model.attrs["attr"])]
+
+    def layers(self) -> List[Model]:
+        """RETURNS (List[Model]): Everything with parameters."""
+        return [self.model]
+
+    def sources(self, vocab: Vocab) -> Optional[List[Any]]:
+        """List what vectors are taken from besides the table.
+
+        vocab (Vocab): The vocabulary of the texts.
+        RETURNS (Optional[List[Any]]): The layer's own vocabulary, and how many words it has: some may be added.
+        """
+        vocabulary: Vocabulary = self.model.attrs["vocabulary"]
+        return [vocabulary, len(vocabulary.words)]
+
+    def reads_vocabulary(self) -> bool:
+        """RETURNS (bool): False: words are found by their hashes."""
+        return False
+
+    def predict(self, keys: numpy.ndarray, vocab: Vocab) -> Floats2d:
+        """Take vectors from the table.
+
+        keys (numpy.ndarray): uint64 [D, 1], the words.
+        vocab (Vocab): The vocabulary of the texts.
+        RETURNS (Floats2d): The vectors [D, nO].
+        """
+        return cast(Floats2d, self.model.get_param("E"))[self.ops.xp.asarray(self.model.attrs["vocabulary"].rows(keys[:, 0]))]
+
+
 def _add_new_words(model: Model, docs: List[Doc], keys: List[numpy.ndarray]) -> None:
     """Give unknown words rows, those first that come first, as long as there are any."""
     vocabulary: Vocabulary = model.attrs["vocabulary"]
@@ -125,6 +180,7 @@ declare(
     forward,
     RowWise(),
     GivesRows(forward_rows),
+    EmbedsAttributes(WordNetwork),
     LearnsVocabulary(_begin_vocabulary, _set_vocabulary),
     Drops(("word_dropout",)),
     Saved(_shapes, _check, learned=["vocabulary"]),

@@ -13,6 +13,7 @@ from ..capabilities import GivesRows, RowWise, declare
 from ..ops import use_engine_products
 from ..saved import Saved, no_parameters
 from .hash_network import EmbeddingNetwork, find_projection
+from .network import EmbedsAttributes
 from .per_type import embed_tokens
 from .rows import as_lists
 from .static import IncludeStatic, build_static, check_static, size_static
@@ -122,4 +123,4 @@ def _check(model: Model) -> None:
         raise ValueError(f"its mixer reads width {nI}, but the vectors side by side have {widths}")
 
 
-declare(forward, RowWise(), GivesRows(forward_rows), Saved(no_parameters, _check))
+declare(forward, RowWise(), GivesRows(forward_rows), EmbedsAttributes(EmbeddingNetwork.of), Saved(no_parameters, _check))

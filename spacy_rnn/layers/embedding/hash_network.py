@@ -1,6 +1,6 @@
 """The network of a hash embedding: from the attributes of tokens to their vectors."""
 
-from typing import List, NamedTuple, Optional, Union
+from typing import Any, List, NamedTuple, Optional, Union
 
 import numpy
 from spacy.attrs import intify_attr
@@ -9,9 +9,12 @@ from thinc.api import Model, Ops
 from thinc.types import Floats2d
 
 from ..capabilities import ExtractsFeatures, HashesRows, ProjectsVectors, find
+from .network import Embedded, predict_in_pieces
 from .parts import embed_ids, project_static, side_by_side
-from .per_type import Embedded
-from .static import lookup_attrs, static_in_use
+from .static import lookup_attrs, static_in_use, static_sources
+
+# How many tokens are computed at a time when nothing is learned.
+_PIECE_TOKENS = 1024
 
 
 class EmbeddingNetwork(NamedTuple):
@@ -57,11 +60,6 @@ class EmbeddingNetwork(NamedTuple):
         """RETURNS (int): The width of a vector."""
         return self.mixer.get_dim("nO")
 
-    @property
-    def piece(self) -> int:
-        """RETURNS (int): How many tokens are computed at a time."""
-        return 1024
-
     def columns(self, vocab: Vocab) -> List[Union[int, str]]:
         """List the attributes, last those that static vectors are looked up by if there are any.
 
@@ -79,14 +77,23 @@ class EmbeddingNetwork(NamedTuple):
         """RETURNS (bool): Whether there are static vectors."""
         return self.static is not None
 
-    def count_rows(self, keys: numpy.ndarray, vocab: Vocab) -> numpy.ndarray:
-        """Count what is computed for each vector.
+    def sources(self, vocab: Vocab) -> Optional[List[Any]]:
+        """List what vectors are computed from besides attributes and parameters.
 
-        keys (numpy.ndarray): uint64 [D, A], the attributes.
         vocab (Vocab): The vocabulary of the texts.
-        RETURNS (numpy.ndarray): int64 [D], ones.
+        RETURNS (Optional[List[Any]]): The static vectors if they are projected; None if these may change unnoticed.
         """
-        return numpy.ones(len(keys), dtype="int64")
+        return static_sources(self.static, vocab)
+
+    def predict(self, keys: numpy.ndarray, vocab: Vocab) -> Floats2d:
+        """Compute vectors when nothing is learned, some at a time.
+
+        keys (numpy.ndarray): uint64 [D, A], D >= 1, the attributes.
+        vocab (Vocab): The vocabulary of the texts.
+        RETURNS (Floats2d): The vectors [D, nO].
+        RAISES (ValueError): If the static vectors have not the width the network was initialized with.
+        """
+        return predict_in_pieces(self, keys, vocab, numpy.ones(len(keys), dtype="int64"), _PIECE_TOKENS)
 
     def embed(self, keys: numpy.ndarray, vocab: Vocab, is_train: bool) -> Embedded:
         """Compute vectors, all but their dropout. That of the tables drops columns of the whole batch.

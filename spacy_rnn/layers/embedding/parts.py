@@ -9,7 +9,7 @@ from thinc.types import Floats2d
 from thinc.util import get_array_module
 
 from ..ragged.sums import sum_rows, take_sums
-from .per_type import Embedded
+from .network import Embedded
 
 # Keys are on the host, whatever the parameters are on.
 _HOST = NumpyOps()

@@ -1,11 +1,12 @@
 """The vocabulary's static vectors as an input of an embedding: never, always, or if there are some at initialization."""
 
-from typing import List, Literal, Optional, Union
+from typing import Any, List, Literal, Optional, Union
 
 from spacy.attrs import LOWER, ORTH
 from spacy.ml.staticvectors import StaticVectors, forward
 from spacy.ml.staticvectors import init as init_projection
 from spacy.tokens import Doc
+from spacy.vectors import Vectors
 from spacy.vocab import Vocab
 from thinc.api import Model, glorot_uniform_init
 from thinc.types import Ragged
@@ -83,6 +84,20 @@ def lookup_attrs(static: Optional[Model], vocab: Vocab) -> List[int]:
     if static is None:
         return []
     return [getattr(vocab.vectors, "attr", ORTH), *([LOWER] if "width_with_vectors" in static.attrs else [])]
+
+
+def static_sources(static: Optional[Model], vocab: Vocab) -> Optional[List[Any]]:
+    """List what tells whether static vectors are still the same.
+
+    static (Optional[Model]): The projection in use.
+    vocab (Vocab): The vocabulary of the texts.
+    RETURNS (Optional[List[Any]]): The table, its array and the number of keys; nothing if there is no projection; None if the
+        table is of another kind than spaCy's.
+    """
+    if static is None:
+        return []
+    vectors = vocab.vectors
+    return [vectors, vectors.data, vectors.n_keys] if isinstance(vectors, Vectors) else None
 
 
 def check_static(static: Optional[Model]) -> None:
