@@ -4,7 +4,7 @@ from .capabilities import GivesRows, Recurrent, RowWise, Truncates, declare
 from .embedding.char_embed import build_char_embed
 from .embedding.embed import build_embed
 from .embedding.hash_embed import build_hash_embed, clear_cache
-from .embedding.rows import embed_rows
+from .embedding.rows import embed_rows, predict_rows
 from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
 from .learning import learn_vocabulary
@@ -20,6 +20,7 @@ from .plain.cpu_only import on_cpu
 from .plain.dropout import build_dropout, check_rate, drop_nothing
 from .plain.filled_texts import on_filled_texts
 from .plain.highway import build_highway
+from .plain.layer_norm import build_layer_norm
 from .plain.pool import attention_weights, build_pool
 from .plain.residual import build_residual
 from .plain.sequence_dropout import build_sequence_dropout
@@ -56,6 +57,7 @@ __all__ = [
     "build_ensemble",
     "build_hash_embed",
     "build_highway",
+    "build_layer_norm",
     "build_list2ragged",
     "build_ngram_linear",
     "build_orthogonal_init",
@@ -83,6 +85,7 @@ __all__ = [
     "on_cpu",
     "on_filled_texts",
     "orthogonal_init",
+    "predict_rows",
     "require_weights",
     "resize_ngram_linear",
     "scan",

@@ -75,6 +75,16 @@ class GivesRows:
 
 
 @dataclass(frozen=True)
+class TakesRows:
+    """Take a batch as a list of sequences or as one array of rows, and give the same of it.
+
+    holds (Callable[[Model], bool]): Tells whether it is true of a layer, if that depends on its settings.
+    """
+
+    holds: Callable[[Model], bool] = lambda model: True
+
+
+@dataclass(frozen=True)
 class ReadsCharacters:
     """Embed words by recurrent layers over their characters."""
 
@@ -208,6 +218,15 @@ def find_all(model: Model, kind: type) -> List[Model]:
     RETURNS (List[Model]): The layers, each before those inside it and these in their order.
     """
     return [node for node in model.walk(order="dfs_pre") if find(node, kind)]
+
+
+def is_observed(model: Model) -> bool:
+    """Tell whether one of Thinc's wrappers observes a layer, and is to see every call of it.
+
+    model (Model): Any layer.
+    RETURNS (bool): Whether one does, e.g. `with_debug`.
+    """
+    return _forward_of(model) is not model._func
 
 
 def package_of(model: Model) -> str:

@@ -14,6 +14,7 @@ from .capabilities import (
     ProjectsVectors,
     RowWise,
     SplitsRows,
+    TakesRows,
     declare_by_name,
 )
 from .saved import FOREIGN_WEIGHTS
@@ -43,6 +44,7 @@ _OTHERS: Dict[str, Tuple[Any, ...]] = {
     "thinc.layers.sigmoid_activation": (GivesProbabilities(),),
     "thinc.layers.softmax": (IsSoftmax(),),
     "thinc.layers.softmax_activation": (GivesProbabilities(),),
+    "thinc.layers.with_array": (TakesRows(holds=lambda model: not model.attrs["pad"]),),
     "thinc.layers.with_padded": (Pads(),),
 }
 

@@ -3,13 +3,14 @@
 from functools import partial
 from typing import Callable, List, Optional, Sequence
 
-from thinc.api import LayerNorm, Model, chain, noop, ragged2list
+from thinc.api import Model, chain, noop, ragged2list
 from thinc.types import Floats2d
 
 from ..layers import (
     build_convolution,
     build_dropout,
     build_highway,
+    build_layer_norm,
     build_list2ragged,
     build_residual,
     build_rnn,
@@ -140,7 +141,7 @@ def build_cnn(
 def _one_layer(rnn: Model, layer_norm: bool, residual: bool, highway: bool) -> List[Model]:
     layers = [build_highway(rnn) if highway else rnn]
     if layer_norm:
-        layers.append(with_rows(LayerNorm(rnn.get_dim("nO"))))
+        layers.append(with_rows(build_layer_norm(rnn.get_dim("nO"))))
         if residual:
             return [build_residual(*layers)]
     return layers

@@ -1,17 +1,18 @@
 """Token vectors: an embedding and an encoder."""
 
 from enum import Enum
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple, cast
 
+import numpy
 from spacy.ml.models.tok2vec import build_Tok2Vec_model
 from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.layers.chain import forward as forward_chain
 from thinc.layers.chain import init as init_chain
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d, Ints1d, Ragged
 
 from ..layers import embed_rows, join_rows, split_rows
-from ..layers.capabilities import Chains, JoinsRows, SplitsRows, Truncates, declare, find, find_all
+from ..layers.capabilities import Chains, GivesRows, JoinsRows, SplitsRows, Truncates, declare, find, find_all
 from ..layers.saved import Saved, check_chain, no_parameters
 
 
@@ -76,20 +77,41 @@ def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: 
         if cut and model.attrs["reader"] is Reader.EVERY_TOKEN:
             raise _truncated()
         return Y, chain_backprop
+    rows, rows_backprop = _run(embed, encode, docs, is_train)
+
+    def backprop(dY: List[Floats2d]) -> List[Doc]:
+        return rows_backprop(Ragged(join_rows(model.ops, dY), rows.lengths))
+
+    return split_rows(rows), backprop
+
+
+def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:
+    embed, encode = model.layers
+    if _takes_rows(encode):
+        return _run(embed, encode, docs, is_train)
+    Y, list_backprop = forward(model, docs, is_train)
+    lengths = cast(Ints1d, numpy.asarray([len(rows) for rows in Y], dtype="int32"))
+
+    def backprop(dY: Ragged) -> List[Doc]:
+        return list_backprop(model.ops.unflatten(cast(Floats2d, dY.dataXd), lengths))
+
+    return Ragged(join_rows(model.ops, Y), lengths), backprop
+
+
+def _run(embed: Model, encode: Model, docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:
+    """Run an encoder of rows on those of an embedding."""
     rows, embed_backprop = embed_rows(embed, docs, is_train)
-    lengths = rows.lengths
     backprops = []
     for layer in encode.layers[1:-1]:
         rows, layer_backprop = layer(rows, is_train)
         backprops.append(layer_backprop)
 
-    def backprop(dY: List[Floats2d]) -> List[Doc]:
-        d_rows = Ragged(join_rows(model.ops, dY), lengths)
+    def backprop(d_rows: Ragged) -> List[Doc]:
         for layer_backprop in reversed(backprops):
             d_rows = layer_backprop(d_rows)
         return embed_backprop(d_rows)
 
-    return split_rows(rows), backprop
+    return rows, backprop
 
 
 def _truncated() -> ValueError:
@@ -107,4 +129,4 @@ def _takes_rows(encode: Model) -> bool:
     return bool(find(encode.layers[0], JoinsRows) and find(encode.layers[-1], SplitsRows))
 
 
-declare(forward, Chains(), Saved(no_parameters, check_chain))
+declare(forward, Chains(), GivesRows(forward_rows), Saved(no_parameters, check_chain))

@@ -124,6 +124,16 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         cbool transpose_A
         cbool transpose_B
 
+    cdef cppclass Normalization:
+        const float *X
+        int64_t x_stride
+        const float *G
+        const float *b
+        float *Y
+        int64_t n
+        int64_t width
+        float epsilon
+
     cdef cppclass Field:
         int64_t n_labels
         const float *start
@@ -141,6 +151,7 @@ cdef extern from "engine.h" namespace "spacy_rnn":
     void run_forward(const Kernels &, const Forward *const *, int, cbool) except + nogil
     void run_backward(const Kernels &, const Backward *const *, int, cbool) except + nogil
     void run_multiply(const Kernels &, const MatrixProduct &) except + nogil
+    void run_normalize(const Kernels &, const Normalization &) except + nogil
     void order_by_length(const int32_t *, int64_t, int32_t *) except + nogil
 
 
@@ -863,6 +874,31 @@ def multiply(
     cdef const Kernels *kernels = _kernels
     with nogil:
         run_multiply(kernels[0], p)
+
+
+def normalize(
+    const float[:, :] X not None, const float[::1] G not None, const float[::1] b not None, float epsilon, float[:, ::1] Y not None
+):
+    """Normalize rows: (X - mean) / sqrt(variance + epsilon) · G + b.
+
+    X (Floats2d): [N, width].
+    G, b (Floats1d): [width].
+    epsilon (float): What is added to the variances.
+    Y (Floats2d): [N, width], written.
+    RAISES (ValueError): If a shape does not fit.
+    """
+    cdef Normalization s
+    s.n, s.width, s.epsilon = X.shape[0], X.shape[1], epsilon
+    _require("X", X, s.n, s.width)
+    _require("Y", Y, s.n, s.width)
+    _require_vector("G", G, s.width)
+    _require_vector("b", b, s.width)
+    if s.n == 0 or s.width == 0:
+        return
+    s.X, s.x_stride, s.G, s.b, s.Y = _matrix(X), _stride(X), _vector(G), _vector(b), _out_matrix(Y)
+    cdef const Kernels *kernels = _kernels
+    with nogil:
+        run_normalize(kernels[0], s)
 
 
 cdef Field _field(const float[::1] start, const float[:, ::1] transitions, const float[::1] end) except *:

@@ -25,10 +25,11 @@ class RNNPipe(TrainablePipe):
 
     _rehearsal_model: Any
 
-    def run_model(self, docs: List[Doc]) -> Any:
+    def run_model(self, docs: List[Doc], predict: Callable[[Model, List[Doc]], Any] = Model.predict) -> Any:
         """Run the model, and only if it fails look whether it has been initialized, which takes a walk through all its layers.
 
         docs (List[Doc]): The texts.
+        predict (Callable): (model, texts) -> what is predicted.
         RETURNS (Any): What the model predicts.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         RAISES (MemoryError): If the memory of a GPU is not enough.
@@ -36,7 +37,7 @@ class RNNPipe(TrainablePipe):
         _use_engine_products(self.model)
         try:
             with name_batch(self.name, docs):
-                return self.model.predict(docs)
+                return predict(self.model, docs)
         except Exception:
             require_initialized(self.name, self.model)
             raise

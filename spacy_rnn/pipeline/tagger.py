@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 import numpy
 from spacy import util
 from spacy.attrs import IDS
+from spacy.errors import Errors
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.pipeline.tagger import Tagger
@@ -127,10 +128,12 @@ class RNNTagger(TemperedPipe, SequencePipe, Tagger):
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
         # Imported here because importing a factory must stay cheap.
-        from ..layers import split_array
+        from ..layers import predict_rows, split_array
 
         docs = list(docs)
         lengths = [len(doc) for doc in docs]
+        if any(lengths) and self.head.by_token and not self.store_probs:
+            return split_array(to_numpy(self.run_model(docs, predict_rows).argmax(axis=1)), lengths)
         if any(lengths):
             scores = self.run_model(docs)
             rows = self.head.predict(self.model, scores)
@@ -160,12 +163,18 @@ class RNNTagger(TemperedPipe, SequencePipe, Tagger):
             for doc, probabilities in zip(docs, predicted.probabilities, strict=True):
                 store_probabilities(doc, self.name, self.attr, self.labels, probabilities)
             predicted = predicted.tag_ids
+        for doc, tag_ids in zip(docs, predicted, strict=True):
+            if len(doc) != len(tag_ids):
+                raise ValueError(Errors.E971.format(array_length=len(tag_ids), doc_length=len(doc)))
+        for vocab in {id(doc.vocab): doc.vocab for doc in docs}.values():
+            self._add_labels(vocab)
+        if self.attr == "TAG":
+            super().set_annotations(docs, [to_numpy(tag_ids).tolist() for tag_ids in predicted])
+            return
         filled = [(doc, to_numpy(tag_ids)) for doc, tag_ids in zip(docs, predicted, strict=True) if len(doc)]
         if not filled:
             return
         # One column of a matrix is what Doc.from_array reads fastest.
-        for vocab in {id(doc.vocab): doc.vocab for doc, _ in filled}.values():
-            self._add_labels(vocab)
         keys = numpy.asarray(label_keys(self.labels), dtype="uint64")[
             numpy.concatenate([tag_ids for _, tag_ids in filled])
         ].reshape(-1, 1)

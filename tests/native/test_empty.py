@@ -42,6 +42,13 @@ def test_products_of_nothing(isa, n, k, m, transposed):
     assert (C == 0).all()
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_normalized_rows_of_nothing(isa, shape):
+    X, Y = numpy.empty((2, *shape), "float32")
+    G, b = numpy.ones((2, shape[1]), "float32")
+    library.normalize(X, G, b, 1e-8, Y)
+
+
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0]])
 def test_paths_of_nothing(isa, lengths):
     lengths = numpy.array(lengths, "int32")

@@ -7,7 +7,8 @@ from spacy.tokens import Doc
 from thinc.api import Model, Ops
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from ..capabilities import GivesRows, find
+from ..capabilities import Chains, GivesRows, TakesRows, find, is_observed
+from ..ragged.list2ragged import join_rows
 from ..ragged.split import split_rows
 
 
@@ -30,6 +31,37 @@ def embed_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_trai
         return list_backprop(model.ops.unflatten(cast(Floats2d, d_rows.dataXd), lengths))
 
     return Ragged(model.ops.flatten(Xs), lengths), backprop
+
+
+def predict_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc]) -> Floats2d:
+    """Predict, and give all rows of the batch together.
+
+    They are not taken apart in between, where the layers allow it.
+
+    model (Model[List[Doc], List[Floats2d]]): Any model from texts of n tokens to rows [n, nO], e.g. that of a tagger.
+    docs (List[Doc]): The texts.
+    RETURNS (Floats2d): The rows [N, nO].
+    """
+    return cast(Floats2d, _predict(model, docs).dataXd)
+
+
+def _predict(model: Model, docs: List[Doc]) -> Ragged:
+    if not is_observed(model):
+        gives_rows = find(model, GivesRows)
+        if gives_rows is not None:
+            return gives_rows.forward(model, docs, False)[0]
+        if find(model, Chains) and all(_takes_rows(layer) for layer in model.layers[1:]):
+            rows = _predict(model.layers[0], docs)
+            for layer in model.layers[1:]:
+                rows = layer.predict(rows)
+            return rows
+    Ys = model.predict(docs)
+    return Ragged(join_rows(model.ops, Ys), cast(Ints1d, numpy.asarray([len(Y) for Y in Ys], dtype="int32")))
+
+
+def _takes_rows(layer: Model) -> bool:
+    takes_rows = find(layer, TakesRows)
+    return takes_rows is not None and takes_rows.holds(layer)
 
 
 def as_lists(ops: Ops, rows: Ragged, rows_backprop: Callable[[Ragged], List[Doc]]) -> Tuple[List[Floats2d], Callable]:

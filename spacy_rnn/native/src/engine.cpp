@@ -114,6 +114,11 @@ void run_multiply(const Kernels &kernels, const MatrixProduct &product) {
     kernels.multiply(product);
 }
 
+void run_normalize(const Kernels &kernels, const Normalization &normalization) {
+    const Call call;
+    kernels.normalize(normalization);
+}
+
 void order_by_length(const int32_t *length, int64_t n, int32_t *order) {
     std::iota(order, order + n, 0);
     const auto longer = [length](int32_t a, int32_t b) { return length[a] > length[b]; };

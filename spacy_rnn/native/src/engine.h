@@ -101,6 +101,16 @@ struct MatrixProduct {
     bool transpose_A, transpose_B;
 };
 
+// Y [n, width] = (X - mean) / sqrt(variance + epsilon) · G + b, with the mean and the variance of each row.
+struct Normalization {
+    const float *X;    // [n, width]
+    int64_t x_stride;  // floats from row to row
+    const float *G, *b;  // [width]
+    float *Y;            // rows without gaps
+    int64_t n, width;
+    float epsilon;
+};
+
 // The parameters of a linear-chain conditional random field over L labels.
 struct Field {
     int64_t n_labels;
@@ -146,6 +156,7 @@ struct Kernels {
     int64_t (*project)(const Packed &, const float *X, int64_t x_stride, int64_t n, Buffer &to);
     void (*backward)(const Backward &);
     void (*multiply)(const MatrixProduct &);
+    void (*normalize)(const Normalization &);
     void (*pack_scores)(const Field &, PackedField &);
     void (*pack_exponentials)(const Field &, PackedField &);
     // Finds the labels [n] of the best path and gives its score. work: [n + 1, width].
@@ -170,6 +181,7 @@ void run_forward(const Kernels &kernels, const Forward *const *sweeps, int n, bo
 void run_backward(const Kernels &kernels, const Backward *const *sweeps, int n, bool threads);
 
 void run_multiply(const Kernels &kernels, const MatrixProduct &product);
+void run_normalize(const Kernels &kernels, const Normalization &normalization);
 
 // Orders sequences by decreasing length; equal lengths keep their order.
 void order_by_length(const int32_t *length, int64_t n, int32_t *order);

@@ -4,6 +4,8 @@
 // switches for that set, so nothing here may come from a library header that other files share: what the linker keeps of two
 // copies could be this one.
 
+#include <math.h>
+
 #include <cstdint>
 #include <cstring>
 
@@ -60,6 +62,8 @@ namespace {
 
 #include "matrix.h"
 
+#include "normalize.h"
+
 #if defined(ISA_BFLOAT16)
 
 }  // namespace
@@ -85,6 +89,8 @@ int64_t project(const Packed &w, const float *X, int64_t x_stride, int64_t n, Bu
 void backward(const Backward &b) { ISA_BFLOAT16::kernels.backward(b); }
 
 void multiply(const MatrixProduct &p) { ISA_BFLOAT16::kernels.multiply(p); }
+
+void normalize_rows(const Normalization &n) { ISA_BFLOAT16::kernels.normalize(n); }
 
 void pack_scores(const Field &from, PackedField &to) { ISA_BFLOAT16::kernels.pack_scores(from, to); }
 
@@ -126,6 +132,8 @@ void multiply(const MatrixProduct &p) {
     }
 }
 
+void normalize_rows(const Normalization &n) { normalize(n); }
+
 double multiply_adds(int64_t rounds) {
     constexpr int CHAINS = 12;
     Vec sum[CHAINS];
@@ -150,8 +158,8 @@ bool supported() { return ISA_SUPPORTED; }
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {ISA_NAME, supported,   pack,              forward,   project,   backward,
-                         multiply, pack_scores, pack_exponentials, find_best, sum_paths, add_pairs, multiply_adds};
+const Kernels kernels = {ISA_NAME,       supported,   pack,              forward,   project,   backward,  multiply,
+                         normalize_rows, pack_scores, pack_exponentials, find_best, sum_paths, add_pairs, multiply_adds};
 
 }  // namespace ISA
 }  // namespace spacy_rnn
