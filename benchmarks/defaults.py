@@ -5,8 +5,8 @@
 
 Every contender is trained on train, without any settings for the corpus but its language, and chosen on dev; with `--test` it is
 scored on test as well. Taggers and entity recognizers are scored on gold tokens, known and unknown words apart (known ones occur
-in train, written in the same way); categorizers on raw texts. Training is timed with its evaluations, in seconds of the processor.
-Words a second are those of raw texts of dev that the same process has annotated before, on one thread. Sizes are those of the saved
+in train, written in the same way); categorizers on raw texts. Training is timed with its evaluations, in processor seconds. Words
+a second are those of raw texts of dev that the same process has annotated before, on one thread. Sizes are those of the saved
 `model` files, of the bag of words that of a pickle.
 
 Results go to benchmarks/results/defaults.json after each run, so that a command that was stopped goes on with `--resume`.
