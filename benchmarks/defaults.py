@@ -140,8 +140,15 @@ ENTRIES = {
     # spaCy has no tokenizer for Uyghur, and needs a package for Vietnamese.
     "uyghur-pos": Entry("Uyghur (UDT), universal tags", "pos", "uyghur", "accuracy", "xx"),
     "vietnamese-pos": Entry("Vietnamese (VTB), universal tags", "pos", "vietnamese", "accuracy", "xx"),
+    # A fifth of each, in texts of ten sentences.
+    "ewt-pos-fifth": Entry("a fifth of English (EWT), universal tags", "pos", "ewt", "accuracy", n_train=251),
+    "french-pos-fifth": Entry("a fifth of French, universal tags", "pos", "french", "accuracy", "fr", n_train=45),
+    "uyghur-pos-fifth": Entry("a fifth of Uyghur, universal tags", "pos", "uyghur", "accuracy", "xx", n_train=33),
+    "vietnamese-pos-fifth": Entry("a fifth of Vietnamese, universal tags", "pos", "vietnamese", "accuracy", "xx", n_train=28),
     "assets-pos": Entry("the sentences in `assets/`, universal tags", "pos", "pos", "accuracy"),
     "wnut": Entry("WNUT-17, entities", "ner", "wnut", "entity F"),
+    "sst2-200": Entry("SST-2, 200 texts", "textcat", "sst2", "accuracy", n_train=200),
+    "sst2-1000": Entry("SST-2, 1,000 texts", "textcat", "sst2", "accuracy", n_train=1000),
     "sst2": Entry("SST-2", "textcat", "sst2", "accuracy"),
     "tweets": Entry(
         "tweets",
