@@ -6,6 +6,7 @@ functions of the rooms above check and complete what they pass."""
 from libc.stdint cimport INT32_MAX, INT64_MAX, int32_t, int64_t, uint8_t
 from libc.string cimport memcmp
 from libcpp cimport bool as cbool
+from libcpp.algorithm cimport lower_bound, sort, unique
 from libcpp.vector cimport vector
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -31,7 +32,8 @@ cdef extern from "call.h" namespace "spacy_rnn":
 
 cdef extern from "buffer.h" namespace "spacy_rnn":
     cdef cppclass Buffer:
-        const float *data()
+        void resize(int64_t) except +
+        float *data() nogil
 
 
 cdef extern from "engine.h" namespace "spacy_rnn":
@@ -82,8 +84,7 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         float *cN
         const float *mask
         CTape *tape
-        const int64_t *x_rows
-        cbool projected
+        const float *const *projections
         int64_t first_step
 
     cdef cppclass Backward:
@@ -144,12 +145,13 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         const char *name
         cbool supported()
         void pack(const Parameters &, int, Packed &) except + nogil
-        int64_t project(const Packed &, const float *, int64_t, int64_t, Buffer &) except + nogil
+        int64_t projection_width(const Packed &)
         double multiply_adds(int64_t) nogil
 
     const Kernels *const *all_kernels()
     void run_forward(const Kernels &, const Forward *const *, int, cbool) except + nogil
     void run_backward(const Kernels &, const Backward *const *, int, cbool) except + nogil
+    void run_project(const Kernels &, const Packed &, const float *const *, int64_t, float *) except + nogil
     void run_multiply(const Kernels &, const MatrixProduct &) except + nogil
     void run_normalize(const Kernels &, const Normalization &) except + nogil
     void order_by_length(const int32_t *, int64_t, int32_t *) except + nogil
@@ -169,6 +171,8 @@ cdef extern from "crf_paths.h" namespace "spacy_rnn":
 
     void find_best_paths(const Kernels &, const Field &, const ScoreBatch &, int64_t *, double *) except + nogil
 
+
+ctypedef const float *float_pointer
 
 # The cells in the order of the engine's CellKind.
 CELLS = ("elman_tanh", "elman_relu", "gru", "gru_reset_before", "lstm", "lstm_peephole")
@@ -317,6 +321,14 @@ cdef int _require_vector(str name, const float[::1] x, int64_t n) except -1:
     return 0
 
 
+cdef vector[float_pointer] _pointers(const float *first, int64_t stride, int64_t n) except *:
+    cdef vector[float_pointer] rows = vector[float_pointer](n)
+    cdef int64_t i
+    for i in range(n):
+        rows[i] = first + i * stride
+    return rows
+
+
 cdef Parameters _parameters(str cell, list params) except *:
     cdef const float[:, ::1] W = params[0]
     cdef const float[:, ::1] R = params[1]
@@ -351,6 +363,7 @@ cdef class Weights:
     cdef Parameters originals
     cdef int64_t n_gates
     cdef const Kernels *kernels
+    cdef object __weakref__
     cdef list copies
     cdef list references
     cdef readonly str cell
@@ -394,6 +407,28 @@ cdef class Weights:
             and (kept.bR == NULL or memcmp(kept.bR, now.bR, kept.nH * sizeof(float)) == 0)
             and (kept.p == NULL or memcmp(kept.p, now.p, 3 * kept.nH * sizeof(float)) == 0)
         )
+
+    @property
+    def projection_width(self):
+        """RETURNS (int): How many numbers the projection of a row has: those of all gates, and some to fill vectors."""
+        return self.kernels.projection_width(self.packed)
+
+    def project(self, const float[:, :] X not None, float[:, ::1] projections not None):
+        """Project rows, X W^T + b, in the order in which sweeps read it.
+
+        X (Floats2d): [N, nI].
+        projections (Floats2d): [N, projection_width], written.
+        RAISES (ValueError): If a shape does not fit.
+        """
+        cdef int64_t i, n = X.shape[0]
+        _require("X", X, n, self.packed.nI)
+        _require("projections", projections, n, self.kernels.projection_width(self.packed))
+        if n == 0:
+            return
+        cdef vector[float_pointer] rows = _pointers(_matrix(X), _stride(X), n)
+        cdef float *to = &projections[0, 0]
+        with nogil:
+            run_project(self.kernels[0], self.packed, rows.data(), n, to)
 
     def unchanged(self):
         """Tell whether the parameters still are what was packed, number by number, for the instruction set selected now.
@@ -701,50 +736,153 @@ def infer(tuple weights not None, const float[:, :] X not None, const int32_t[::
     RETURNS (bool): Whether the weights were unchanged; if not, nothing has been done.
     RAISES (ValueError): If the lengths do not add up to the rows, or if a shape does not fit.
     """
-    cdef Forward sweeps[MAX_SWEEPS]
-    cdef const Forward *pointers[MAX_SWEEPS]
-    cdef Weights each
-    cdef int d, n = _n_directions(weights)
-    cdef int64_t i, row = 0, nH = Y.shape[1] // n
-    cdef const Kernels *kernels = NULL
-    for d in range(n):
-        each = <Weights?>weights[d]
-        if not each._unchanged():
-            return False
-        # Those that are unchanged are packed for the instruction set selected now.
-        kernels = each.kernels
-        if each.packed.nI != X.shape[1] or n * each.packed.nH != Y.shape[1]:
-            raise ValueError(f"direction {d}: expected width {X.shape[1]} and {nH} units, got {each.packed.nI} and {each.packed.nH}")
-    cdef vector[int32_t] lengths
-    cdef int64_t total = _copy_lengths(length, lengths), n_sequences = lengths.size()
-    if total != X.shape[0]:
-        raise ValueError(f"lengths add up to {total}, but the batch has {X.shape[0]} rows")
-    _require("X", X, total, X.shape[1])
-    _require("Y", Y, total, Y.shape[1])
-    if total == 0:
-        return True
-    cdef vector[int64_t] start = vector[int64_t](n_sequences)
-    cdef vector[int32_t] order = vector[int32_t](n_sequences)
-    for i in range(n_sequences):
-        start[i] = row
-        row += lengths[i]
-    order_by_length(lengths.data(), n_sequences, order.data())
-    for d in range(n):
-        each = weights[d]
-        sweeps[d].weights = &each.packed
-        sweeps[d].batch.n_sequences, sweeps[d].batch.n_rows = n_sequences, row
-        sweeps[d].batch.start, sweeps[d].batch.length, sweeps[d].batch.order = start.data(), lengths.data(), order.data()
-        sweeps[d].batch.reverse = d == 1
-        sweeps[d].X, sweeps[d].x_stride = _matrix(X), _stride(X)
-        sweeps[d].Y, sweeps[d].y_stride = &Y[0, d * nH], Y.strides[0] // <int64_t>sizeof(float)
-        sweeps[d].h0 = sweeps[d].c0 = sweeps[d].mask = NULL
-        sweeps[d].h0_stride = sweeps[d].c0_stride = 0
-        sweeps[d].hN = sweeps[d].cN = NULL
-        sweeps[d].tape = NULL
-        pointers[d] = &sweeps[d]
-    with nogil:
-        run_forward(kernels[0], pointers, n, threads)
+    cdef _Inference inference = _Inference()
+    if not inference.check(weights, X.shape[1], X.shape[0], length, Y):
+        return False
+    _require("X", X, X.shape[0], X.shape[1])
+    cdef int d
+    for d in range(inference.n):
+        inference.sweeps[d].X, inference.sweeps[d].x_stride = _matrix(X), _stride(X)
+    inference.run(threads)
     return True
+
+
+def infer_rows(
+    tuple weights not None,
+    const float[:, :] table not None,
+    const int64_t[::1] index not None,
+    tuple projections not None,
+    const int32_t[::1] length,
+    float[:, :] Y not None,
+    bint threads,
+):
+    """Do the same as `infer` for rows of a table, of which each is projected once.
+
+    weights (Tuple[Weights]): As `infer` takes them.
+    table (Floats2d): [V, nI].
+    index (Ints1d): int64 [N], which rows of the table the batch consists of.
+    projections (Tuple[Floats2d]): For each direction, [K, projection_width], the projections of the first K rows, K >= 0, as
+        `Weights.project` makes them of these weights.
+    length, Y, threads: As `infer` takes them.
+    RETURNS (bool): Whether the weights were unchanged; if not, nothing has been done.
+    RAISES (ValueError): If there is no such row, the lengths do not add up to the rows, or if a shape does not fit.
+    """
+    cdef _Inference inference = _Inference()
+    if not inference.check(weights, table.shape[1], index.shape[0], length, Y):
+        return False
+    _require("the table", table, table.shape[0], table.shape[1])
+    cdef int d
+    if len(projections) != inference.n:
+        raise ValueError(f"expected projections for {inference.n} directions, got {len(projections)}")
+    for d in range(inference.n):
+        inference.read(d, table, index, projections[d])
+    inference.run(threads)
+    return True
+
+
+cdef class _Inference:
+    """The sweeps of the directions of a layer, checked."""
+
+    cdef Forward sweeps[MAX_SWEEPS]
+    cdef vector[float_pointer] rows[MAX_SWEEPS]
+    cdef Buffer projections[MAX_SWEEPS]
+    cdef vector[int32_t] lengths
+    cdef vector[int64_t] start
+    cdef vector[int32_t] order
+    cdef tuple weights
+    cdef int64_t n_rows
+    cdef int n
+    cdef const Kernels *kernels
+
+    cdef bint check(self, tuple weights, int64_t width, int64_t n_rows, const int32_t[::1] length, float[:, :] Y) except -1:
+        """Tell whether the weights are unchanged, and describe the sweeps, all but what they read."""
+        cdef Weights each
+        cdef int d
+        self.n, self.n_rows, self.weights = _n_directions(weights), n_rows, weights
+        cdef int64_t i, row = 0, nH = Y.shape[1] // self.n
+        for d in range(self.n):
+            each = <Weights?>weights[d]
+            if not each._unchanged():
+                return False
+            # Those that are unchanged are packed for the instruction set selected now.
+            self.kernels = each.kernels
+            if each.packed.nI != width or self.n * each.packed.nH != Y.shape[1]:
+                raise ValueError(f"direction {d}: expected width {width} and {nH} units, got {each.packed.nI} and {each.packed.nH}")
+        cdef int64_t total = _copy_lengths(length, self.lengths), n_sequences = self.lengths.size()
+        if total != n_rows:
+            raise ValueError(f"lengths add up to {total}, but the batch has {n_rows} rows")
+        _require("Y", Y, total, Y.shape[1])
+        if total == 0:
+            return True
+        self.start.resize(n_sequences)
+        self.order.resize(n_sequences)
+        for i in range(n_sequences):
+            self.start[i] = row
+            row += self.lengths[i]
+        order_by_length(self.lengths.data(), n_sequences, self.order.data())
+        for d in range(self.n):
+            each = weights[d]
+            sweep = &self.sweeps[d]
+            sweep.weights = &each.packed
+            sweep.batch.n_sequences, sweep.batch.n_rows = n_sequences, row
+            sweep.batch.start, sweep.batch.length, sweep.batch.order = self.start.data(), self.lengths.data(), self.order.data()
+            sweep.batch.reverse = d == 1
+            sweep.Y, sweep.y_stride = &Y[0, d * nH], Y.strides[0] // <int64_t>sizeof(float)
+            sweep.h0 = sweep.c0 = sweep.mask = NULL
+            sweep.h0_stride = sweep.c0_stride = 0
+            sweep.hN = sweep.cN = NULL
+            sweep.tape = NULL
+        return True
+
+    cdef int read(self, int d, const float[:, :] table, const int64_t[::1] index, const float[:, ::1] projections) except -1:
+        """Let a direction read rows of a table: those that have no projection yet are projected, each once."""
+        cdef Weights weights = self.weights[d]
+        cdef int64_t width = self.kernels.projection_width(weights.packed), V = table.shape[0], i, row, n_kept
+        _require("projections", projections, 0, width, AT_LEAST)
+        n_kept = projections.shape[0]
+        if n_kept > V:
+            raise ValueError(f"the table has {V} rows, but there are projections of {n_kept}")
+        cdef const float *kept = &projections[0, 0] if n_kept else NULL
+        cdef vector[int64_t] others
+        # A copy: what is checked is what is read.
+        cdef vector[int64_t] numbers = vector[int64_t](self.n_rows)
+        for i in range(self.n_rows):
+            row = numbers[i] = index[i]
+            if not 0 <= row < V:
+                raise ValueError(f"the table has the rows 0 to {V - 1}, got row {row}")
+            if row >= n_kept:
+                others.push_back(row)
+        sort(others.begin(), others.end())
+        others.erase(unique(others.begin(), others.end()), others.end())
+        cdef int64_t n_others = others.size()
+        self.projections[d].resize(n_others * width)
+        cdef float *own = self.projections[d].data()
+        cdef vector[float_pointer] from_rows = vector[float_pointer](n_others)
+        for i in range(n_others):
+            from_rows[i] = _matrix(table) + others[i] * _stride(table)
+        if n_others:
+            with nogil:
+                run_project(self.kernels[0], weights.packed, from_rows.data(), n_others, own)
+        self.rows[d].resize(self.n_rows)
+        for i in range(self.n_rows):
+            row = numbers[i]
+            if row < n_kept:
+                self.rows[d][i] = kept + row * width
+            else:
+                self.rows[d][i] = own + (lower_bound(others.begin(), others.end(), row) - others.begin()) * width
+        self.sweeps[d].projections = self.rows[d].data()
+        return 0
+
+    cdef int run(self, bint threads) except -1:
+        cdef const Forward *pointers[MAX_SWEEPS]
+        cdef int d
+        if self.n_rows == 0:
+            return 0
+        for d in range(self.n):
+            pointers[d] = &self.sweeps[d]
+        with nogil:
+            run_forward(self.kernels[0], pointers, self.n, threads)
+        return 0
 
 
 cdef class Session:
@@ -765,15 +903,16 @@ cdef class Session:
         """
         self.weights = weights
         self.n_rows = self.n_steps = 0
-        cdef const float *rows = _matrix(table)
-        cdef int64_t stride = _stride(table)
         if table is None:
             return
         _require("the table", table, table.shape[0], weights.packed.nI)
         self.n_rows = table.shape[0]
+        self.width = weights.kernels.projection_width(weights.packed)
+        self.projections.resize(self.n_rows * self.width)
+        cdef vector[float_pointer] rows = _pointers(_matrix(table), _stride(table), self.n_rows)
         if self.n_rows:
             with nogil:
-                self.width = weights.kernels.project(weights.packed, rows, stride, self.n_rows, self.projections)
+                run_project(weights.kernels[0], weights.packed, rows.data(), self.n_rows, self.projections.data())
 
     def step(
         self, const float[:, :] X not None, const float[:, :] h, const float[:, :] c, float[:, ::1] h_next, float[:, ::1] c_next
@@ -801,13 +940,15 @@ cdef class Session:
         """
         cdef int64_t i, n = rows.shape[0]
         # A copy: what is checked is what is read.
-        cdef vector[int64_t] index = vector[int64_t](n)
+        cdef int64_t row
+        cdef vector[float_pointer] projections = vector[float_pointer](n)
         for i in range(n):
-            index[i] = rows[i]
-            if not 0 <= index[i] < self.n_rows:
-                raise ValueError(f"the table has the rows 0 to {self.n_rows - 1}, got row {index[i]}")
+            row = rows[i]
+            if not 0 <= row < self.n_rows:
+                raise ValueError(f"the table has the rows 0 to {self.n_rows - 1}, got row {row}")
+            projections[i] = self.projections.data() + row * self.width
         cdef Forward sweep
-        sweep.X, sweep.x_stride, sweep.x_rows, sweep.projected = self.projections.data(), self.width, index.data(), True
+        sweep.projections = projections.data()
         self._run(sweep, n, h, c, h_next, c_next)
 
     cdef _run(

@@ -9,6 +9,7 @@ from .interface import Backprop, Engine, Result, Session, Settings, Sweep, Tape
 from .packing import Batch, as_lengths
 from .sessions import reorder, session
 from .sweeps import infer_outputs, run_sweeps, sweep
+from .tables import Table, TableRows
 from .threads import use_threads
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "Session",
     "Settings",
     "Sweep",
+    "Table",
+    "TableRows",
     "Tape",
     "as_lengths",
     "get_cell",

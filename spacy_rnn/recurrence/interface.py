@@ -1,11 +1,12 @@
 """What engines are given and what they give back."""
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
 
 import numpy
 
 from .cells import Array, Cell, Grads, Params, State
 from .packing import Batch
+from .tables import TableRows
 
 
 class Sweep(NamedTuple):
@@ -142,9 +143,14 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """What executes recurrences."""
+    """What executes recurrences.
+
+    name (str): What `use_engine` calls it.
+    takes_tables (bool): Whether `infer` takes rows of a table as well.
+    """
 
     name: str
+    takes_tables: bool = False
 
     def supports(self, cell: Cell, X: Array, params: Params) -> bool:
         """Tell whether the engine can execute a cell on some arrays here and now.
@@ -175,12 +181,14 @@ class Engine(Protocol):
         """
         ...
 
-    def infer(self, cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray, settings: Settings) -> Array:
+    def infer(
+        self, cell: Cell, params: Sequence[Params], X: Union[Array, TableRows], lengths: numpy.ndarray, settings: Settings
+    ) -> Array:
         """Execute the sweeps of the directions of a layer for their outputs alone, from a state of zeros.
 
         cell (Cell): The cell.
         params (Sequence[Mapping[str, Array]]): The parameters of each direction, forward first; not checked.
-        X (Array): [N, nI], the rows; not checked.
+        X (Union[Array, TableRows]): [N, nI], the rows; not checked. An array, unless the engine `takes_tables`.
         lengths (numpy.ndarray): int32 [B], the number of rows of each sequence, on the host; not checked.
         settings (Settings): How.
         RETURNS (Array): [N, directions · nH], the hidden states of the directions side by side.

@@ -1,7 +1,7 @@
 """Recurrent sweeps over a ragged batch, on whatever engine suits their arrays."""
 
 from functools import cache, partial
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from thinc.util import get_array_module
 
@@ -12,6 +12,7 @@ from .checks import check_gradients, check_sweeps
 from .engines.table import require_precision, select_engine
 from .interface import Backprop, Result, Settings, Sweep
 from .packing import Batch
+from .tables import TableRows
 from .threads import allowed_threads
 
 DEFAULT_BACKPROPAGATION = Backpropagation()
@@ -101,21 +102,26 @@ def run_sweeps(
     return results, backprop
 
 
-def infer_outputs(cell: Cell, params: Sequence[Params], X: Array, lengths: Any, *, precision: str = "float32") -> Array:
+def infer_outputs(
+    cell: Cell, params: Sequence[Params], X: Union[Array, TableRows], lengths: Any, *, precision: str = "float32"
+) -> Array:
     """Run the directions of one recurrent layer from a state of zeros, for their outputs alone.
 
     This is the fastest way for small batches.
 
     cell (Cell): The cell.
     params (Sequence[Mapping[str, Array]]): The parameters of the forward direction, and of the backward one if there is one.
-    X (Array): [N, nI], the rows of all sequences.
+    X (Union[Array, TableRows]): [N, nI], the rows of all sequences. Of rows of a table an engine may project each once only.
     lengths (numpy.ndarray): int32 [B], the number of rows of each sequence, on the host.
     precision (str): "bfloat16" to round the factors of products; or "tf32" to do it on a GPU.
     RETURNS (Array): [N, directions · nH], the hidden states of the directions side by side.
     RAISES (ValueError): If a shape does not fit, or if the engine cannot do the precision.
     """
-    engine = select_engine(cell, X, params[0])
+    is_table = isinstance(X, TableRows)
+    engine = select_engine(cell, X.table.rows if is_table else X, params[0])
     require_precision(engine, precision, is_train=False)
+    if is_table and not engine.takes_tables:
+        X = X.take()
     return engine.infer(cell, params, X, lengths, _settings(False, precision, allowed_threads()))
 
 

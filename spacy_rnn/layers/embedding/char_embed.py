@@ -9,10 +9,12 @@ from spacy.vocab import Vocab
 from thinc.api import Dropout, HashEmbed, Model, Ops
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from ...recurrence import Table, TableRows
 from ..capabilities import GivesRows, ReadsCharacters, RowWise, declare, find
 from ..ops import use_engine_products
 from ..plain.pool import build_pool
 from ..ragged.sums import sum_rows
+from ..ragged.taken import TakenRows
 from ..recurrent.rnn import build_rnn
 from ..saved import Saved, no_parameters, require_same
 from .network import Embedded, EmbedsAttributes, SideBySide, TokenNetwork, predict_in_pieces
@@ -266,7 +268,8 @@ class CharNetwork(NamedTuple):
         characters = code_points(words)
         first, inverse = distinct_rows(characters.reshape(-1, 1))
         distinct, table_backprop = embed_ids(self.table, characters[first], is_train)
-        X = Ragged(ops.xp.take(distinct, ops.xp.asarray(inverse), axis=0), cast(Ints1d, lengths))
+        taken = TableRows(Table(distinct), inverse)
+        X = Ragged(taken.take(), cast(Ints1d, lengths)) if is_train else TakenRows(taken, cast(Ints1d, lengths))
         states, rnn_backprop = self.rnn(X, is_train)
         Y, pool_backprop = self.pool(states, is_train)
 

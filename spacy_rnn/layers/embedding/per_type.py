@@ -1,20 +1,22 @@
 """Embeddings that are functions of a token's attributes: computed once for each distinct token of a batch, and kept."""
 
 from functools import partial
-from typing import Any, Callable, List, Optional, Tuple, cast
+from typing import Any, Callable, List, Optional, Tuple, Union, cast
 
 import numpy
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from ...recurrence import Table, TableRows
 from ..ragged.sums import sum_rows
+from ..ragged.taken import TakenRows
 from .network import TokenNetwork, TrainedNetwork
 from .unique import distinct_rows
 from .vector_cache import VectorCache, same_sources
 
 # From the attributes [N, A] of a batch, N >= 1, and the vocabulary of its texts to its rows [N, width] and their backpropagation.
-Compute = Callable[[numpy.ndarray, Vocab], Tuple[Floats2d, Callable]]
+Compute = Callable[[numpy.ndarray, Vocab], Tuple[Union[Floats2d, TableRows], Callable]]
 
 
 def embed_tokens(network: TrainedNetwork, cache: VectorCache, docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:
@@ -50,12 +52,11 @@ def _embed(network: TokenNetwork, docs: List[Doc], compute: Compute) -> Tuple[Ra
     if len(vocabs) > 1:
         return _embed_groups(network, docs, list(vocabs.values()), compute)
     keys, lengths = _read_keys(network, docs)
-    rows: Floats2d
-    backprop: Callable
-    if len(keys):
-        rows, backprop = compute(keys, docs[0].vocab)
-    else:
-        rows, backprop = network.ops.alloc2f(0, network.width), _backprop_nothing
+    if not len(keys):
+        return Ragged(network.ops.alloc2f(0, network.width), cast(Ints1d, lengths)), _backprop_nothing
+    rows, backprop = compute(keys, docs[0].vocab)
+    if isinstance(rows, TableRows):
+        return TakenRows(rows, cast(Ints1d, lengths)), backprop
     return Ragged(rows, cast(Ints1d, lengths)), backprop
 
 
@@ -107,12 +108,14 @@ def _backprop_nothing(dY: Ragged) -> List[Doc]:
     return []
 
 
-def _predict(cache: VectorCache, network: TokenNetwork, keys: numpy.ndarray, vocab: Vocab) -> Tuple[Floats2d, Callable]:
-    xp = network.ops.xp
+def _predict(
+    cache: VectorCache, network: TokenNetwork, keys: numpy.ndarray, vocab: Vocab
+) -> Tuple[Union[Floats2d, TableRows], Callable]:
     sources = _sources(cache, network, vocab)
-    Y, missing = (None, numpy.arange(len(keys))) if sources is None else cache.lookup(sources, keys)
-    if not missing.size:
-        return cast(Floats2d, Y), _backprop_prediction
+    table, numbers = (None, numpy.full(len(keys), -1)) if sources is None else cache.lookup(sources, keys)
+    missing = numpy.flatnonzero(numbers < 0)
+    if table is not None and not missing.size:
+        return TableRows(table, numbers), _backprop_prediction
     missing_keys = keys.take(missing, axis=0)
     first, inverse = distinct_rows(missing_keys)
     new_keys = missing_keys.take(first, axis=0)
@@ -120,11 +123,17 @@ def _predict(cache: VectorCache, network: TokenNetwork, keys: numpy.ndarray, voc
     # Another thread may have exchanged the parameters meanwhile.
     if sources is not None and same_sources(sources, _sources(cache, network, vocab) or ()):
         cache.add(sources, new_keys, new)
-    rows = xp.take(new, xp.asarray(inverse), axis=0)
-    if Y is None:
-        return rows, _backprop_prediction
-    Y[xp.asarray(missing)] = rows
-    return Y, _backprop_prediction
+        table_now, found = cache.lookup(sources, new_keys)
+        # Not if vectors have been forgotten, for want of room or by another thread.
+        if table_now is not None and table in (None, table_now) and (found >= 0).all():
+            numbers[missing] = found.take(inverse)
+            return TableRows(table_now, numbers), _backprop_prediction
+    if table is None:
+        return TableRows(Table(new), inverse), _backprop_prediction
+    xp = network.ops.xp
+    rows = xp.take(table.rows, xp.asarray(numbers), axis=0)
+    rows[xp.asarray(missing)] = xp.take(new, xp.asarray(inverse), axis=0)
+    return rows, _backprop_prediction
 
 
 def _sources(cache: VectorCache, network: TokenNetwork, vocab: Vocab) -> Optional[List[Any]]:

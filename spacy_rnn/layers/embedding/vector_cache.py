@@ -9,6 +9,7 @@ import numpy
 from thinc.types import Floats2d
 from thinc.util import get_array_module, is_xp_array
 
+from ...recurrence import Table
 from .row_table import RowTable
 
 # Arrays of at most so many values are compared by value, too.
@@ -37,8 +38,8 @@ class VectorCache:
         self._lock = threading.Lock()
         self._sources: Tuple[Any, ...]
         self._values: List[Any]
-        self._table: Optional[RowTable]
-        self._vectors: Optional[Floats2d]
+        self._keys: Optional[RowTable]
+        self._table: Optional[Table]
         self._reset(())
         _CACHES.add(self)
 
@@ -47,7 +48,7 @@ class VectorCache:
 
     def __len__(self) -> int:
         """RETURNS (int): The number of vectors."""
-        return 0 if self._table is None else len(self._table)
+        return 0 if self._keys is None else len(self._keys)
 
     def clear(self) -> None:
         """Forget all vectors."""
@@ -59,22 +60,20 @@ class VectorCache:
         self.in_training = True
         self.clear()
 
-    def lookup(self, sources: Sequence[Any], keys: numpy.ndarray) -> Tuple[Optional[Floats2d], numpy.ndarray]:
+    def lookup(self, sources: Sequence[Any], keys: numpy.ndarray) -> Tuple[Optional[Table], numpy.ndarray]:
         """Find vectors. If they were computed from something else, they are forgotten.
 
         sources (Sequence[Any]): What vectors are computed from: arrays, other objects, and integers.
         keys (numpy.ndarray): uint64 [N, A], the rows.
-        RETURNS (Tuple[Optional[Floats2d], numpy.ndarray]): The vectors [N, width], of any value where one is missing, None if all
-            are; and int64 [number of missing vectors], which of the rows have none.
+        RETURNS (Tuple[Optional[Table], numpy.ndarray]): The table of the vectors, another one after vectors have been forgotten;
+            None if there are no vectors. And int64 [N], the number of each, -1 where it is missing.
         """
         with self._lock:
             if not self._is_from(sources):
                 self._reset(())
-            if self._table is None or self._vectors is None:
-                return None, numpy.arange(len(keys))
-            numbers = self._table.lookup(keys)
-            xp = get_array_module(self._vectors)
-            return xp.take(self._vectors, xp.asarray(numbers), axis=0), numpy.flatnonzero(numbers < 0)
+            if self._keys is None:
+                return None, numpy.full(len(keys), -1)
+            return self._table, self._keys.lookup(keys).astype("int64")
 
     def add(self, sources: Sequence[Any], keys: numpy.ndarray, vectors: Floats2d) -> None:
         """Keep vectors, as many as there is room for.
@@ -88,31 +87,33 @@ class VectorCache:
             if not self._is_from(sources):
                 self._reset(sources)
             # Another thread may have added some of them.
-            absent = numpy.arange(len(keys)) if self._table is None else numpy.flatnonzero(self._table.lookup(keys) < 0)
+            absent = numpy.arange(len(keys)) if self._keys is None else numpy.flatnonzero(self._keys.lookup(keys) < 0)
             if len(self) + len(absent) > self.size:
                 self._reset(sources)
                 absent = numpy.arange(len(keys))
-            if self._table is None:
-                self._table = RowTable(keys.shape[1])
             self._store(vectors[get_array_module(vectors).asarray(absent)])
-            self._table.insert(keys[absent])
+            if self._keys is None:
+                self._keys = RowTable(keys.shape[1])
+            self._keys.insert(keys[absent])
 
     def _store(self, vectors: Floats2d) -> None:
         """Append the vectors of the rows that are inserted next."""
         n_old, n_new = len(self), len(self) + len(vectors)
-        if self._vectors is None or n_new > len(self._vectors):
+        if self._table is None or n_new > len(self._table.rows):
             room = min(max(2 * n_new, _START_VECTORS), self.size)
             grown = get_array_module(vectors).empty((room, vectors.shape[1]), dtype=vectors.dtype)
-            if self._vectors is not None:
-                grown[:n_old] = self._vectors[:n_old]
-            self._vectors = grown
-        self._vectors[n_old:n_new] = vectors
+            if self._table is None:
+                self._table = Table(grown)
+            else:
+                grown[:n_old] = self._table.rows[:n_old]
+                self._table.rows = grown
+        self._table.rows[n_old:n_new] = vectors
 
     def _reset(self, sources: Sequence[Any]) -> None:
         self._sources = tuple(sources)
         self._values = [array.copy() for array in _small_arrays(sources)]
+        self._keys = None
         self._table = None
-        self._vectors = None
 
     def _is_from(self, sources: Sequence[Any]) -> bool:
         return same_sources(sources, self._sources) and _all_true(
@@ -154,6 +155,8 @@ def _after_fork() -> None:
         cache._lock = threading.Lock()
         if not is_free:
             cache.clear()
+        elif cache._table is not None:
+            cache._table.renew()
 
 
 _CACHES: "WeakSet[VectorCache]" = WeakSet()

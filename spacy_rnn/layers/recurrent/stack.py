@@ -1,17 +1,20 @@
 """A stack of recurrent layers, run forward and back: from one layer to the next, with dropout and residual connections."""
 
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple, cast
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 import numpy
 from thinc.api import Model
 from thinc.types import Floats2d, FloatsXd, Ragged
 
-from ...recurrence import Backprop, Batch, get_cell, infer_outputs, run_sweeps
+from ...recurrence import Backprop, Batch, TableRows, get_cell, infer_outputs, run_sweeps
 from ..capabilities import IsRnn, State, find
 from ..ragged.list2ragged import host_lengths
-from ..ragged.width import input_rows
+from ..ragged.taken import TakenRows
+from ..ragged.width import check_input_width, input_rows
 from .direction import DirectionState, add_gradients, get_params, prepare
 from .look_ahead import SweepRunner
+
+_NAME = "recurrent layer"
 
 
 class _Layer(NamedTuple):
@@ -111,14 +114,26 @@ def infer_stack(model: Model[Ragged, Ragged], X: Ragged) -> Ragged:
     RETURNS (Ragged): The output, rows [N, nO].
     RAISES (ValueError): If the stack has no weights, or a width is wrong.
     """
-    rows, lengths = _checked(model, X)
+    _require_initialized(model)
+    lengths = host_lengths(X)
     n_dirs = n_directions(model)
     cell, precision = get_cell(model.attrs["cell"]), model.attrs["precision"].value
+    rows = _rows_or_table(model, X)
     for i in range(0, len(model.layers), n_dirs):
         params = [get_params(direction, cell) for direction in model.layers[i : i + n_dirs]]
         Y = cast(Floats2d, infer_outputs(cell, params, rows, lengths, precision=precision))
-        rows = rows + Y if is_residual(model, rows) else Y
-    return Ragged(rows, X.lengths)
+        if is_residual(model, rows):
+            Y = Y + (X.data if isinstance(rows, TableRows) else rows)
+        rows = Y
+    return Ragged(cast(Floats2d, rows), X.lengths)
+
+
+def _rows_or_table(model: Model[Ragged, Ragged], X: Ragged) -> Union[Floats2d, TableRows]:
+    """Give the rows of a batch, untaken if they come from a table."""
+    if not isinstance(X, TakenRows):
+        return input_rows(model, X, _NAME)
+    check_input_width(model, X.taken.shape[1], _NAME)
+    return X.taken
 
 
 def stack_states(model: Model[Ragged, Ragged], states: Sequence[DirectionState]) -> State:
@@ -134,7 +149,7 @@ def stack_states(model: Model[Ragged, Ragged], states: Sequence[DirectionState])
 def _checked(model: Model[Ragged, Ragged], X: Ragged) -> Tuple[Floats2d, numpy.ndarray]:
     """Give rows and lengths of a batch, if the layer can read them."""
     _require_initialized(model)
-    return input_rows(model, X, "recurrent layer"), host_lengths(X)
+    return input_rows(model, X, _NAME), host_lengths(X)
 
 
 def require_weights(model: Model) -> None:
@@ -153,11 +168,11 @@ def _require_initialized(model: Model) -> None:
         raise ValueError("the recurrent layer has no weights yet: initialize it first, with data or with nO and nI")
 
 
-def is_residual(model: Model[Ragged, Ragged], rows: Floats2d) -> bool:
+def is_residual(model: Model[Ragged, Ragged], rows: Union[Floats2d, TableRows]) -> bool:
     """Tell whether a layer of the stack adds its input to its output.
 
     model (Model[Ragged, Ragged]): The stack.
-    rows (Floats2d): [N, width], what the layer reads.
+    rows (Union[Floats2d, TableRows]): [N, width], what the layer reads.
     RETURNS (bool): Whether it does.
     """
     return model.attrs["residual"] and rows.shape[1] == model.get_dim("nO")

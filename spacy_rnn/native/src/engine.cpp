@@ -109,6 +109,11 @@ void run_backward(const Kernels &kernels, const Backward *const *sweeps, int n, 
     run(n, threads, [&](int i) { kernels.backward(*sweeps[i]); });
 }
 
+void run_project(const Kernels &kernels, const Packed &weights, const float *const *rows, int64_t n, float *to) {
+    const Call call;
+    kernels.project(weights, rows, n, to);
+}
+
 void run_multiply(const Kernels &kernels, const MatrixProduct &product) {
     const Call call;
     kernels.multiply(product);

@@ -59,7 +59,7 @@ struct Tape {
 struct Forward {
     const Packed *weights;
     Batch batch;
-    const float *X;       // [n_rows, nI], or the table that x_rows names rows of
+    const float *X;       // [n_rows, nI]
     int64_t x_stride;     // floats from row to row
     float *Y;             // [n_rows, nH]
     int64_t y_stride;
@@ -68,9 +68,8 @@ struct Forward {
     float *hN, *cN;       // [B, nH] or null: not wanted
     const float *mask;    // [B, nH] or null
     Tape *tape;           // null in inference
-    const int64_t *x_rows = nullptr;  // [n_rows], the row of X that each row of the batch reads, or null: its own
-    bool projected = false;           // whether X has projections, made by Kernels::project, in place of inputs
-    int64_t first_step = 0;           // time steps before this sweep with the same weights
+    const float *const *projections = nullptr;  // [n_rows], the projection of each row, made by Kernels::project; null: X is projected
+    int64_t first_step = 0;                     // time steps before this sweep with the same weights
 };
 
 struct Backward {
@@ -152,8 +151,10 @@ struct Kernels {
     bool (*supported)();
     void (*pack)(const Parameters &, int precision, Packed &);
     void (*forward)(const Forward &);
-    // Projects n rows of X, and gives how many floats a projection has.
-    int64_t (*project)(const Packed &, const float *X, int64_t x_stride, int64_t n, Buffer &to);
+    // How many floats the projection of a row has.
+    int64_t (*projection_width)(const Packed &);
+    // Projects n rows, given by pointers.
+    void (*project)(const Packed &, const float *const *rows, int64_t n, float *to);
     void (*backward)(const Backward &);
     void (*multiply)(const MatrixProduct &);
     void (*normalize)(const Normalization &);
@@ -180,6 +181,7 @@ const Kernels *const *all_kernels();
 void run_forward(const Kernels &kernels, const Forward *const *sweeps, int n, bool threads);
 void run_backward(const Kernels &kernels, const Backward *const *sweeps, int n, bool threads);
 
+void run_project(const Kernels &kernels, const Packed &weights, const float *const *rows, int64_t n, float *to);
 void run_multiply(const Kernels &kernels, const MatrixProduct &product);
 void run_normalize(const Kernels &kernels, const Normalization &normalization);
 

@@ -81,9 +81,9 @@ void forward(const Forward &f) {
     ForwardSweep<Bfloat16Pairs>(f).run();
 }
 
-int64_t project(const Packed &w, const float *X, int64_t x_stride, int64_t n, Buffer &to) {
-    if (w.precision != BFLOAT16) return ISA_BFLOAT16::kernels.project(w, X, x_stride, n, to);
-    return project_rows<Bfloat16Pairs>(w, X, x_stride, n, to);
+void project(const Packed &w, const float *const *rows, int64_t n, float *to) {
+    if (w.precision != BFLOAT16) return ISA_BFLOAT16::kernels.project(w, rows, n, to);
+    project_rows<Bfloat16Pairs>(w, rows, n, to);
 }
 
 void backward(const Backward &b) { ISA_BFLOAT16::kernels.backward(b); }
@@ -118,9 +118,7 @@ double multiply_adds(int64_t rounds) { return ISA_BFLOAT16::kernels.multiply_add
 
 void forward(const Forward &f) { ForwardSweep<Float32>(f).run(); }
 
-int64_t project(const Packed &w, const float *X, int64_t x_stride, int64_t n, Buffer &to) {
-    return project_rows<Float32>(w, X, x_stride, n, to);
-}
+void project(const Packed &w, const float *const *rows, int64_t n, float *to) { project_rows<Float32>(w, rows, n, to); }
 
 void backward(const Backward &b) { BackwardSweep(b).run(); }
 
@@ -158,8 +156,9 @@ bool supported() { return ISA_SUPPORTED; }
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {ISA_NAME,       supported,   pack,              forward,   project,   backward,  multiply,
-                         normalize_rows, pack_scores, pack_exponentials, find_best, sum_paths, add_pairs, multiply_adds};
+const Kernels kernels = {ISA_NAME, supported,      pack,        forward,           projection_width, project,   backward,
+                         multiply, normalize_rows, pack_scores, pack_exponentials, find_best,        sum_paths, add_pairs,
+                         multiply_adds};
 
 }  // namespace ISA
 }  // namespace spacy_rnn

@@ -268,14 +268,14 @@ class ForwardSweep {
     // What sequence i reads at time step t.
     const float *input(const Group &group, int64_t i, int64_t t) const {
         const int64_t row = group.row(i, t);
-        return f_.X + (f_.x_rows == nullptr ? row : f_.x_rows[row]) * f_.x_stride;
+        return f_.projections == nullptr ? f_.X + row * f_.x_stride : f_.projections[row];
     }
 
     // Projects the rows at x_, and gives the place of the result.
     float *project(int64_t rows) {
         float *z = keeps_gates() ? f_.tape->gates.data() + visited_ * z_width_ : z_.data();
-        if (f_.projected) {
-            for (int64_t i = 0; i < rows; i++) std::memcpy(z + i * z_width_, x_[i], static_cast<size_t>(z_width_) * sizeof(float));
+        if (f_.projections != nullptr) {
+            for (int64_t i = 0; i < rows; i++) copy_floats(x_[i], z_width_, z + i * z_width_);
             return z;
         }
         work_.add(rows * w_.nI * z_width_);
@@ -288,7 +288,7 @@ class ForwardSweep {
     // Asks for the rows of a time step of the next piece: they stand far from each other, where no processor expects them.
     void prefetch_inputs(const Group &group, int64_t t, int64_t n) const {
         if (f_.batch.n_sequences == 1) return;
-        for (int64_t i = 0; i < n && group.length(i) > t; i++) prefetch(input(group, i, t), w_.nI);
+        for (int64_t i = 0; i < n && group.length(i) > t; i++) prefetch(input(group, i, t), f_.projections == nullptr ? w_.nI : z_width_);
     }
 
     void run_step_at(const Group &group, int64_t t, float *z, int64_t n) {
@@ -353,21 +353,23 @@ class ForwardSweep {
     Work work_;
 };
 
-// The projections of rows [n, nI], as a sweep reads them where its `projected` says so.
+inline int64_t projection_width(const Packed &w) { return vectors(w.nH) * n_gates(w.cell) * V; }
+
+// The projections of rows, as a sweep reads them in place of inputs.
 template <class Factors>
-int64_t project_rows(const Packed &w, const float *X, int64_t x_stride, int64_t n, Buffer &to) {
+void project_rows(const Packed &w, const float *const *from, int64_t n, float *to) {
     const Preparation how = preparation(w.precision);
-    const int64_t width = vectors(w.nH) * n_gates(w.cell) * V, piece = n < PIECE_ROWS ? n : PIECE_ROWS, K = how.width(w.nI);
-    to.resize(n * width);
+    const int64_t width = projection_width(w), piece = n < PIECE_ROWS ? n : PIECE_ROWS, K = how.width(w.nI);
+    Work work;
     Rows<const float> x(piece);
     Rows<float> z(piece);
     Buffer prepared(how.prepare == nullptr ? 0 : piece * K);
     for (int64_t first = 0; first < n; first += piece) {
         const int64_t rows = n - first < piece ? n - first : piece;
-        x.fill(X + first * x_stride, x_stride, rows);
+        work.add(rows * w.nI * width);
+        for (int64_t i = 0; i < rows; i++) x[i] = from[first + i];
         prepare_rows(how, x, rows, w.nI, prepared.data());
-        z.fill(to.data() + first * width, width, rows);
+        z.fill(to + first * width, width, rows);
         rows_product<Factors>({x.data(), K, w.W.data(), w.b.data(), nullptr, z.data(), width, false, 0}, rows);
     }
-    return width;
 }

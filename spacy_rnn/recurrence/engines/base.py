@@ -1,6 +1,6 @@
 """What an engine that only runs sweeps can do besides."""
 
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence, Union
 
 import numpy
 from thinc.util import get_array_module
@@ -9,12 +9,17 @@ from ..cells import Array, Cell, Params, State
 from ..checks import check_directions, check_parameters, check_states
 from ..interface import Engine, Result, Session, Settings, Sweep
 from ..packing import Batch
+from ..tables import TableRows
 
 
 class BaseEngine(Engine):
     """An engine whose inference and sessions are made of sweeps."""
 
-    def infer(self, cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray, settings: Settings) -> Array:
+    def infer(
+        self, cell: Cell, params: Sequence[Params], X: Union[Array, TableRows], lengths: numpy.ndarray, settings: Settings
+    ) -> Array:
+        if isinstance(X, TableRows):
+            X = X.take()
         for each in params:
             check_parameters(cell, each, X.shape[1])
         check_directions(params)

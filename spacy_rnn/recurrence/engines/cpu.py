@@ -2,7 +2,7 @@
 
 import warnings
 import weakref
-from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
 
 import numpy
 
@@ -11,6 +11,7 @@ from ..cells import BUILT_IN, Array, Cell, Grads, Params, State
 from ..checks import check_parameters, check_states, check_sweep
 from ..interface import Engine, EngineBackprop, Result, Session, Settings, Sweep, Tape
 from ..packing import Batch
+from ..tables import Table, TableRows
 from .base import as_whole_numbers
 from .registry import ENGINE_VARIABLE
 
@@ -19,6 +20,10 @@ MIN_WORK_OF_A_THREAD = 4_000_000
 # What training keeps at most: 256 MB of a batch, 16 MB of a piece, which a thread has at hand (src/buffer.cpp).
 MAX_TAPE = 2**26
 PIECE_TAPE = 2**22
+# What is kept at most of the projections of a table by one direction: 64 MB. Those of further rows are computed batch by batch if
+# they take 16 MB at most; otherwise the sweep projects piece by piece.
+MAX_PROJECTIONS = 2**24
+MAX_PROJECTED = 2**22
 FLOAT32 = numpy.dtype("float32")
 PRECISIONS = frozenset(("float32", "tf32", "bfloat16"))
 
@@ -27,6 +32,7 @@ class CpuEngine(Engine):
     """The engine of NumPy's float32 arrays, where it has been built."""
 
     name = "cpu"
+    takes_tables = True
 
     def supports(self, cell: Cell, X: Array, params: Params) -> bool:
         # No calls in a loop: a small batch takes a few microseconds altogether.
@@ -42,7 +48,9 @@ class CpuEngine(Engine):
     def run(self, sweeps: Sequence[Sweep], keeps: bool, settings: Settings) -> Tuple[List[Result], Optional[EngineBackprop]]:
         return _run(sweeps, keeps, _rounds(settings), settings.threads)
 
-    def infer(self, cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray, settings: Settings) -> Array:
+    def infer(
+        self, cell: Cell, params: Sequence[Params], X: Union[Array, TableRows], lengths: numpy.ndarray, settings: Settings
+    ) -> Array:
         return _infer(cell, params, X, lengths, _rounds(settings), settings.threads)
 
     def session(self, cell: Cell, params: Params, table: Optional[Array], settings: Settings) -> Session:
@@ -161,21 +169,62 @@ def _run(sweeps: Sequence[Sweep], is_train: bool, bfloat16: bool, threads: int) 
     return results, backprop
 
 
-def _infer(cell: Cell, params: Sequence[Params], X: Array, lengths: numpy.ndarray, bfloat16: bool, threads: int) -> Array:
+def _infer(
+    cell: Cell, params: Sequence[Params], X: Union[Array, TableRows], lengths: numpy.ndarray, bfloat16: bool, threads: int
+) -> Array:
     """Execute the sweeps of the directions of a layer for their outputs alone, with little overhead."""
     kept = tuple([_packed.peek(cell, each, bfloat16) for each in params])
     if None in kept:
         kept = tuple([_packed.get(cell, each, bfloat16) for each in params])
     nI, nH = params[0]["W"].shape[1], params[0]["R"].shape[1]
-    if X.ndim != 2 or X.shape[1] != nI:
+    if len(X.shape) != 2 or X.shape[1] != nI:
         raise ValueError(f"the rows of a batch: expected shape [N, {nI}], got {X.shape}")
-    X = _rows(X)
     Y = numpy.empty((X.shape[0], len(params) * nH), "float32")
     work = X.shape[0] * (params[0]["W"].size + params[0]["R"].size)
     side_by_side = threads > 1 and len(params) > 1 and work >= MIN_WORK_OF_A_THREAD
-    if not library.infer(kept, X, lengths, Y, side_by_side):
-        library.infer(tuple([_packed.get(cell, each, bfloat16) for each in params]), X, lengths, Y, side_by_side)
+    run = _run_rows if isinstance(X, TableRows) else _run_all
+    if not run(kept, X, lengths, Y, side_by_side):
+        run(tuple([_packed.get(cell, each, bfloat16) for each in params]), X, lengths, Y, side_by_side)
     return Y
+
+
+def _run_all(weights: Tuple[Any, ...], X: Array, lengths: numpy.ndarray, Y: Array, threads: bool) -> bool:
+    return library.infer(weights, _rows(X), lengths, Y, threads)
+
+
+def _run_rows(weights: Tuple[Any, ...], X: TableRows, lengths: numpy.ndarray, Y: Array, threads: bool) -> bool:
+    """Execute sweeps over rows of a table, whose projections are kept with it."""
+    rows = _rows(X.table.rows)
+    n = min(int(X.numbers.max()) + 1, len(rows)) if len(X.numbers) else 0
+    projections = tuple([_project(X.table, rows, n, each) for each in weights])
+    n_kept = min(map(len, projections))
+    if n_kept < n and numpy.count_nonzero(X.numbers >= n_kept) * weights[0].projection_width > MAX_PROJECTED:
+        return _run_all(weights, X.take(), lengths, Y, threads)
+    return library.infer_rows(weights, rows, X.numbers, projections, lengths, Y, threads)
+
+
+def _project(table: Table, rows: Array, n: int, weights: Any) -> Array:
+    """Give the projections of the first rows of a table by one direction, as many as there is room for.
+
+    While another thread adds some, there may be fewer."""
+    width = weights.projection_width
+    n = min(n, MAX_PROJECTIONS // width)
+    kept, n_kept = table.kept.get(weights, (None, 0))
+    if n_kept < n and table.lock.acquire(blocking=False):
+        try:
+            kept, n_kept = table.kept.get(weights, (None, 0))
+            if kept is None or len(kept) < n:
+                grown = numpy.empty((min(max(n, 2 * n_kept), MAX_PROJECTIONS // width), width), "float32")
+                if kept is not None:
+                    grown[:n_kept] = kept[:n_kept]
+                kept = grown
+            if n_kept < n:
+                weights.project(rows[n_kept:n], kept[n_kept:n])
+                n_kept = n
+            table.kept[weights] = (kept, n_kept)
+        finally:
+            table.lock.release()
+    return numpy.empty((0, width), "float32") if kept is None else kept[:n_kept]
 
 
 class _PackedWeights:

@@ -32,12 +32,12 @@ def sources():
 def kept(cache, sources, *numbers):
     """Which of the keys have a vector, which is then checked."""
     keys = as_keys(*numbers)
-    vectors, missing = cache.lookup(sources, keys)
-    found = numpy.setdiff1d(numpy.arange(len(keys)), missing)
-    if vectors is None:
+    table, places = cache.lookup(sources, keys)
+    found = numpy.flatnonzero(places >= 0)
+    if table is None:
         assert not found.size
     else:
-        assert_array_equal(vectors[found], as_vectors(keys[found]))
+        assert_array_equal(table.rows[places[found]], as_vectors(keys[found]))
     return [numbers[i] for i in found]
 
 
@@ -75,11 +75,19 @@ def test_adding_again_what_another_thread_has_added_changes_nothing(sources):
     assert kept(cache, sources, 1, 2, 3) == [1, 2, 3]
 
 
-def test_what_is_given_can_be_written_to(sources):
-    cache = VectorCache(4)
+def test_a_table_only_grows_and_is_another_one_after_vectors_were_forgotten(sources):
+    cache = VectorCache(3000)
     add(cache, sources, 1, 2)
-    cache.lookup(sources, as_keys(1, 2))[0][:] = 7.0
-    assert kept(cache, sources, 1, 2) == [1, 2]
+    table, places = cache.lookup(sources, as_keys(2, 1))
+    before = table.rows
+    add(cache, sources, *range(3, 2000))
+    assert cache.lookup(sources, as_keys(2, 1))[0] is table
+    for rows in (before, table.rows):
+        assert_array_equal(rows[places], as_vectors(as_keys(2, 1)))
+    cache.clear()
+    add(cache, sources, 5)
+    assert cache.lookup(sources, as_keys(5))[0] is not table
+    assert_array_equal(table.rows[places], as_vectors(as_keys(2, 1)))
 
 
 def another(sources):
