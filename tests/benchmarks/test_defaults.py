@@ -233,6 +233,17 @@ def test_the_table_has_means_and_spreads(defaults):
     assert "test" not in defaults.format_table(rows[:1])
 
 
+def test_the_summary_has_the_scores_on_test_and_marks_the_best(defaults):
+    rows = [
+        make_row("sst2", "spacy-bow", test_accuracy=81.0),
+        make_row("sst2", "fast", 0, test_accuracy=82.0),
+        make_row("sst2", "fast", 1, test_accuracy=83.0),
+        make_row("tweets", "fast", dev_macro_recall=70.0),
+    ]
+    lines = defaults.format_summary(rows).split("\n")
+    assert lines[2:] == ["| SST-2: accuracy | 81.00 |  |  |  | **82.50 ± 0.71** |  |"]
+
+
 def test_the_table_says_which_configs_have_changed(defaults, command, tmp_path):
     output = tmp_path / "figures.json"
     (current,) = defaults.list_runs(["sst2"], ["fast"], None, None)
