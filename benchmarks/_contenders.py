@@ -47,8 +47,8 @@ def measure_pipeline(config: str, overrides: Dict[str, Any], seed: int, setting:
     overrides (Dict[str, Any]): Settings that differ from the config's.
     seed (int): The seed.
     setting (Setting): What is scored, and how.
-    RETURNS (Dict[str, Any]): Scores in percent, processor seconds of training, words a second, bytes of the saved models and the number of
-        parameters.
+    RETURNS (Dict[str, Any]): Scores in percent, processor seconds of training, words a second, bytes of the saved models and the
+        number of parameters.
     """
     paths = {f"paths.{split}": str(setting.corpus / f"{split}.spacy") for split in ("train", "dev")}
     with TemporaryDirectory() as folder:

@@ -77,7 +77,7 @@ def find_corpus(name: str, corpora: Path, data: Path) -> Path:
 
 
 def take_parts(corpus: Path, limits: Mapping[str, Optional[int]], output: Path) -> Path:
-    """Copy the first texts of the parts of a converted corpus.
+    """Copy some texts of the parts of a converted corpus, at equal distances from each other: many are sorted by source.
 
     corpus (Path): The folder of train.spacy, dev.spacy and test.spacy.
     limits (Mapping[str, Optional[int]]): How many texts of each part; all of those it does not mention, or of which it says None.
@@ -91,7 +91,8 @@ def take_parts(corpus: Path, limits: Mapping[str, Optional[int]], output: Path) 
             shutil.copyfile(corpus / path, output / path)
         else:
             docs = list(DocBin().from_disk(corpus / path).get_docs(spacy.blank("xx").vocab))
-            DocBin(docs=docs[:limit]).to_disk(output / path)
+            n = min(limit, len(docs))
+            DocBin(docs=[docs[i * len(docs) // n] for i in range(n)]).to_disk(output / path)
     return output
 
 

@@ -3,9 +3,10 @@
     python benchmarks/components.py corpus/french --lang fr --steps 3000
 
 The pipeline is the one that `spacy init config --optimize efficiency` makes: components that listen to one `tok2vec`, trained
-with its settings. Contenders differ in `[components.tok2vec.model]` alone. Which components are trained is what the corpus has
-annotation for, or what `--components` says: tagger, morphologizer, parser, ner, senter, spancat. Spans for `spancat` are the
-entities of the corpus. Dev and test are scored from raw text, test with the weights that were best on dev.
+with its settings. Contenders differ in `[components.tok2vec.model]` alone: in its encoder, or with `configs/ud.cfg` in all of it.
+Which components are trained is what the corpus has annotation for, or what `--components` says: tagger, morphologizer, parser,
+ner, senter, spancat. Spans for `spancat` are the entities of the corpus. Dev and test are scored from raw text, test with the
+weights that were best on dev.
 
 Seconds are those of the processor, on one thread, without evaluation. Results go to benchmarks/results/components.json, where
 they replace those of the same corpus, components, encoder and seed; the plot of the corpus goes to docs/images.
@@ -26,7 +27,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import create_train_batches, train_while_improving
-from spacy.util import fix_random_seed, registry, resolve_dot_names
+from spacy.util import fix_random_seed, load_config, registry, resolve_dot_names
 from spacy.vocab import Vocab
 from thinc.api import Config
 from wasabi import table as format_table
@@ -58,6 +59,7 @@ ENCODERS: Dict[str, Dict[str, Any]] = {
     "spaCy's CNN": {},
     "RNNEncoder": {"encode": {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 96, "depth": 2}},
     "RNNEncoder, GRU": {"encode": {"@architectures": "spacy_rnn.RNNEncoder.v1", "width": 96, "depth": 2, "cell": "gru"}},
+    "configs/ud.cfg": load_config(ROOT / "configs" / "ud.cfg", interpolate=True)["components"]["tok2vec"]["model"],
 }
 
 
@@ -102,10 +104,11 @@ def make_config(corpus: Path, lang: str, components: List[str], tok2vec: Dict[st
     for part in ("train", "dev"):
         path = str(corpus / f"{part}.spacy")
         config["corpora"][part] = {"@readers": "benchmarks.EntitiesAsSpans.v1", "path": path}
-    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96, "upstream": "tok2vec"}
+    shared = config["components"]["tok2vec"]["model"]
+    shared.update(tok2vec)
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": shared["encode"]["width"], "upstream": "tok2vec"}
     for name in components:
         config["components"][name]["model"]["tok2vec"] = listener
-    config["components"]["tok2vec"]["model"].update(tok2vec)
     config["training"]["seed"] = seed
     return config.interpolate()
 

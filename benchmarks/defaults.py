@@ -2,11 +2,12 @@
 
     python benchmarks/defaults.py --data FOLDER --seeds 3 --test --resume
     python benchmarks/defaults.py --table
+    python benchmarks/defaults.py --summary
 
 Every contender is trained on train, without any settings for the corpus but its language, and chosen on dev; with `--test` it is
 scored on test as well. Taggers and entity recognizers are scored on gold tokens, known and unknown words apart (known ones occur
-in train, written in the same way); categorizers on raw texts. Training is timed with its evaluations, in seconds of the processor.
-Words a second are those of raw texts of dev that the same process has annotated before, on one thread. Sizes are those of the saved
+in train, written in the same way); categorizers on raw texts. Training is timed with its evaluations, in processor seconds. Words
+a second are those of raw texts of dev that the same process has annotated before, on one thread. Sizes are those of the saved
 `model` files, of the bag of words that of a pickle.
 
 Results go to benchmarks/results/defaults.json after each run, so that a command that was stopped goes on with `--resume`.
@@ -132,6 +133,15 @@ TASKS = {
         exclusive=False,
     ),
 }
+# The columns of the summary: of a corpus, the first of these that was measured.
+COLUMNS = {
+    "spaCy's CNN or bag of words": ("spacy-cnn", "spacy-bow"),
+    "spaCy's ensemble": ("spacy-add-pipe",),
+    "TF-IDF": ("tfidf",),
+    "default": ("default",),
+    "fast": ("fast",),
+    "accurate": ("accurate",),
+}
 LONG = {"accurate": "configs/textcat_long.cfg"}
 ENTRIES = {
     "ewt-pos": Entry("English (EWT), universal tags", "pos", "ewt", "accuracy"),
@@ -140,8 +150,15 @@ ENTRIES = {
     # spaCy has no tokenizer for Uyghur, and needs a package for Vietnamese.
     "uyghur-pos": Entry("Uyghur (UDT), universal tags", "pos", "uyghur", "accuracy", "xx"),
     "vietnamese-pos": Entry("Vietnamese (VTB), universal tags", "pos", "vietnamese", "accuracy", "xx"),
+    # A fifth of each, in texts of ten sentences.
+    "ewt-pos-fifth": Entry("a fifth of English (EWT), universal tags", "pos", "ewt", "accuracy", n_train=251),
+    "french-pos-fifth": Entry("a fifth of French, universal tags", "pos", "french", "accuracy", "fr", n_train=45),
+    "uyghur-pos-fifth": Entry("a fifth of Uyghur, universal tags", "pos", "uyghur", "accuracy", "xx", n_train=33),
+    "vietnamese-pos-fifth": Entry("a fifth of Vietnamese, universal tags", "pos", "vietnamese", "accuracy", "xx", n_train=28),
     "assets-pos": Entry("the sentences in `assets/`, universal tags", "pos", "pos", "accuracy"),
     "wnut": Entry("WNUT-17, entities", "ner", "wnut", "entity F"),
+    "sst2-200": Entry("SST-2, 200 texts", "textcat", "sst2", "accuracy", n_train=200),
+    "sst2-1000": Entry("SST-2, 1,000 texts", "textcat", "sst2", "accuracy", n_train=1000),
     "sst2": Entry("SST-2", "textcat", "sst2", "accuracy"),
     "tweets": Entry(
         "tweets",
@@ -291,6 +308,25 @@ def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def format_summary(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write the scores on test as a table in Markdown.
+
+    rows (Sequence[Mapping[str, Any]]): The results.
+    RETURNS (str): A line for each corpus: means over seeds with the sample standard deviation, the highest one bold.
+    """
+    lines = [["corpus", *COLUMNS], ["---"] + ["---:"] * len(COLUMNS)]
+    for name, entry in ENTRIES.items():
+        score = f"test {entry.score}"
+        cells = []
+        for contenders in COLUMNS.values():
+            own = [row for row in rows if row["corpus"] == name and row["contender"] in contenders and score in row["scores"]]
+            cells.append((mean(row["scores"][score] for row in own), _format_scores(own, score)) if own else (0.0, ""))
+        best, _ = max(cells)
+        if best:
+            lines.append([f"{entry.title}: {entry.score}", *(f"**{cell}**" if value == best else cell for value, cell in cells)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def _cells(rows: Sequence[Mapping[str, Any]], splits: Sequence[str], entry: Entry) -> Iterator[str]:
     for split in splits:
         yield _format_scores(rows, f"{split} {entry.score}")
@@ -371,15 +407,16 @@ def main(
     output: Annotated[Path, typer.Option(help="Where the figures go")] = DEFAULT_OUTPUT,
     resume: Annotated[bool, typer.Option("--resume", help="Leave out what has been measured with the same settings")] = False,
     table: Annotated[bool, typer.Option("--table", help="Print the figures as a table in Markdown; measure nothing")] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="Print the scores on test; measure nothing")] = False,
     limit: Annotated[Optional[int], typer.Option(help="See whether it works: texts of each part", min=1)] = None,
     max_steps: Annotated[Optional[int], typer.Option(help="See whether it works: steps of training", min=1)] = None,
 ) -> None:
     """Train spaCy's defaults, a bag of words, and this package's default and configs on every corpus, and keep the figures."""
     contenders = choose("--contender", contender, CONTENDERS)
-    if table:
+    if table or summary:
         names = choose("--corpus", corpus, ENTRIES)
         rows = [row for row in read_results(output)["rows"] if row["corpus"] in names and row["contender"] in contenders]
-        typer.echo(format_table(rows))
+        typer.echo(format_summary(rows) if summary else format_table(rows))
         if outdated := list_outdated(rows):
             typer.echo(f"\nMeasured with other configs than there are now: {', '.join(outdated)}", err=True)
         return

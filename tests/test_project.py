@@ -168,7 +168,7 @@ def test_local_entities_are_converted_and_trained_on(project, tmp_path, run):
     for split in ("train", "dev", "test"):
         (tmp_path / f"{split}.conll").write_text("Anna\tB-person\nSmith\tI-person\nsleeps\tO\n\t\nLondon\tB-location\n")
     for step in ("convert", "train", "evaluate"):
-        code, output = run(f"wnut-{step}", "--vars.wnut", str(tmp_path), "--vars.wnut_steps", "1")
+        code, output = run(f"wnut-{step}", "--vars.wnut", str(tmp_path), "--vars.max_steps", "1")
         assert code == 0, output
     assert "ents_f" in json.loads((project / "metrics" / "wnut_lstm.json").read_text())
 

@@ -38,7 +38,7 @@ def categorizer_model(exclusive_classes: bool) -> Dict[str, Any]:
         "dropout": 0.5,
         "tok2vec": {
             "@architectures": "spacy_rnn.Tok2Vec.v1",
-            "embed": _words(width=200, word_dropout=0.3),
+            "embed": {**_words(width=200, word_dropout=0.3), "include_static_vectors": "auto"},
             "encode": {**_encoder(width=64), "recurrent_dropout": 0.2, "variational_dropout": 0.5},
         },
         "linear_model": {"@architectures": "spacy_rnn.NGrams.v1"},

@@ -1,8 +1,10 @@
 """What embeddings are made of: tables, static vectors, and their concatenation."""
 
-from typing import Any, List, cast
+from itertools import groupby
+from typing import Any, List, Tuple, Union, cast
 
 import numpy
+from spacy.tokens import Doc
 from spacy.vectors import Mode, Vectors
 from thinc.api import Model, NumpyOps, Ops
 from thinc.types import Floats2d
@@ -10,6 +12,8 @@ from thinc.util import get_array_module
 
 from ..ragged.sums import sum_rows, take_sums
 from .network import Embedded
+from .static import lookup_attrs
+from .unique import distinct_rows
 
 # Keys are on the host, whatever the parameters are on.
 _HOST = NumpyOps()
@@ -52,6 +56,35 @@ def project_static(static: Model, ids: numpy.ndarray, vectors: Any, is_train: bo
         static.inc_grad("W", ops.gemm(dY, V, trans1=True))
 
     return _drop_columns(static, (ops.gemm(V, W, trans2=True), backprop), is_train)
+
+
+def project_tokens(static: Model, docs: List[Doc], is_train: bool) -> Embedded:
+    """Project the static vectors of all tokens of a batch.
+
+    static (Model): The projection in use.
+    docs (List[Doc]): The texts, of one vocabulary or of several, N tokens in all.
+    is_train (bool): Whether to drop columns.
+    RETURNS (Tuple[Floats2d, Callable]): The projections [N, nO], and a function from their gradient that increments that of the
+        matrix.
+    RAISES (ValueError): If the static vectors have not the width the layer was initialized with.
+    """
+    ops = static.ops
+    parts: List[Tuple[Embedded, numpy.ndarray]] = []
+    for vocab, group in groupby([doc for doc in docs if len(doc)], key=lambda doc: doc.vocab):
+        columns: List[Union[int, str]] = [*lookup_attrs(static, vocab)]
+        keys = numpy.concatenate([doc.to_array(columns).reshape(-1, len(columns)) for doc in group])
+        first, inverse = distinct_rows(keys)
+        parts.append((project_static(static, keys.take(first, axis=0), vocab.vectors, is_train), inverse))
+
+    def backprop(dY: Floats2d) -> None:
+        start = 0
+        for (distinct, distinct_backprop), inverse in parts:
+            end = start + len(inverse)
+            distinct_backprop(sum_rows(ops, ops.as_contig(dY[start:end]), inverse, len(distinct)))
+            start = end
+
+    rows = [ops.xp.take(distinct, ops.xp.asarray(inverse), axis=0) for (distinct, _), inverse in parts]
+    return ops.xp.concatenate([ops.alloc2f(0, static.get_dim("nO")), *rows]), backprop
 
 
 def side_by_side(ops: Ops, parts: List[Embedded]) -> Embedded:

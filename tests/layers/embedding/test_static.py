@@ -21,6 +21,10 @@ EMBEDDINGS = {
     "characters and words": lambda static: build_char_embed(
         WIDTH, char_width=4, rows=20, include_static_vectors=static, embed=build_embed(4, size=20)
     ),
+    "words": lambda static: build_embed(WIDTH, size=20, include_static_vectors=static),
+    "characters, and words with vectors": lambda static: build_char_embed(
+        WIDTH, char_width=4, rows=20, embed=build_embed(4, size=20, include_static_vectors=static)
+    ),
     "hashes": lambda static: build_hash_embed(WIDTH, ["NORM", "SHAPE"], [20, 10], static),
 }
 TEXTS = ["a b zebra a", "", "b"]
@@ -117,6 +121,17 @@ def test_a_word_without_a_vector_has_that_of_its_lower_case():
         for word, row in zip(["café", "A", "a", "café", None, None], rows[:, WIDTH:], strict=True):
             expected = numpy.zeros(WIDTH) if word is None else W @ vocab.vectors[word]
             assert_allclose(row, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_texts_of_several_vocabularies_have_the_vectors_of_their_own(build, learns):
+    vocabs = [make_vocab(5, "a b"), make_vocab(5, "b c")]
+    docs = [Doc(vocab, words=["a", "b", "c"]) for vocab in [*vocabs, vocabs[0]]]
+    model = build("auto", docs)
+    together = model.begin_update(docs)[0] if learns else model.predict(docs)
+    for doc, rows in zip(docs, together, strict=True):
+        assert_allclose(rows, model.predict([doc])[0], atol=1e-6)
+    assert not numpy.allclose(together[0], together[1])
 
 
 def test_true_looks_words_up_as_spacy_does():
