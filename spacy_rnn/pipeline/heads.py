@@ -50,7 +50,7 @@ class SoftmaxHead:
         """Find the labels.
 
         model (Model): The model.
-        scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens.
+        scores (List[Floats2d]): What it predicts, [n, labels] for each text of n tokens, or for all texts together.
         RETURNS (numpy.ndarray): int64 [N], the numbers of the labels, on the host.
         """
         return to_numpy(model.ops.flatten(scores).argmax(axis=1))

@@ -132,10 +132,9 @@ class RNNTagger(TemperedPipe, SequencePipe, Tagger):
 
         docs = list(docs)
         lengths = [len(doc) for doc in docs]
-        if any(lengths) and self.head.by_token and not self.store_probs:
-            return split_array(to_numpy(self.run_model(docs, predict_rows).argmax(axis=1)), lengths)
         if any(lengths):
-            scores = self.run_model(docs)
+            together = self.head.by_token and not self.store_probs
+            scores = [self.run_model(docs, predict_rows)] if together else self.run_model(docs)
             rows = self.head.predict(self.model, scores)
         else:
             require_initialized(self.name, self.model)
