@@ -202,12 +202,18 @@ def main(
     images: Annotated[Path, typer.Option(help="The folder for the plot")] = ROOT / "docs" / "images",
 ) -> None:
     """Train components over shared encoders, and keep their learning curves."""
+    missing = [part for part in ("train", "dev", *(["test"] if test else [])) if not (corpus / f"{part}.spacy").is_file()]
+    if missing:
+        raise typer.BadParameter(f"expected {', '.join(f'{part}.spacy' for part in missing)} in {corpus}")
     names = components.split(",") if components else annotated_components(corpus)
     contenders = encoders.split(";") if encoders else list(ENCODERS)
     for kind, chosen, known in (("component", names, KINDS), ("encoder", contenders, ENCODERS)):
         unknown = [name for name in chosen if name not in known]
         if unknown:
             raise typer.BadParameter(f"no such {kind}: {', '.join(unknown)}; expected some of {'; '.join(known)}")
+    if not names:
+        raise typer.BadParameter(f"{corpus} has no annotation for any of {', '.join(KINDS)}")
+    every = min(every, steps)
     what = {"corpus": corpus.name, "components": names}
     runs: List[Run] = srsly.read_json(output)["runs"] if output.exists() else []
     for encoder in contenders:

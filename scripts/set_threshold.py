@@ -1,8 +1,6 @@
 """Find a component's threshold on development texts by `spacy find-threshold`, and save the pipeline with it."""
 
-import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, List
 
 import typer
@@ -12,7 +10,8 @@ from spacy.language import Language
 from spacy.training import Example
 
 from spacy_rnn.cli.errors import CommandError, shown_to_user, writing
-from spacy_rnn.cli.loading import load_pipeline, read_corpus
+from spacy_rnn.cli.loading import load_pipeline, read_corpus, require_free
+from spacy_rnn.pages.files import write_folder
 
 
 def require_threshold(nlp: Language, component: str) -> None:
@@ -76,23 +75,6 @@ def set_threshold(nlp: Language, component: str, threshold: float, examples: Lis
     return nlp
 
 
-def save(nlp: Language, output: Path) -> None:
-    """Save a pipeline beside its place, and move it there when it is whole.
-
-    nlp (Language): The pipeline.
-    output (Path): The directory. If it is a pipeline, it is replaced.
-    RAISES (OSError): If it is there and no pipeline, or cannot be written. What was there before stays.
-    """
-    if output.exists() and not (output / "config.cfg").is_file():
-        raise FileExistsError(f"expected a new directory or that of a pipeline, but {output} is something else")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".unfinished-", dir=output.parent) as folder:
-        nlp.to_disk(Path(folder) / "new")
-        if output.exists():
-            os.replace(output, Path(folder) / "old")
-        os.replace(Path(folder) / "new", output)
-
-
 def set_best_threshold(
     pipeline: Annotated[str, typer.Argument(help="Directory of a trained pipeline, or the name of an installed one")],
     data: Annotated[Path, typer.Argument(help="Development texts (.spacy) that the pipeline was not trained on")],
@@ -101,16 +83,18 @@ def set_best_threshold(
     score: Annotated[str, typer.Option(help="Score that is to be as high as possible")] = "cats_macro_f",
     n_trials: Annotated[int, typer.Option(help="How many thresholds are tried, from 0 to 1", min=2)] = 21,
     gpu_id: Annotated[int, typer.Option(help="GPU, or -1 for the CPU")] = -1,
+    force: Annotated[bool, typer.Option("--force", help="Replace a pipeline that is there already")] = False,
 ) -> None:
     """Find the threshold with the best score on development texts, and save the pipeline with it."""
     setup_gpu(gpu_id, silent=True)
     with shown_to_user():
+        require_free(output, force)
         nlp = load_pipeline(pipeline)
         require_threshold(nlp, component)
         examples = read_corpus(nlp, data)
         threshold = search(pipeline, data, component, score, n_trials, gpu_id)
         with writing(f"pipeline with the threshold {threshold:g}", output):
-            save(set_threshold(nlp, component, threshold, examples), output)
+            write_folder(output, set_threshold(nlp, component, threshold, examples).to_disk)
 
 
 if __name__ == "__main__":

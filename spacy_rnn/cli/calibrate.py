@@ -9,12 +9,10 @@ from wasabi import msg
 from ..evaluation.calibration import CalibratedComponent, calibrate_components
 from ..pages.files import write_folder
 from ..pipeline.temperature import TemperedPipe
-from .errors import CommandError, writing
-from .loading import load_pipeline, read_corpus
+from .errors import writing
+from .loading import load_pipeline, read_corpus, require_free
 
 HEADER = ("component", "temperature", "loss", "after", "calibration error", "after", "decisions")
-# What every pipeline of spaCy's has.
-OF_PIPELINE = ("config.cfg", "meta.json")
 
 
 def calibrate_pipeline(
@@ -31,23 +29,13 @@ def calibrate_pipeline(
     RAISES (CommandError): If a file is missing or cannot be written, or something is there already.
     RAISES (ValueError): If something is not what was expected.
     """
-    _require_free(output, force)
+    require_free(output, force)
     nlp = load_pipeline(pipeline)
     found = calibrate_components(nlp, read_corpus(nlp, corpus, gold_preproc), components)
     _show(found)
     # Loaded again, because a vocabulary keeps the words of all texts that it has seen.
     with writing("calibrated pipeline", output):
         write_folder(output, _with_temperatures(load_pipeline(pipeline), found).to_disk)
-
-
-def _require_free(output: Path, force: bool) -> None:
-    """Refuse to replace what is no pipeline, or one that is not to be replaced."""
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return
-    if not all((output / name).is_file() for name in OF_PIPELINE):
-        raise CommandError(f"{output} is there already, and no pipeline", "Name a directory that is not there yet.")
-    if not force:
-        raise CommandError(f"There is a pipeline in {output} already", "Name another directory, or replace it by --force.")
 
 
 def _with_temperatures(nlp: Language, found: List[CalibratedComponent]) -> Language:

@@ -16,6 +16,9 @@ from ..evaluation.decisions import Task
 from ..evaluation.known import find_known
 from .errors import CommandError
 
+# What every pipeline of spaCy's has.
+_OF_PIPELINE = ("config.cfg", "meta.json")
+
 
 def load_pipeline(name: str) -> Language:
     """Load a trained pipeline.
@@ -35,6 +38,21 @@ def load_pipeline(name: str) -> Language:
         return util.load_model(name)
     except (OSError, ValueError, ImportError, AttributeError) as error:
         raise CommandError(f"The pipeline '{name}' cannot be loaded", str(error)) from error
+
+
+def require_free(output: Path, force: bool) -> None:
+    """Refuse to write a pipeline where something is that is not to be replaced.
+
+    output (Path): The directory where the pipeline is to go.
+    force (bool): Whether a pipeline that is there already is replaced.
+    RAISES (CommandError): If there is something else, or a pipeline that stays.
+    """
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    if not all((output / name).is_file() for name in _OF_PIPELINE):
+        raise CommandError(f"{output} is there already, and no pipeline", "Name a directory that is not there yet.")
+    if not force:
+        raise CommandError(f"There is a pipeline in {output} already", "Name another directory, or replace it by --force.")
 
 
 def load_config(path: Path, overrides: Mapping[str, Any]) -> Language:

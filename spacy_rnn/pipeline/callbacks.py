@@ -1,11 +1,11 @@
 """Callbacks for a config's `[initialize]` block."""
 
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Any, Callable, Iterable, Mapping, Optional
 
 from spacy.language import Language
-from spacy.tokens import DocBin
-from spacy.training import Corpus
+from spacy.training import Corpus, Example
+from spacy.util import registry
 from thinc.api import Model
 
 # A batch has the square root of this many times the corpus' words: 316 of 20,000, 1,000 of 200,000, 5,000 of 5,000,000.
@@ -40,22 +40,26 @@ def build_learn_vocabulary(path: Optional[Path]) -> Callable[[Language], Languag
 
 
 def build_fit_to_corpus(
-    path: Optional[Path], epochs: float, min_steps: int = 1500, max_steps: int = 10_000, min_batch: int = 100
+    epochs: float, min_steps: int = 1500, max_steps: int = 10_000, min_batch: int = 100
 ) -> Callable[[Language], Language]:
     """Set the size of the batches and the number of steps by the size of the corpus, as `[initialize.before_init]`.
 
     Of `training.batcher.size` (in words), `training.max_steps` and `training.optimizer.learn_rate.total_steps` those are set that
     are 0; others stay. A batch grows with the square root of the corpus' words: a small corpus is read in many steps, a large one
-    has no need for that. The steps of the learning rate are those of the training, so that it falls to zero (`warmup_linear.v1`)
-    with the last one. The numbers are saved in the trained pipeline's config.
+    has no need for that. The steps of the learning rate are those of the training, so that it falls to zero with the last one
+    (`spacy_rnn.warmup_linear.v1`). The numbers are saved in the trained pipeline's config.
 
-    path (Optional[Path]): The training corpus, in spaCy's binary format: a file, or a folder of some. With None nothing is set.
-    epochs (float): The number of passes over the corpus, within the bounds of the number of steps.
+    The corpus is what `training.train_corpus` names, read as it is in training. Nothing is set if its path is null: then it is
+    not the config that trains.
+
+    epochs (float): The number of passes over the corpus, within the bounds of the number of steps; `training.max_epochs` if that
+        is less.
     min_steps (int): The number of steps at least.
     max_steps (int): The number of steps at most.
     min_batch (int): The number of words of a batch at least.
     RETURNS (Callable[[Language], Language]): The callback.
-    RAISES (ValueError): If an argument is out of its range; when it is called, if the corpus has no words.
+    RAISES (ValueError): If an argument is out of its range; when it is called, if the corpus has no words, is streamed
+        (`max_epochs = -1`), or if batches are not counted in words.
     """
     if epochs <= 0:
         raise ValueError(f"epochs must be greater than 0, got {epochs}")
@@ -65,18 +69,22 @@ def build_fit_to_corpus(
         raise ValueError(f"min_batch must be at least 1, got {min_batch}")
 
     def fit_to_corpus(nlp: Language) -> Language:
-        if path is None:
-            return nlp
         training = nlp.config["training"]
         batcher, learn_rate = training["batcher"], training["optimizer"].get("learn_rate")
         if 0 in (batcher.get("size"), training["max_steps"]):
-            n_words = _count_words(Path(path))
-            batch = (_SHARE * n_words) ** 0.5
+            read = _find_corpus(nlp)
+            if read is None:
+                return nlp
+            n_words = _count_words(nlp, read)
+            batch = max(min_batch, round((_SHARE * n_words) ** 0.5))
             if batcher.get("size") == 0:
-                batcher["size"] = max(min_batch, round(batch))
+                _require_words(batcher)
+                batcher["size"] = batch
             if training["max_steps"] == 0:
-                steps = epochs * n_words / (batcher["size"] if isinstance(batcher.get("size"), int) else batch)
-                training["max_steps"] = max(min_steps, min(max_steps, round(steps)))
+                steps = n_words / (batcher["size"] if isinstance(batcher.get("size"), int) else batch)
+                training["max_steps"] = max(min_steps, min(max_steps, round(epochs * steps)))
+                if training["max_epochs"] > 0:
+                    training["max_steps"] = min(training["max_steps"], max(1, round(training["max_epochs"] * steps)))
         # A reference to max_steps would not do: `nlp.resume_training` reads this block alone.
         if isinstance(learn_rate, dict) and learn_rate.get("total_steps") == 0:
             learn_rate["total_steps"] = training["max_steps"]
@@ -85,10 +93,31 @@ def build_fit_to_corpus(
     return fit_to_corpus
 
 
-def _count_words(path: Path) -> int:
-    """Count the tokens of a corpus."""
-    files = sorted(path.glob("**/*.spacy")) if path.is_dir() else [path]
-    n_words = sum(sum(len(tokens) for tokens in DocBin().from_disk(file).tokens) for file in files)
+def _find_corpus(nlp: Language) -> Optional[Callable[[Language], Iterable[Example]]]:
+    """Give what reads the corpus that a config trains on, None if its path is null."""
+    config = nlp.config.interpolate()
+    block: Any = config
+    for part in config["training"]["train_corpus"].split("."):
+        block = block[part]
+    if block.get("path", "") is None:
+        return None
+    if config["training"]["max_epochs"] < 0:
+        raise ValueError(
+            "batches and steps are set by the size of the training corpus, but it is streamed (max_epochs = -1): "
+            "set training.batcher.size, training.max_steps and training.optimizer.learn_rate.total_steps"
+        )
+    return registry.resolve({"corpus": block})["corpus"]
+
+
+def _count_words(nlp: Language, read: Callable[[Language], Iterable[Example]]) -> int:
+    """Count the annotated tokens of a corpus."""
+    n_words = sum(len(example.reference) for example in read(nlp))
     if not n_words:
-        raise ValueError(f"batches and steps are set by the size of the training corpus, but {path} has no words")
+        raise ValueError("batches and steps are set by the size of the training corpus, but it has no words")
     return n_words
+
+
+def _require_words(batcher: Mapping[str, Any]) -> None:
+    name = batcher.get("@batchers", "")
+    if not name.startswith("spacy.batch_by_words."):
+        raise ValueError(f"the size that is found is a number of words, as spacy.batch_by_words.v1 takes it: set that of {name}")

@@ -5,7 +5,7 @@ import spacy
 from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 from spacy.training.initialize import init_nlp
-from spacy.util import load_config
+from spacy.util import load_config, load_model_from_config
 from thinc.api import Config
 
 CONFIG = """
@@ -36,14 +36,13 @@ tolerance = 0.2
 [training.optimizer]
 @optimizers = "Adam.v1"
 [training.optimizer.learn_rate]
-@schedules = "warmup_linear.v1"
+@schedules = "spacy_rnn.warmup_linear.v1"
 warmup_steps = 2
 total_steps = 0
 initial_rate = 0.01
 [initialize]
 [initialize.before_init]
 @callbacks = "spacy_rnn.fit_to_corpus.v1"
-path = ${paths.train}
 epochs = 20
 min_steps = 3
 """
@@ -126,11 +125,49 @@ def test_training_ends_with_the_last_step_and_keeps_the_numbers(write, tmp_path)
     assert 0 < optimizer.learn_rate < 0.01
 
 
-def test_without_a_path_nothing_is_set():
-    nlp = spacy.blank("xx")
+def test_without_a_corpus_nothing_is_set():
+    nlp = load_model_from_config(make_config(), auto_fill=True)
     before = nlp.config.to_str()
-    assert spacy.registry.get("callbacks", "spacy_rnn.fit_to_corpus.v1")(None, epochs=3)(nlp) is nlp
+    assert spacy.registry.get("callbacks", "spacy_rnn.fit_to_corpus.v1")(epochs=3)(nlp) is nlp
     assert nlp.config.to_str() == before
+
+
+def test_the_corpus_is_read_as_in_training(fitted, write):
+    assert fitted(1800, **{"corpora.train.limit": 180}) == (100, 360)
+    path = str(write(1800))
+    # The config's own variable may be left alone.
+    assert fitted(1800, **{"paths.train": None, "corpora.train.path": path}) == (300, 1200)
+
+
+def test_files_that_spacy_leaves_out_do_not_count(write, tmp_path):
+    (tmp_path / "folder").mkdir()
+    write(1800).rename(tmp_path / "folder" / "one.spacy")
+    (tmp_path / "folder" / "._one.spacy").write_bytes(b"x")
+    overrides = {"paths.train": str(tmp_path / "folder"), "paths.dev": str(tmp_path / "folder")}
+    assert init_nlp(make_config(**overrides)).config["training"]["batcher"]["size"] == 300
+
+
+def test_epochs_bound_the_steps(fitted):
+    assert fitted(1800, **{"training.max_epochs": 2}) == (300, 120)
+    assert fitted(1, **{"training.max_epochs": 1}) == (100, 1)
+    assert fitted(1800, **{"training.max_epochs": 30}) == (300, 1200)
+
+
+@pytest.mark.parametrize(
+    "name, settings", [("batch_by_sequence", {}), ("batch_by_padded", {"buffer": 9, "discard_oversize": True})]
+)
+def test_batches_that_are_not_counted_in_words_are_refused(write, name, settings):
+    path = str(write(180))
+    config = make_config(**{"paths.train": path, "paths.dev": path})
+    config["training"]["batcher"] = {"@batchers": f"spacy.{name}.v1", "size": 0, **settings}
+    with pytest.raises(ValueError, match=f"number of words.*{name}"):
+        init_nlp(config)
+
+
+def test_a_streamed_corpus_is_refused(write):
+    path = str(write(180))
+    with pytest.raises(ValueError, match="streamed.*max_steps"):
+        init_nlp(make_config(**{"paths.train": path, "paths.dev": path, "training.max_epochs": -1}))
 
 
 def test_a_corpus_without_words_is_refused(fitted):
@@ -149,4 +186,4 @@ def test_a_corpus_without_words_is_refused(fitted):
 )
 def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        spacy.registry.get("callbacks", "spacy_rnn.fit_to_corpus.v1")(None, **arguments)
+        spacy.registry.get("callbacks", "spacy_rnn.fit_to_corpus.v1")(**arguments)

@@ -427,6 +427,19 @@ def test_a_class_can_be_added_before_initialization(factory, component_config, m
     assert set(nlp("A film").cats) == {"odd", "good", "bad"}
 
 
+@both
+def test_it_learns_other_texts_after_it_was_initialized_again(factory):
+    nlp = spacy.blank("xx")
+    nlp.add_pipe(factory)
+    for words in (["warm", "cold"], ["a", "lovely", "long", "film"]):
+        examples = [categorized(nlp, words, good=1.0, bad=0.0), categorized(nlp, ["dull"], good=0.0, bad=1.0)]
+        optimizer = nlp.initialize(lambda examples=examples: examples)
+        optimizer.learn_rate = 0.02
+        for _ in range(30):
+            nlp.update(examples, sgd=optimizer)
+        assert nlp(Doc(nlp.vocab, words=words)).cats["good"] > 0.8
+
+
 def test_one_class_is_enough_for_a_multilabel_categorizer(component_config):
     nlp = spacy.blank("xx")
     nlp.add_pipe("rnn_textcat_multilabel", config=component_config("rnn_textcat_multilabel"))

@@ -88,13 +88,16 @@ def test_a_pipeline_is_replaced_and_nothing_else(set_threshold, refused, pipelin
     pipeline = pipelines(FACTORY, 1)
     spacy.load(pipeline).to_disk(tmp_path / "pipeline")
     (tmp_path / "pipeline" / "notes.txt").write_text("old")
-    assert set_threshold(pipeline, data, tmp_path / "pipeline", *OURS).returncode == 0
-    assert set_threshold(tmp_path / "pipeline", data, tmp_path / "pipeline", *OURS).returncode == 0
+    kept = set_threshold(pipeline, data, tmp_path / "pipeline", *OURS)
+    assert kept.returncode == 1 and "--force" in kept.stdout + kept.stderr
+    assert (tmp_path / "pipeline" / "notes.txt").read_text() == "old"
+    assert set_threshold(pipeline, data, tmp_path / "pipeline", *OURS, "--force").returncode == 0
+    assert set_threshold(tmp_path / "pipeline", data, tmp_path / "pipeline", *OURS, "--force").returncode == 0
     assert os.listdir(tmp_path) == ["pipeline"] and not (tmp_path / "pipeline" / "notes.txt").exists()
     assert spacy.load(tmp_path / "pipeline").get_pipe(FACTORY).cfg["threshold"] != 0.5
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    assert "out is something else" in refused(pipeline, data, *OURS)
+    assert "is there already, and no pipeline" in refused(pipeline, data, *OURS)
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
 

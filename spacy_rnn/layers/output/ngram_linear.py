@@ -142,6 +142,10 @@ def _set_vocabulary(model: Model, counter: NGramCounter) -> None:
     model.set_dim("nI", len(vocabulary), force=True)
     model.set_param("b", model.ops.alloc1f(model.get_dim("nO")))
     model.set_param("W", model.ops.alloc2f(model.get_dim("nO"), len(vocabulary)))
+    for name in model.param_names:
+        if model.has_grad(name):
+            # What an update with another vocabulary has left behind.
+            model.set_grad(name, numpy.zeros_like(cast(numpy.ndarray, model.get_param(name))))
 
 
 def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:

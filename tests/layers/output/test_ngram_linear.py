@@ -153,3 +153,16 @@ def test_it_learns(vocab):
 def test_arguments_out_of_range_are_refused(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         build_ngram_linear(**arguments)
+
+
+def test_a_vocabulary_may_be_learned_again_after_an_update(make, vocab):
+    layer = make()
+    docs = make_docs(vocab, TEXTS)
+    for texts in (["good film"], ["one", "two", "three four five six"]):
+        Y, backprop = layer.begin_update(docs)
+        backprop(numpy.ones_like(Y))
+        learn_vocabulary(layer, make_docs(vocab, texts))
+        assert not layer.get_grad("W").any() and not layer.get_grad("b").any()
+    Y, backprop = layer.begin_update(docs)
+    backprop(numpy.ones_like(Y))
+    assert layer.get_grad("W").shape == layer.get_param("W").shape

@@ -1,0 +1,57 @@
+"""Learning rates."""
+
+from itertools import islice
+
+import pytest
+from spacy.training import Example
+from spacy.util import load_config, load_model_from_config
+from thinc.api import Adam, fix_random_seed
+
+from spacy_rnn.pipeline.schedules import build_warmup_linear
+
+
+def list_rates(*settings, n=201):
+    return list(islice(build_warmup_linear(*settings), n))
+
+
+def test_the_rate_rises_and_falls_to_zero():
+    rates = list_rates(0.1, 10, 110)
+    assert [rates[step] for step in (1, 5, 10, 60, 110, 200)] == pytest.approx([0.01, 0.05, 0.1, 0.05, 0.0, 0.0])
+
+
+def test_where_nobody_steps_it_the_rate_is_the_highest():
+    optimizer = Adam(build_warmup_linear(0.1, 10, 110))
+    assert optimizer.learn_rate == 0.1
+    optimizer.step_schedules()
+    assert optimizer.learn_rate == pytest.approx(0.01)
+
+
+def test_a_tenth_of_the_steps_at_most_is_for_warming_up():
+    assert list_rates(0.1, 100, 40)[4] == pytest.approx(0.1)
+    assert list_rates(0.1, 100, 5)[1] == pytest.approx(0.08)
+
+
+def test_without_a_number_of_steps_it_does_not_fall():
+    rates = list_rates(0.1, 10)
+    assert [rates[step] for step in (0, 5, 10, 200)] == pytest.approx([0.1, 0.05, 0.1, 0.1])
+
+
+@pytest.mark.parametrize("settings", [(-0.1, 10, 10), (0.1, -1, 10), (0.1, 1, -10)])
+def test_negative_arguments_are_refused(settings):
+    with pytest.raises(ValueError, match="at least 0, got -"):
+        build_warmup_linear(*settings)
+
+
+@pytest.mark.parametrize("name", ["tagger_pos_fast", "textcat"])
+def test_a_config_learns_in_a_loop_that_steps_no_schedules(name, pytestconfig):
+    fix_random_seed(0)
+    nlp = load_model_from_config(load_config(pytestconfig.rootpath / "configs" / f"{name}.cfg"), auto_fill=True)
+    examples = [
+        Example.from_dict(nlp.make_doc(text), {"pos": pos, "cats": {"one": float(one), "two": float(not one)}})
+        for text, pos, one in [("a b", ["NOUN", "VERB"], True), ("b a", ["VERB", "NOUN"], False)] * 4
+    ]
+    optimizer = nlp.initialize(lambda: examples)
+    losses = [sum(nlp.update(examples, sgd=optimizer, drop=0.0).values()) for _ in range(40)]
+    assert losses[-1] < 0.8 * losses[0]
+    # The optimizer of a pipeline that goes on has the same rate.
+    assert nlp.resume_training().learn_rate == optimizer.learn_rate > 0
