@@ -145,7 +145,7 @@ def _set_vocabulary(model: Model, counter: NGramCounter) -> None:
     for name in model.param_names:
         if model.has_grad(name):
             # What an update with another vocabulary has left behind.
-            model.set_grad(name, numpy.zeros_like(cast(numpy.ndarray, model.get_param(name))))
+            model.set_grad(name, cast(Any, numpy.zeros_like(model.get_param(name))))
 
 
 def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
