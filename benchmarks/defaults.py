@@ -312,7 +312,7 @@ def format_summary(rows: Sequence[Mapping[str, Any]]) -> str:
     """Write the scores on test as a table in Markdown.
 
     rows (Sequence[Mapping[str, Any]]): The results.
-    RETURNS (str): A line for each corpus: means over seeds with the sample standard deviation, the highest one bold.
+    RETURNS (str): A line for each corpus: means over seeds with the sample standard deviation, the highest one of several bold.
     """
     lines = [["corpus", *COLUMNS], ["---"] + ["---:"] * len(COLUMNS)]
     for name, entry in ENTRIES.items():
@@ -321,8 +321,9 @@ def format_summary(rows: Sequence[Mapping[str, Any]]) -> str:
         for contenders in COLUMNS.values():
             own = [row for row in rows if row["corpus"] == name and row["contender"] in contenders and score in row["scores"]]
             cells.append((mean(row["scores"][score] for row in own), _format_scores(own, score)) if own else (0.0, ""))
-        best, _ = max(cells)
-        if best:
+        found = sorted((value for value, cell in cells if cell), reverse=True)
+        best = found[0] if len(found) > 1 else None
+        if found:
             lines.append([f"{entry.title}: {entry.score}", *(f"**{cell}**" if value == best else cell for value, cell in cells)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
