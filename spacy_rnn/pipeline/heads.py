@@ -32,12 +32,7 @@ class Gold(NamedTuple):
 
 
 class SoftmaxHead:
-    """Each token's label by itself, from a model that ends in a softmax.
-
-    by_token (bool): Whether a token's scores are all that its label follows from: it is the one of the highest score.
-    """
-
-    by_token = True
+    """Each token's label by itself, from a model that ends in a softmax."""
 
     def set_labels(self, model: Model, labels: Sequence[str]) -> None:
         """Do nothing: a softmax needs no labels.
@@ -118,12 +113,7 @@ class SoftmaxHead:
 
 
 class CRFHead:
-    """The labels of a text together, by the conditional random field that the model is.
-
-    by_token (bool): Whether a token's scores are all that its label follows from.
-    """
-
-    by_token = False
+    """The labels of a text together, by the conditional random field that the model is."""
 
     def set_labels(self, model: Model, labels: Sequence[str]) -> None:
         """Tell a model what its labels are, for its constraints.

@@ -18,7 +18,7 @@ from thinc.types import Floats2d, Ints1d
 from .annotation.gold import gold_keys, gold_strings, label_keys, targets
 from .annotation.probabilities import register_extensions, store_probabilities
 from .defaults import tagger_tok2vec
-from .heads import Gold, constraints_of
+from .heads import Gold, SoftmaxHead, constraints_of
 from .listeners import require_whole_texts
 from .pipe import require_initialized
 from .sequence import SequencePipe
@@ -133,7 +133,8 @@ class RNNTagger(TemperedPipe, SequencePipe, Tagger):
         docs = list(docs)
         lengths = [len(doc) for doc in docs]
         if any(lengths):
-            together = self.head.by_token and not self.store_probs
+            # Where a label follows from its token's scores alone, they need not be taken apart into texts.
+            together = isinstance(self.head, SoftmaxHead) and not self.store_probs
             scores = [self.run_model(docs, predict_rows)] if together else self.run_model(docs)
             rows = self.head.predict(self.model, scores)
         else:
