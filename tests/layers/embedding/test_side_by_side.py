@@ -2,6 +2,7 @@
 
 import numpy
 import pytest
+from changed_weights import load_others, update, write_in_place
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.attrs import LOWER
 from spacy.tokens import Doc
@@ -57,12 +58,6 @@ def words_of(model):
     return next(node for node in model.walk() if "vocabulary" in node.attrs)
 
 
-def update(model, docs, optimizer):
-    Y, backprop = model.begin_update(docs)
-    backprop([numpy.ones_like(rows) for rows in Y])
-    model.finish_update(optimizer)
-
-
 def test_vectors_are_those_of_both(model, other, docs):
     alone = build_char_embed(8, char_width=4, rows=2000).initialize(X=docs)
     for part, same_part in zip(alone.layers[:4], model.layers, strict=False):
@@ -88,31 +83,18 @@ def test_attributes_are_read_once_and_nothing_is_computed_again(model, docs, mon
         model.predict(docs)
 
 
-def write_into_all(model, docs):
-    for node in model.walk():
-        for name in node.param_names:
-            if node.has_param(name):
-                node.get_param(name)[...] *= 1.5
-
-
 def set_a_parameter_of_the_other(model, docs):
     node = next(node for node in model.layers[-1].walk() if node.has_param("E"))
     node.set_param("E", node.get_param("E") * 2)
-
-
-def load_bytes(model, docs):
-    another = model.copy()
-    update(another, docs, Adam(0.1))
-    model.from_bytes(another.to_bytes())
 
 
 CHANGES = {
     "Adam": lambda model, docs: update(model, docs, Adam(0.1)),
     "SGD": lambda model, docs: update(model, docs, SGD(0.1)),
     "RAdam": lambda model, docs: update(model, docs, RAdam(0.1)),
-    "in place": write_into_all,
+    "in place": lambda model, docs: write_in_place(model, 1.5),
     "set_param": set_a_parameter_of_the_other,
-    "from_bytes": load_bytes,
+    "from_bytes": lambda model, docs: load_others(model, docs, Adam(0.1)),
     "another layer": lambda model, docs: model.layers.__setitem__(-1, model.layers[-1].copy().initialize(X=docs)),
 }
 
