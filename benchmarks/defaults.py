@@ -133,7 +133,7 @@ TASKS = {
         exclusive=False,
     ),
 }
-# The columns of the summary: of a corpus, the first of these that was measured.
+# The columns of the summary, each of contenders of which a corpus has one at most.
 COLUMNS = {
     "spaCy's CNN or bag of words": ("spacy-cnn", "spacy-bow"),
     "spaCy's ensemble": ("spacy-add-pipe",),
@@ -305,7 +305,7 @@ def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
             if own:
                 lines.append([title, CONTENDERS[contender], *_cells(own, splits, entry)])
                 title = ""
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return _join_cells(lines)
 
 
 def format_summary(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -325,6 +325,10 @@ def format_summary(rows: Sequence[Mapping[str, Any]]) -> str:
         best = found[0] if len(found) > 1 else None
         if found:
             lines.append([f"{entry.title}: {entry.score}", *(f"**{cell}**" if value == best else cell for value, cell in cells)])
+    return _join_cells(lines)
+
+
+def _join_cells(lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -4,7 +4,7 @@ from .capabilities import GivesRows, Recurrent, RowWise, Truncates, declare
 from .embedding.char_embed import build_char_embed
 from .embedding.embed import build_embed
 from .embedding.hash_embed import build_hash_embed, clear_cache
-from .embedding.rows import embed_rows, predict_rows
+from .embedding.rows import as_lists, as_rows, embed_rows, predict_rows
 from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
 from .learning import learn_vocabulary
@@ -47,6 +47,8 @@ __all__ = [
     "RowWise",
     "Saved",
     "Truncates",
+    "as_lists",
+    "as_rows",
     "attention_weights",
     "begin_scan",
     "build_char_embed",

@@ -1,17 +1,16 @@
 """Token vectors: an embedding and an encoder."""
 
 from enum import Enum
-from typing import Callable, List, Optional, Tuple, cast
+from typing import Callable, List, Optional, Tuple
 
-import numpy
 from spacy.ml.models.tok2vec import build_Tok2Vec_model
 from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.layers.chain import forward as forward_chain
 from thinc.layers.chain import init as init_chain
-from thinc.types import Floats2d, Ints1d, Ragged
+from thinc.types import Floats2d, Ragged
 
-from ..layers import embed_rows, join_rows, split_rows
+from ..layers import as_lists, as_rows, embed_rows
 from ..layers.capabilities import Chains, GivesRows, JoinsRows, SplitsRows, Truncates, declare, find, find_all
 from ..layers.saved import Saved, check_chain, no_parameters
 
@@ -77,25 +76,14 @@ def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: 
         if cut and model.attrs["reader"] is Reader.EVERY_TOKEN:
             raise _truncated()
         return Y, chain_backprop
-    rows, rows_backprop = _run(embed, encode, docs, is_train)
-
-    def backprop(dY: List[Floats2d]) -> List[Doc]:
-        return rows_backprop(Ragged(join_rows(model.ops, dY), rows.lengths))
-
-    return split_rows(rows), backprop
+    return as_lists(model.ops, *_run(embed, encode, docs, is_train))
 
 
 def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:
     embed, encode = model.layers
     if _takes_rows(encode):
         return _run(embed, encode, docs, is_train)
-    Y, list_backprop = forward(model, docs, is_train)
-    lengths = cast(Ints1d, numpy.asarray([len(rows) for rows in Y], dtype="int32"))
-
-    def backprop(dY: Ragged) -> List[Doc]:
-        return list_backprop(model.ops.unflatten(cast(Floats2d, dY.dataXd), lengths))
-
-    return Ragged(join_rows(model.ops, Y), lengths), backprop
+    return as_rows(model.ops, *forward(model, docs, is_train))
 
 
 def _run(embed: Model, encode: Model, docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:

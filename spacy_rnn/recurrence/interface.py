@@ -143,14 +143,9 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """What executes recurrences.
-
-    name (str): What `use_engine` calls it.
-    takes_tables (bool): Whether `infer` takes rows of a table as well.
-    """
+    """What executes recurrences."""
 
     name: str
-    takes_tables: bool = False
 
     def supports(self, cell: Cell, X: Array, params: Params) -> bool:
         """Tell whether the engine can execute a cell on some arrays here and now.
@@ -188,7 +183,7 @@ class Engine(Protocol):
 
         cell (Cell): The cell.
         params (Sequence[Mapping[str, Array]]): The parameters of each direction, forward first; not checked.
-        X (Union[Array, TableRows]): [N, nI], the rows; not checked. An array, unless the engine `takes_tables`.
+        X (Union[Array, TableRows]): [N, nI], the rows, by themselves or of a table (`BaseEngine` takes them out); not checked.
         lengths (numpy.ndarray): int32 [B], the number of rows of each sequence, on the host; not checked.
         settings (Settings): How.
         RETURNS (Array): [N, directions · nH], the hidden states of the directions side by side.

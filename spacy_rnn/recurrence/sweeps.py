@@ -117,11 +117,8 @@ def infer_outputs(
     RETURNS (Array): [N, directions · nH], the hidden states of the directions side by side.
     RAISES (ValueError): If a shape does not fit, or if the engine cannot do the precision.
     """
-    is_table = isinstance(X, TableRows)
-    engine = select_engine(cell, X.table.rows if is_table else X, params[0])
+    engine = select_engine(cell, X.table.rows if isinstance(X, TableRows) else X, params[0])
     require_precision(engine, precision, is_train=False)
-    if is_table and not engine.takes_tables:
-        X = X.take()
     return engine.infer(cell, params, X, lengths, _settings(False, precision, allowed_threads()))
 
 

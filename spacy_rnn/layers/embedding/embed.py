@@ -86,12 +86,11 @@ def init(
 ) -> None:
     if X:
         learn_vocabulary(model, X)
-    width = model.attrs["width"]
-    model.set_param("E", uniform_init(model.ops, (model.get_dim("nV"), width)))
+    model.set_param("E", uniform_init(model.ops, (model.get_dim("nV"), model.attrs["width"])))
     for static in model.layers:
         size_static(static, X)
         static.initialize(X=X)
-    model.set_dim("nO", width * (1 if _static(model) is None else 2))
+    model.set_dim("nO", _total_width(model))
 
 
 def forward(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
@@ -128,6 +127,11 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
 def _static(model: Model) -> Optional[Model]:
     """Give the projection of static vectors in use."""
     return static_in_use(model.layers[0] if model.layers else None)
+
+
+def _total_width(model: Model) -> int:
+    """Give the width of a row and the projection beside it."""
+    return model.attrs["width"] * (1 if _static(model) is None else 2)
 
 
 class WordNetwork(NamedTuple):
@@ -220,9 +224,9 @@ def _check(model: Model) -> None:
     n_words, n_rows = len(model.attrs["vocabulary"].words), model.get_dim("nV")
     if n_words + N_SPECIAL > n_rows:
         raise ValueError(f"its vocabulary has {n_words} words, but its table only {n_rows} rows")
-    static, nO, width = _static(model), model.maybe_get_dim("nO"), model.attrs["width"]
-    check_static(static)
-    if model.has_param("E") and nO != width * (1 if static is None else 2):
+    check_static(_static(model))
+    nO, width = model.maybe_get_dim("nO"), model.attrs["width"]
+    if model.has_param("E") and nO != _total_width(model):
         raise ValueError(f"its width nO = {nO} is not that of its rows, {width}, and static vectors side by side")
 
 

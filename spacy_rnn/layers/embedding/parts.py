@@ -92,8 +92,10 @@ def side_by_side(ops: Ops, parts: List[Embedded]) -> Embedded:
 
     ops (Ops): Their backend.
     parts (List[Tuple[Floats2d, Callable]]): Vectors [D, width], each with its backpropagation.
-    RETURNS (Tuple[Floats2d, Callable]): The vectors [D, sum of the widths], and their backpropagation.
+    RETURNS (Tuple[Floats2d, Callable]): The vectors [D, sum of the widths], and their backpropagation; of one part alone its own.
     """
+    if len(parts) == 1:
+        return parts[0]
 
     def backprop(dY: Floats2d) -> None:
         start = 0

@@ -24,13 +24,7 @@ def embed_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_trai
     gives_rows = find(model, GivesRows)
     if gives_rows is not None:
         return gives_rows.forward(model, docs, is_train)
-    Xs, list_backprop = model(docs, is_train)
-    lengths = cast(Ints1d, numpy.asarray([len(X) for X in Xs], dtype="int32"))
-
-    def backprop(d_rows: Ragged) -> List[Doc]:
-        return list_backprop(model.ops.unflatten(cast(Floats2d, d_rows.dataXd), lengths))
-
-    return Ragged(model.ops.flatten(Xs), lengths), backprop
+    return as_rows(model.ops, *model(docs, is_train))
 
 
 def predict_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc]) -> Floats2d:
@@ -55,13 +49,30 @@ def _predict(model: Model, docs: List[Doc]) -> Ragged:
             for layer in model.layers[1:]:
                 rows = layer.predict(rows)
             return rows
-    Ys = model.predict(docs)
-    return Ragged(join_rows(model.ops, Ys), cast(Ints1d, numpy.asarray([len(Y) for Y in Ys], dtype="int32")))
+    return as_rows(model.ops, *model(docs, False))[0]
 
 
 def _takes_rows(layer: Model) -> bool:
     takes_rows = find(layer, TakesRows)
     return takes_rows is not None and takes_rows.holds(layer)
+
+
+def as_rows(
+    ops: Ops, Xs: List[Floats2d], list_backprop: Callable[[List[Floats2d]], List[Doc]]
+) -> Tuple[Ragged, Callable[[Ragged], List[Doc]]]:
+    """Join the rows of texts.
+
+    ops (Ops): The backend of the rows.
+    Xs (List[Floats2d]): The rows [n, width] of each text of n tokens.
+    list_backprop (Callable): Their backpropagation.
+    RETURNS (Tuple[Ragged, Callable]): The rows [N, width] of all texts, their lengths on the host, and their backpropagation.
+    """
+    lengths = cast(Ints1d, numpy.asarray([len(X) for X in Xs], dtype="int32"))
+
+    def backprop(d_rows: Ragged) -> List[Doc]:
+        return list_backprop(ops.unflatten(cast(Floats2d, d_rows.dataXd), lengths))
+
+    return Ragged(join_rows(ops, Xs), lengths), backprop
 
 
 def as_lists(ops: Ops, rows: Ragged, rows_backprop: Callable[[Ragged], List[Doc]]) -> Tuple[List[Floats2d], Callable]:
@@ -74,6 +85,6 @@ def as_lists(ops: Ops, rows: Ragged, rows_backprop: Callable[[Ragged], List[Doc]
     """
 
     def backprop(dY: List[Floats2d]) -> List[Doc]:
-        return rows_backprop(Ragged(ops.flatten(dY), rows.lengths))
+        return rows_backprop(Ragged(join_rows(ops, dY), rows.lengths))
 
     return split_rows(rows), backprop

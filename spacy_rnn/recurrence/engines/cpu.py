@@ -32,7 +32,6 @@ class CpuEngine(Engine):
     """The engine of NumPy's float32 arrays, where it has been built."""
 
     name = "cpu"
-    takes_tables = True
 
     def supports(self, cell: Cell, X: Array, params: Params) -> bool:
         # No calls in a loop: a small batch takes a few microseconds altogether.
