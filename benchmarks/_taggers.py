@@ -40,29 +40,33 @@ class Tagger:
         """
         if self.kind == "ours":
             default = Language.get_factory_meta(str(self.factory)).default_config or {}
-            return {"model": _resize(default["model"], {"width": self.width, "depth": self.depth})}
+            tok2vec = default["model"]["tok2vec"]
+            embed = self._hash_embed("spacy_rnn.HashEmbed.v1")
+            encode = {**tok2vec["encode"], "width": self.width, "depth": self.depth}
+            return {"model": {**default["model"], "tok2vec": {**tok2vec, "embed": embed, "encode": encode}}}
         return {"model": self._torch_model()} if self.kind == "torch" else {}
 
-    def _torch_model(self) -> Dict[str, Any]:
+    def _hash_embed(self, architecture: str) -> Dict[str, Any]:
+        """The embedding of spaCy's default, the same for both: what differs is the encoder, and how fast embeddings are."""
+        attrs, rows = ["NORM", "PREFIX", "SUFFIX", "SHAPE"], [5000, 1000, 2500, 2500]
         return {
-            "@architectures": "spacy.Tagger.v2",
-            "tok2vec": {
-                "@architectures": "spacy.Tok2Vec.v2",
-                "embed": {
-                    "@architectures": "spacy.MultiHashEmbed.v2",
-                    "width": self.width,
-                    "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE"],
-                    "rows": [5000, 1000, 2500, 2500],
-                    "include_static_vectors": False,
-                },
-                "encode": {
-                    "@architectures": "spacy.TorchBiLSTMEncoder.v1",
-                    "width": self.width,
-                    "depth": self.depth,
-                    "dropout": 0.0,
-                },
-            },
+            "@architectures": architecture,
+            "width": self.width,
+            "attrs": attrs,
+            "rows": rows,
+            "include_static_vectors": False,
         }
+
+    def _torch_model(self) -> Dict[str, Any]:
+        encode = {
+            "@architectures": "spacy.TorchBiLSTMEncoder.v1",
+            "width": self.width,
+            "depth": self.depth,
+            "dropout": 0.0,
+        }
+        embed = self._hash_embed("spacy.MultiHashEmbed.v2")
+        tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
+        return {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec}
 
 
 TOKENIZER = Tagger("tokenizer alone", None, "tokenizer")
@@ -106,10 +110,3 @@ def read_examples(nlp: Language, path: Path) -> List[Example]:
     RETURNS (List[Example]): The sentences.
     """
     return list(Corpus(path, gold_preproc=True)(nlp))
-
-
-def _resize(config: Any, sizes: Dict[str, Any]) -> Any:
-    """Replace settings wherever they stand in a config, e.g. the width of the embedding and of the encoder."""
-    if not isinstance(config, dict):
-        return config
-    return {key: sizes[key] if key in sizes else _resize(value, sizes) for key, value in config.items()}

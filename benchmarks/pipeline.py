@@ -80,7 +80,7 @@ GOALS = [
     ("nlp.update, width 96, depth 1", OURS_96, TORCH_96, "update", 2.5),
     *(
         (f"raw text, {tagger.name}, {measure}", tagger, peer, measure, goal)
-        for tagger, peer, goal in ((FAST, CNN, 10), (ACCURATE, CNN, 2), (WITH_CRF, STANDARD, 0.5))
+        for tagger, peer, goal in ((FAST, CNN, 8), (ACCURATE, CNN, 3), (WITH_CRF, STANDARD, 0.5))
         for measure in ("warm", "repeated")
     ),
 ]
