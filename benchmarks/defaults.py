@@ -38,6 +38,7 @@ class Task(NamedTuple):
         None where raw texts are.
     configs (Mapping[str, str]): The config of each contender that has one.
     exclusive (Optional[bool]): Of categorizers, whether exactly one class is true of each text; None of others.
+    overrides (Mapping[str, Mapping[str, Any]]): By contender, settings that differ from its config's.
     """
 
     factory: str
@@ -45,6 +46,7 @@ class Task(NamedTuple):
     unit: Optional[str]
     configs: Mapping[str, str]
     exclusive: Optional[bool] = None
+    overrides: Mapping[str, Mapping[str, Any]] = {}
 
 
 class Entry(NamedTuple):
@@ -79,7 +81,12 @@ CONTENDERS = {
     "default": "default",
     "fast": "fast",
     "accurate": "accurate",
+    "vectors": "fast, with GloVe's vectors",
+    "network": "fast, without n-grams",
 }
+VECTORS = "training/vectors"
+"""What the project's workflow `vectors` makes, seen from the folder that commands are run in. English alone has them."""
+WITH_VECTORS = {"vectors": {"paths.vectors": VECTORS}}
 TASKS = {
     "pos": Task(
         "rnn_pos_tagger",
@@ -89,7 +96,9 @@ TASKS = {
             "spacy-cnn": "benchmarks/configs/tagger_pos_cnn.cfg",
             "fast": "configs/tagger_pos_fast.cfg",
             "accurate": "configs/tagger_pos_accurate.cfg",
+            "vectors": "configs/tagger_pos_fast.cfg",
         },
+        overrides=WITH_VECTORS,
     ),
     "tag": Task(
         "rnn_tagger",
@@ -99,13 +108,21 @@ TASKS = {
             "spacy-cnn": "benchmarks/configs/tagger_tag_cnn.cfg",
             "fast": "configs/tagger_tag_fast.cfg",
             "accurate": "configs/tagger_tag_accurate.cfg",
+            "vectors": "configs/tagger_tag_fast.cfg",
         },
+        overrides=WITH_VECTORS,
     ),
     "ner": Task(
         "rnn_ner",
         {"entity F": "ents_f", "precision": "ents_p", "recall": "ents_r"},
         "entities",
-        {"spacy-cnn": "benchmarks/configs/ner_spacy.cfg", "fast": "configs/ner_fast.cfg", "accurate": "configs/ner.cfg"},
+        {
+            "spacy-cnn": "benchmarks/configs/ner_spacy.cfg",
+            "fast": "configs/ner_fast.cfg",
+            "accurate": "configs/ner.cfg",
+            "vectors": "configs/ner_fast.cfg",
+        },
+        overrides=WITH_VECTORS,
     ),
     "textcat": Task(
         "rnn_textcat",
@@ -117,8 +134,11 @@ TASKS = {
             "spacy-ensemble": "benchmarks/configs/textcat_ensemble.cfg",
             "fast": "configs/textcat.cfg",
             "accurate": "configs/textcat_accurate.cfg",
+            "vectors": "configs/textcat.cfg",
+            "network": "configs/textcat.cfg",
         },
         exclusive=True,
+        overrides={**WITH_VECTORS, "network": {"components.textcat.model.linear_model": None}},
     ),
     "textcat_multilabel": Task(
         "rnn_textcat_multilabel",
@@ -129,8 +149,11 @@ TASKS = {
             "spacy-add-pipe": "benchmarks/configs/textcat_multilabel_add_pipe.cfg",
             "spacy-ensemble": "benchmarks/configs/textcat_multilabel_ensemble.cfg",
             "fast": "configs/textcat_multilabel.cfg",
+            "vectors": "configs/textcat_multilabel.cfg",
+            "network": "configs/textcat_multilabel.cfg",
         },
         exclusive=False,
+        overrides={**WITH_VECTORS, "network": {"components.textcat_multilabel.model.linear_model": None}},
     ),
 }
 # The columns of the summary, each of contenders of which a corpus has one at most.
@@ -225,11 +248,12 @@ def list_runs(entries: Sequence[str], contenders: Sequence[str], limit: Optional
         entry = ENTRIES[name]
         task = TASKS[entry.task]
         configs = {**task.configs, **entry.configs}
-        own = [*configs, "default", *(["tfidf"] if task.exclusive is not None else [])]
+        own = {*configs, "default", *(["tfidf"] if task.exclusive is not None else [])}
+        own -= set() if entry.lang == "en" else {"vectors"}
         for contender in (contender for contender in CONTENDERS if contender in contenders and contender in own):
             overrides: Dict[str, Any] = {}
             if contender != "tfidf":
-                overrides.update(entry.overrides.get(contender, {}))
+                overrides.update({**task.overrides.get(contender, {}), **entry.overrides.get(contender, {})})
                 overrides.update({} if entry.lang == "en" else {"nlp.lang": entry.lang})
                 overrides.update(
                     {} if max_steps is None else {"training.max_steps": max_steps, "training.eval_frequency": max_steps}
@@ -381,6 +405,22 @@ def choose(kind: str, given: Sequence[str], known: Iterable[str]) -> List[str]:
     return [name for name in known if name in given] if given else known
 
 
+def choose_contenders(given: Sequence[str]) -> List[str]:
+    """Find the contenders to train.
+
+    given (Sequence[str]): Their names; every one that can be trained if none are given.
+    RETURNS (List[str]): Their names.
+    RAISES (typer.BadParameter): If there is no such name, or one that was given lacks its vectors.
+    """
+    names = choose("--contender", given, CONTENDERS)
+    if "vectors" not in names or Path(VECTORS).is_dir():
+        return names
+    if given:
+        raise typer.BadParameter(f"expected word vectors in {VECTORS}; `python -m spacy project run vectors` makes them")
+    typer.echo(f"Left out, because there is no {VECTORS}: vectors", err=True)
+    return [name for name in names if name != "vectors"]
+
+
 def choose_entries(given: Sequence[str], corpora: Path, data: Path) -> List[str]:
     """Find the corpora to train on.
 
@@ -417,9 +457,8 @@ def main(
     max_steps: Annotated[Optional[int], typer.Option(help="See whether it works: steps of training", min=1)] = None,
 ) -> None:
     """Train spaCy's defaults, a bag of words, and this package's default and configs on every corpus, and keep the figures."""
-    contenders = choose("--contender", contender, CONTENDERS)
     if table or summary:
-        names = choose("--corpus", corpus, ENTRIES)
+        names, contenders = choose("--corpus", corpus, ENTRIES), choose("--contender", contender, CONTENDERS)
         rows = [row for row in read_results(output)["rows"] if row["corpus"] in names and row["contender"] in contenders]
         typer.echo(format_summary(rows) if summary else format_table(rows))
         if outdated := list_outdated(rows):
@@ -428,7 +467,7 @@ def main(
     if output == DEFAULT_OUTPUT and (limit is not None or max_steps is not None):
         raise typer.BadParameter("--limit and --max-steps only show whether it works: keep their figures elsewhere, by --output")
     run_on_one_thread()
-    runs = list_runs(choose_entries(corpus, corpora, data), contenders, limit, max_steps)
+    runs = list_runs(choose_entries(corpus, corpora, data), choose_contenders(contender), limit, max_steps)
     splits = ["dev", "test"] if test else ["dev"]
     with TemporaryDirectory() as folder:
         parts: Dict[str, Path] = {}

@@ -186,11 +186,33 @@ def test_spacys_categorizers_are_what_it_configures(name, kind, optimize):
 def test_every_corpus_has_all_contenders_of_its_task(defaults):
     runs = defaults.list_runs(list(defaults.ENTRIES), list(defaults.CONTENDERS), None, None)
     found = {name: [run.contender for run in runs if run.entry == name] for name in defaults.ENTRIES}
-    assert found["ewt-tag"] == found["wnut"] == ["spacy-cnn", "default", "fast", "accurate"]
-    assert found["imdb-1000"] == ["spacy-bow", "spacy-add-pipe", "spacy-ensemble", "tfidf", "default", "fast", "accurate"]
-    assert found["topics"] == ["spacy-bow", "spacy-add-pipe", "spacy-ensemble", "tfidf", "default", "fast"]
+    assert found["ewt-tag"] == found["wnut"] == ["spacy-cnn", "default", "fast", "accurate", "vectors"]
+    # GloVe's vectors are those of English words.
+    assert found["french-pos"] == ["spacy-cnn", "default", "fast", "accurate"]
+    texts = ["spacy-bow", "spacy-add-pipe", "spacy-ensemble", "tfidf", "default", "fast"]
+    assert found["imdb-1000"] == [*texts, "accurate", "vectors", "network"]
+    assert found["topics"] == [*texts, "vectors", "network"]
     for run in runs:
         assert run.config is None or (ROOT / run.config).is_file()
+
+
+def test_a_network_alone_and_vectors_are_the_fast_config_with_one_setting_more(defaults):
+    runs = {run.contender: run for run in defaults.list_runs(["topics"], ["fast", "vectors", "network"], None, None)}
+    assert len({run.config for run in runs.values()}) == 1
+    model = load_config(ROOT / runs["network"].config, runs["network"].overrides)["components"]["textcat_multilabel"]["model"]
+    assert model["linear_model"] is None and model["tok2vec"]
+    assert runs["vectors"].overrides == {"paths.vectors": "training/vectors"}
+    assert runs["fast"].overrides == {}
+
+
+def test_vectors_that_are_not_there_are_left_out(defaults, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert "vectors" not in defaults.choose_contenders([])
+    assert "training/vectors" in capsys.readouterr().err
+    with pytest.raises(typer.BadParameter, match="project run vectors"):
+        defaults.choose_contenders(["fast", "vectors"])
+    (tmp_path / "training" / "vectors").mkdir(parents=True)
+    assert defaults.choose_contenders(["fast", "vectors"]) == ["fast", "vectors"]
 
 
 def test_the_table_has_means_and_spreads(defaults):
