@@ -38,7 +38,7 @@ class Task(NamedTuple):
         None where raw texts are.
     configs (Mapping[str, str]): The config of each contender that has one.
     exclusive (Optional[bool]): Of categorizers, whether exactly one class is true of each text; None of others.
-    overrides (Mapping[str, Mapping[str, Any]]): By contender, settings that differ from its config's.
+    variants (Mapping[str, Mapping[str, Any]]): Contenders that are the fast config with other settings: these settings.
     """
 
     factory: str
@@ -46,7 +46,7 @@ class Task(NamedTuple):
     unit: Optional[str]
     configs: Mapping[str, str]
     exclusive: Optional[bool] = None
-    overrides: Mapping[str, Mapping[str, Any]] = {}
+    variants: Mapping[str, Mapping[str, Any]] = {}
 
 
 class Entry(NamedTuple):
@@ -96,9 +96,8 @@ TASKS = {
             "spacy-cnn": "benchmarks/configs/tagger_pos_cnn.cfg",
             "fast": "configs/tagger_pos_fast.cfg",
             "accurate": "configs/tagger_pos_accurate.cfg",
-            "vectors": "configs/tagger_pos_fast.cfg",
         },
-        overrides=WITH_VECTORS,
+        variants=WITH_VECTORS,
     ),
     "tag": Task(
         "rnn_tagger",
@@ -108,21 +107,15 @@ TASKS = {
             "spacy-cnn": "benchmarks/configs/tagger_tag_cnn.cfg",
             "fast": "configs/tagger_tag_fast.cfg",
             "accurate": "configs/tagger_tag_accurate.cfg",
-            "vectors": "configs/tagger_tag_fast.cfg",
         },
-        overrides=WITH_VECTORS,
+        variants=WITH_VECTORS,
     ),
     "ner": Task(
         "rnn_ner",
         {"entity F": "ents_f", "precision": "ents_p", "recall": "ents_r"},
         "entities",
-        {
-            "spacy-cnn": "benchmarks/configs/ner_spacy.cfg",
-            "fast": "configs/ner_fast.cfg",
-            "accurate": "configs/ner.cfg",
-            "vectors": "configs/ner_fast.cfg",
-        },
-        overrides=WITH_VECTORS,
+        {"spacy-cnn": "benchmarks/configs/ner_spacy.cfg", "fast": "configs/ner_fast.cfg", "accurate": "configs/ner.cfg"},
+        variants=WITH_VECTORS,
     ),
     "textcat": Task(
         "rnn_textcat",
@@ -134,11 +127,9 @@ TASKS = {
             "spacy-ensemble": "benchmarks/configs/textcat_ensemble.cfg",
             "fast": "configs/textcat.cfg",
             "accurate": "configs/textcat_accurate.cfg",
-            "vectors": "configs/textcat.cfg",
-            "network": "configs/textcat.cfg",
         },
         exclusive=True,
-        overrides={**WITH_VECTORS, "network": {"components.textcat.model.linear_model": None}},
+        variants={**WITH_VECTORS, "network": {"components.textcat.model.linear_model": None}},
     ),
     "textcat_multilabel": Task(
         "rnn_textcat_multilabel",
@@ -149,11 +140,9 @@ TASKS = {
             "spacy-add-pipe": "benchmarks/configs/textcat_multilabel_add_pipe.cfg",
             "spacy-ensemble": "benchmarks/configs/textcat_multilabel_ensemble.cfg",
             "fast": "configs/textcat_multilabel.cfg",
-            "vectors": "configs/textcat_multilabel.cfg",
-            "network": "configs/textcat_multilabel.cfg",
         },
         exclusive=False,
-        overrides={**WITH_VECTORS, "network": {"components.textcat_multilabel.model.linear_model": None}},
+        variants={**WITH_VECTORS, "network": {"components.textcat_multilabel.model.linear_model": None}},
     ),
 }
 # The columns of the summary, each of contenders of which a corpus has one at most.
@@ -247,13 +236,13 @@ def list_runs(entries: Sequence[str], contenders: Sequence[str], limit: Optional
     for name in entries:
         entry = ENTRIES[name]
         task = TASKS[entry.task]
-        configs = {**task.configs, **entry.configs}
-        own = {*configs, "default", *(["tfidf"] if task.exclusive is not None else [])}
-        own -= set() if entry.lang == "en" else {"vectors"}
+        variants = {key: settings for key, settings in task.variants.items() if entry.lang == "en" or key != "vectors"}
+        configs = {**task.configs, **dict.fromkeys(variants, task.configs["fast"]), **entry.configs}
+        own = [*configs, "default", *(["tfidf"] if task.exclusive is not None else [])]
         for contender in (contender for contender in CONTENDERS if contender in contenders and contender in own):
             overrides: Dict[str, Any] = {}
             if contender != "tfidf":
-                overrides.update({**task.overrides.get(contender, {}), **entry.overrides.get(contender, {})})
+                overrides.update({**variants.get(contender, {}), **entry.overrides.get(contender, {})})
                 overrides.update({} if entry.lang == "en" else {"nlp.lang": entry.lang})
                 overrides.update(
                     {} if max_steps is None else {"training.max_steps": max_steps, "training.eval_frequency": max_steps}
