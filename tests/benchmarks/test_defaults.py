@@ -168,6 +168,16 @@ def test_the_default_has_spacys_training_and_none_of_its_own_settings(defaults, 
     assert run.overrides == {"nlp.lang": "fr"}
 
 
+def test_long_texts_are_trained_as_the_default_is(defaults, tmp_path):
+    path = tmp_path / "config.cfg"
+    path.write_text(defaults.write_default("rnn_textcat", False))
+    default, long = load_config(path, interpolate=True), load_config(ROOT / "configs" / "textcat_long.cfg", interpolate=True)
+    assert long["components"]["textcat"] == default["components"]["rnn_textcat"]
+    for config in (default, long):
+        del config["training"]["logger"]
+    assert (long["training"], long["initialize"]) == (default["training"], default["initialize"])
+
+
 @pytest.mark.parametrize("name", ["textcat", "textcat_multilabel"])
 @pytest.mark.parametrize("kind, optimize", [("bow", "efficiency"), ("ensemble", "accuracy"), ("add_pipe", "efficiency")])
 def test_spacys_categorizers_are_what_it_configures(name, kind, optimize):
