@@ -102,6 +102,23 @@ class LearnsVocabulary:
 
 
 @dataclass(frozen=True)
+class PredictsSymbols:
+    """Be a language model over the symbols in the attribute `symbols` (`spacy_rnn.text.symbols.Symbols`).
+
+    The layer's forward function takes a `spacy_rnn.text.symbols.SymbolBatch` and gives the log-probability of each target,
+    float32 [N].
+
+    begin (Callable): (layer) -> a `spacy_rnn.generation.LanguageModel` with the weights as they are.
+    begin_update (Optional[Callable]): (layer, batch, state or None, weights [N] or None) -> (Scores, backprop), for training:
+        `backprop()` adds the gradients of the sum of all losses, each times its weight (1 if None), to those of the parameters.
+        None if the model learns only from a corpus as a whole (`LearnsVocabulary`).
+    """
+
+    begin: Callable[[Model], Any]
+    begin_update: Optional[Callable[..., Tuple[Any, Callable[[], None]]]] = None
+
+
+@dataclass(frozen=True)
 class JoinsRows:
     """Join a list of sequences to one array of rows, with lengths on the host."""
 
