@@ -7,7 +7,10 @@ import spacy_rnn
 
 ROOT = Path(spacy_rnn.__file__).parent
 PACKAGE = ROOT.name
-ROOMS = "native cuda recurrence crf backoff generation text layers models streaming pipeline interop evaluation distributed pages cli".split()
+ROOMS = (
+    "native cuda recurrence crf backoff generation text layers models".split()
+    + "streaming pipeline interop evaluation distributed pages cli".split()
+)
 N_FILES = 14
 
 
