@@ -119,6 +119,23 @@ class PredictsSymbols:
 
 
 @dataclass(frozen=True)
+class ScoresSymbols:
+    """Turn hidden rows into the probabilities of V symbols.
+
+    The layer's forward function takes rows [N, nI] and gives all log-probabilities [N, V]: of a few rows at a time, as it keeps
+    them. These functions keep those of a piece of the rows only.
+
+    score (Callable): (layer, H [N, nI], targets [N]) -> the log-probability of each target, in nats, [N].
+    begin_update (Callable): (layer, H [N, nI], targets [N], weights [N] or None) -> (log-probabilities [N], backprop): for
+        training. `backprop()` adds the gradients of the sum of all losses, each times its weight (1 if None), to those of the
+        parameters, and gives that of H. Nothing is added before.
+    """
+
+    score: Callable[[Model, Any, Any], Any]
+    begin_update: Callable[[Model, Any, Any, Optional[Any]], Tuple[Any, Callable[[], Any]]]
+
+
+@dataclass(frozen=True)
 class JoinsRows:
     """Join a list of sequences to one array of rows, with lengths on the host."""
 
