@@ -132,16 +132,19 @@ def begin_update(
     return Scores(log_probabilities, after), lambda: hidden_backprop(head_backprop())
 
 
-def carry(model: Model[SymbolBatch, Floats1d], state: Optional[State], index: numpy.ndarray) -> State:
+def carry(
+    model: Model[SymbolBatch, Floats1d], state: Optional[State], index: numpy.ndarray, into: Optional[State] = None
+) -> State:
     """Give the state in which sequences go on, as `PredictsSymbols` says.
 
     model (Model[SymbolBatch, Floats1d]): The model.
     state (Optional[Dict[str, Floats3d]]): A state.
-    index (numpy.ndarray): int64 [B], which of its sequences each goes on from; -1 for one that begins.
+    index (numpy.ndarray): int64 [B], which of its sequences each goes on from; -1 for others.
+    into (Optional[Dict[str, Floats3d]]): What others go on in, written to; as at the beginning of a text if None.
     RETURNS (Dict[str, Floats3d]): The state of B sequences.
     """
     xp = model.ops.xp
-    before = initial_state(model.layers[1], len(index))
+    before = initial_state(model.layers[1], len(index)) if into is None else into
     kept = numpy.flatnonzero(index >= 0)
     if state is not None and kept.size:
         for name, array in before.items():
