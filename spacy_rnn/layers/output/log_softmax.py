@@ -1,15 +1,20 @@
-"""The log-probabilities of many symbols: a product, a softmax and their gradients, over pieces of the rows."""
+"""The log-probabilities of many symbols: a product, a softmax and their gradients, over pieces of the rows.
 
-from typing import Callable, Iterator, NamedTuple, Optional, Tuple
+Scores are [V, n], a column for each of n rows. A product first copies one of its factors into an order of its own: the rows of a
+piece in this way, where it would be all the weights otherwise.
+"""
 
-import numpy
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple
+
 from thinc.api import Ops
 from thinc.types import Floats1d, Floats2d, Ints1d
 
 from ..ops import multiply
 
-# Scores at a time. Each piece goes through all weights, so a piece is large enough to make that worth while.
+# Scores at a time.
 _PIECE = 1 << 22
+# Symbols whose exponentials are summed while they are in the cache.
+_BLOCK = 1024
 
 
 class Affine(NamedTuple):
@@ -33,9 +38,9 @@ def log_softmax(ops: Ops, H: Floats2d, affine: Affine) -> Tuple[Floats2d, Callab
         rows [N, nI] and those of the weights.
     """
     xp = ops.xp
-    Y = _scores(ops, H, affine)
-    Y -= xp.amax(Y, axis=1, keepdims=True)
-    Y -= xp.log(xp.exp(Y).sum(axis=1, keepdims=True))
+    piece = _Piece(ops, H, affine)
+    Y = piece.scores.T.copy()
+    Y -= xp.log(piece.exponentiate()).reshape((-1, 1))
 
     def backprop(dY: Floats2d) -> Tuple[Floats2d, Affine]:
         d_scores = dY - xp.exp(Y) * dY.sum(axis=1, keepdims=True)
@@ -56,8 +61,9 @@ def log_likelihood(ops: Ops, H: Floats2d, affine: Affine, targets: Ints1d) -> Fl
     """
     Y = ops.xp.empty(len(H), dtype=H.dtype)
     for rows in _pieces(len(H), len(affine.b)):
-        exponentials, Y[rows] = _exponentials(ops, H[rows], affine, targets[rows])
-        Y[rows] -= ops.xp.log(exponentials.sum(axis=1))
+        piece = _Piece(ops, H[rows], affine)
+        Y[rows] = piece.scores[targets[rows], ops.xp.arange(len(piece.H))]
+        Y[rows] -= ops.xp.log(piece.exponentiate())
     return Y
 
 
@@ -78,18 +84,20 @@ def log_likelihood_gradients(
     Y, dH = xp.empty(len(H), dtype=H.dtype), xp.empty_like(H)
     total: Optional[Affine] = None
     for rows in _pieces(len(H), len(W)):
-        d_scores, Y[rows] = _exponentials(ops, H[rows], affine, targets[rows])
-        sums = d_scores.sum(axis=1)
+        piece = _Piece(ops, H[rows], affine)
+        target = targets[rows], xp.arange(len(piece.H))
+        Y[rows] = piece.scores[target]
+        sums = piece.exponentiate()
         Y[rows] -= xp.log(sums)
         weight = xp.ones_like(sums) if weights is None else weights[rows]
-        d_scores *= (weight / sums)[:, numpy.newaxis]
-        d_scores[xp.arange(len(sums)), targets[rows]] -= weight
-        dH[rows] = multiply(ops, d_scores, W)
-        piece = Affine(multiply(ops, d_scores, H[rows], trans1=True), d_scores.sum(axis=0))
+        # From here on they are the gradient of the scores.
+        piece.scores *= weight / sums
+        piece.scores[target] -= weight
+        dH[rows], d_affine = piece.backprop()
         if total is None:
-            total = piece
+            total = d_affine
         else:
-            for grad, part in zip(total, piece, strict=True):
+            for grad, part in zip(total, d_affine, strict=True):
                 grad += part
     return Y, dH, total or Affine(xp.zeros_like(W), xp.zeros_like(affine.b))
 
@@ -100,16 +108,28 @@ def _pieces(n: int, n_symbols: int) -> Iterator[slice]:
         yield slice(start, min(start + size, n))
 
 
-def _scores(ops: Ops, H: Floats2d, affine: Affine) -> Floats2d:
-    scores = multiply(ops, H, affine.W, trans2=True)
-    scores += affine.b
-    return scores
+class _Piece:
+    """The scores of all symbols for some rows, less the largest of each row [V, n]."""
 
+    def __init__(self, ops: Ops, H: Floats2d, affine: Affine) -> None:
+        self.ops, self.H, self.affine = ops, H, affine
+        self.scores: Any = multiply(ops, affine.W, H, trans2=True)
+        self.scores += affine.b.reshape((-1, 1))
+        self.scores -= self.scores.max(axis=0)
 
-def _exponentials(ops: Ops, H: Floats2d, affine: Affine, targets: Ints1d) -> Tuple[Floats2d, Floats1d]:
-    """Give the exponentials of scores less the largest of their row [n, V], and the targets' scores less that [n]."""
-    xp = ops.xp
-    scores = _scores(ops, H, affine)
-    scores -= xp.amax(scores, axis=1, keepdims=True)
-    targets_scores = scores[xp.arange(len(scores)), targets]
-    return xp.exp(scores, out=scores), targets_scores
+    def exponentiate(self) -> Floats1d:
+        """Replace scores by their exponentials, and return the sum of each row [n]."""
+        xp, n = self.ops.xp, len(self.H)
+        sums: Any = xp.zeros(n, dtype=self.scores.dtype)
+        for start in range(0, len(self.scores), _BLOCK):
+            block = self.scores[start : start + _BLOCK]
+            xp.exp(block, out=block)
+            # NumPy adds the numbers of a single column in another order than those of several.
+            sums += (xp.repeat(block, 2, axis=1) if n == 1 else block).sum(axis=0)[:n]
+        return sums
+
+    def backprop(self) -> Tuple[Floats2d, Affine]:
+        """Give the gradients of the rows and of the weights, the scores having been replaced by their own."""
+        d_scores = self.scores
+        dW = multiply(self.ops, d_scores, self.H)
+        return multiply(self.ops, d_scores, self.affine.W, trans1=True), Affine(dW, d_scores.sum(axis=1))

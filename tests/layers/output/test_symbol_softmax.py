@@ -135,6 +135,19 @@ def test_a_row_does_not_depend_on_the_others_bit_by_bit(float32_layer, n, monkey
     assert_array_equal(together_dH[picked], backprop())
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 15, 16, 17, 33])
+def test_a_row_does_not_depend_on_the_others_where_symbols_are_many(n, randomize):
+    n_symbols = 4 * log_softmax._BLOCK + 377
+    layer = randomize(build_full_softmax(nI, n_symbols).initialize(), "float32")
+    H, targets = make_rows(40, "float32"), numpy.random.default_rng(0).integers(0, n_symbols, size=40)
+    scores, picked = find(layer, ScoresSymbols), numpy.random.default_rng(n).permutation(40)[:n]
+    together, together_dH = scores.score(layer, H, targets), scores.begin_update(layer, H, targets, None)[1]()
+    log_probabilities, backprop = scores.begin_update(layer, H[picked], targets[picked], None)
+    assert_array_equal(together[picked], log_probabilities)
+    assert_array_equal(together_dH[picked], backprop())
+    assert_array_equal(log_probabilities, layer.predict(H)[picked, targets[picked]])
+
+
 def test_float32_is_exact_enough_where_scores_are_large(float32_layer):
     for node in float32_layer.walk():
         for name in node.param_names:
