@@ -104,6 +104,19 @@ def head_of(model: Model) -> ScoresSymbols:
     return found
 
 
+def distinct_symbols(inputs: numpy.ndarray, n_symbols: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Give symbols whose embeddings a batch needs, each once.
+
+    inputs (numpy.ndarray): int64 [N], the symbols of the batch.
+    n_symbols (int): V.
+    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): int64 [D], the symbols, all there are if that is fewer than N; int64 [N], which
+        of them each input is.
+    """
+    if n_symbols <= len(inputs):
+        return numpy.arange(n_symbols), inputs
+    return numpy.unique(inputs, return_inverse=True)
+
+
 def begin_symbols(model: Model) -> Any:
     """Begin to count the symbols of a corpus, as `LearnsVocabulary` has it.
 

@@ -7,6 +7,7 @@ from thinc.api import Model, Ops, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged, Shape
 
 from ...recurrence import Batch, Cell, Sweep, get_cell, run_sweeps
+from ...recurrence.tables import Rows
 from ..capabilities import Drops, declare
 from ..initializers import orthogonal_init
 from ..plain.dropout import check_rate
@@ -114,12 +115,12 @@ def get_params(model: Model, cell: Cell) -> Dict[str, FloatsXd]:
 
 
 def prepare(
-    model: Model, rows: Floats2d, batch: Batch, state: Optional[DirectionState], out: Optional[Floats2d], is_train: bool
+    model: Model, rows: Rows, batch: Batch, state: Optional[DirectionState], out: Optional[Floats2d], is_train: bool
 ) -> Tuple[Sweep, Optional[Floats2d]]:
     """Say what sweep a direction is to make.
 
     model (Model): The direction.
-    rows (Floats2d): [N, nI], the rows of all sequences.
+    rows (Rows): [N, nI], the rows of all sequences.
     batch (Batch): The lengths of the sequences.
     state (Optional[Dict[str, Floats2d]]): The initial state, [B, nH] by name; the layer's own if None.
     out (Optional[Floats2d]): [N, nH], where the output is written; a new array if None.
