@@ -9,6 +9,7 @@ from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
 from .learning import learn_vocabulary
 from .ops import EngineOps, use_engine_products
+from .output.adaptive_softmax import build_adaptive_softmax
 from .output.crf import CRFGradient, build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
 from .output.divergence import crf_divergence
 from .output.ensemble import build_ensemble, init_ensemble
@@ -52,6 +53,7 @@ __all__ = [
     "as_rows",
     "attention_weights",
     "begin_scan",
+    "build_adaptive_softmax",
     "build_char_embed",
     "build_convolution",
     "build_crf",

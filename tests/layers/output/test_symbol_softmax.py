@@ -9,6 +9,7 @@ from thinc.api import Embed, Linear, chain
 from spacy_rnn.layers import count_parameters
 from spacy_rnn.layers.capabilities import ScoresSymbols, find
 from spacy_rnn.layers.output import log_softmax
+from spacy_rnn.layers.output.adaptive_softmax import build_adaptive_softmax
 from spacy_rnn.layers.output.full_softmax import build_full_softmax
 from spacy_rnn.pipeline.weights import load_weights
 
@@ -23,6 +24,8 @@ LAYERS = {
     "full": lambda: build_full_softmax(nI, nV),
     "tied": lambda: build_full_softmax(nI, nV, tied=make_embedding()),
     "projected": lambda: build_full_softmax(nI, nV, tied=make_embedding(width=4)),
+    "adaptive": lambda: build_adaptive_softmax(nI, nV, [4, 9, 21], shrink=2),
+    "two clusters": lambda: build_adaptive_softmax(nI, nV),
 }
 
 
