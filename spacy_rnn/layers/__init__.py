@@ -15,6 +15,7 @@ from .output.divergence import crf_divergence
 from .output.ensemble import build_ensemble, init_ensemble
 from .output.full_softmax import build_full_softmax
 from .output.ngram_linear import build_ngram_linear, resize_ngram_linear
+from .output.sampled_softmax import build_sampled_softmax
 from .output.softmax import build_softmax
 from .parameters import count_parameters, summary
 from .plain.convolution import build_convolution
@@ -71,6 +72,7 @@ __all__ = [
     "build_residual",
     "build_rnn",
     "build_sequence_dropout",
+    "build_sampled_softmax",
     "build_softmax",
     "build_truncate",
     "check_rate",
