@@ -8,8 +8,8 @@ from thinc.types import Floats1d, Floats2d, Ints1d
 from ..capabilities import ScoresSymbols, declare
 from ..ops import multiply
 from ..saved import Saved, Shapes
-from .log_softmax import Affine, log_likelihood, log_likelihood_gradients, log_softmax
 from .symbol_rows import check_rows, check_sizes, check_targets, infer_sizes
+from .symbol_scores import Affine, log_likelihood, log_likelihood_gradients, log_softmax
 
 
 def build_adaptive_softmax(

@@ -12,8 +12,8 @@ from ..ragged.sums import sum_rows
 from ..saved import Saved
 from .full_softmax import forward as full_forward
 from .full_softmax import score
-from .log_softmax import Affine, exponentiate, in_pieces
 from .symbol_rows import check_rows, check_targets
+from .symbol_scores import Affine, exponentiate, in_pieces
 from .symbol_weights import add_gradients, build_symbol_layer, check_tied, project, symbol_shapes, weights_of
 
 
@@ -23,7 +23,7 @@ def build_sampled_softmax(
     """Turn hidden rows into log-probabilities of symbols, and train on samples of these.
 
     Parameters and probabilities are those of the full softmax. In training the sum over all symbols is an estimate, from the
-    target and from symbols that are drawn for a batch from the log-uniform distribution, each weighted by the inverse of how often
+    target and from symbols drawn for a batch from the log-uniform distribution, each weighted by the inverse of how often
     it is drawn on average (Bengio & Senécal 2008, "Adaptive importance sampling to accelerate training of a neural probabilistic
     language model"; Jean et al. 2015, "On using very large target vocabulary for neural machine translation"). The estimate of
     the sum is unbiased, that of its logarithm nearly so where samples are many. Symbols are to be numbered from the most frequent

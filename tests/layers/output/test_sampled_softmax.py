@@ -8,7 +8,7 @@ from thinc.api import Embed, fix_random_seed
 
 from spacy_rnn.layers import build_full_softmax, build_sampled_softmax
 from spacy_rnn.layers.capabilities import ScoresSymbols, find
-from spacy_rnn.layers.output import log_softmax
+from spacy_rnn.layers.output import symbol_scores
 from spacy_rnn.layers.output.sampled_softmax import draw_sample
 from spacy_rnn.pipeline.weights import load_weights
 
@@ -65,7 +65,7 @@ def test_the_sum_over_all_symbols_is_estimated_without_bias(make_layer):
 def test_gradients_of_the_estimate_are_exact(
     make_layer, size, is_weighted, monkeypatch, check_parameter_gradients, difference_error
 ):
-    monkeypatch.setattr(log_softmax, "_PIECE", size)
+    monkeypatch.setattr(symbol_scores, "_PIECE", size)
     layer, (H, targets, weights) = make_layer(), make_batch()
     begin_update = find(layer, ScoresSymbols).begin_update
 
