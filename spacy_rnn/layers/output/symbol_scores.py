@@ -38,9 +38,9 @@ def log_softmax(ops: Ops, H: Floats2d, affine: Affine) -> Tuple[Floats2d, Callab
         rows [N, nI] and those of the weights.
     """
     xp = ops.xp
-    piece = _Piece(ops, H, affine)
-    Y = piece.scores.T.copy()
-    Y -= xp.log(piece.exponentiate()).reshape((-1, 1))
+    scores = find_scores(ops, H, affine)
+    Y = scores.T.copy()
+    Y -= xp.log(exponentiate(ops, scores)).reshape((-1, 1))
 
     def backprop(dY: Floats2d) -> Tuple[Floats2d, Affine]:
         d_scores = dY - xp.exp(Y) * dY.sum(axis=1, keepdims=True)
@@ -60,10 +60,10 @@ def log_likelihood(ops: Ops, H: Floats2d, affine: Affine, targets: Ints1d) -> Fl
     RETURNS (Floats1d): The log-probabilities [N].
     """
     Y = ops.xp.empty(len(H), dtype=H.dtype)
-    for rows in _pieces(len(H), len(affine.b)):
-        piece = _Piece(ops, H[rows], affine)
-        Y[rows] = piece.scores[targets[rows], ops.xp.arange(len(piece.H))]
-        Y[rows] -= ops.xp.log(piece.exponentiate())
+    for rows in in_pieces(len(H), len(affine.b)):
+        scores = find_scores(ops, H[rows], affine)
+        Y[rows] = scores[targets[rows], ops.xp.arange(scores.shape[1])]
+        Y[rows] -= ops.xp.log(exponentiate(ops, scores))
     return Y
 
 
@@ -83,17 +83,18 @@ def log_likelihood_gradients(
     xp, W = ops.xp, affine.W
     Y, dH = xp.empty(len(H), dtype=H.dtype), xp.empty_like(H)
     total: Optional[Affine] = None
-    for rows in _pieces(len(H), len(W)):
-        piece = _Piece(ops, H[rows], affine)
-        target = targets[rows], xp.arange(len(piece.H))
-        Y[rows] = piece.scores[target]
-        sums = piece.exponentiate()
+    for rows in in_pieces(len(H), len(W)):
+        scores = find_scores(ops, H[rows], affine)
+        target = targets[rows], xp.arange(scores.shape[1])
+        Y[rows] = scores[target]
+        sums = exponentiate(ops, scores)
         Y[rows] -= xp.log(sums)
         weight = xp.ones_like(sums) if weights is None else weights[rows]
         # From here on they are the gradient of the scores.
-        piece.scores *= weight / sums
-        piece.scores[target] -= weight
-        dH[rows], d_affine = piece.backprop()
+        scores *= weight / sums
+        scores[target] -= weight
+        dH[rows] = multiply(ops, scores, W, trans1=True)
+        d_affine = Affine(multiply(ops, scores, H[rows]), scores.sum(axis=1))
         if total is None:
             total = d_affine
         else:
@@ -102,34 +103,44 @@ def log_likelihood_gradients(
     return Y, dH, total or Affine(xp.zeros_like(W), xp.zeros_like(affine.b))
 
 
-def _pieces(n: int, n_symbols: int) -> Iterator[slice]:
+def in_pieces(n: int, n_symbols: int) -> Iterator[slice]:
+    """Take the rows of a batch a piece at a time.
+
+    n (int): N, the number of rows.
+    n_symbols (int): How many symbols each row is scored for.
+    YIELDS (slice): The rows of a piece, of which there is at least one.
+    """
     size = max(1, _PIECE // n_symbols)
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
 
 
-class _Piece:
-    """The scores of all symbols for some rows, less the largest of each row [V, n]."""
+def find_scores(ops: Ops, H: Floats2d, affine: Affine) -> Any:
+    """Find the scores of all symbols for some rows, less the largest of each row.
 
-    def __init__(self, ops: Ops, H: Floats2d, affine: Affine) -> None:
-        self.ops, self.H, self.affine = ops, H, affine
-        self.scores: Any = multiply(ops, affine.W, H, trans2=True)
-        self.scores += affine.b.reshape((-1, 1))
-        self.scores -= self.scores.max(axis=0)
+    ops (Ops): The backend of the arrays.
+    H (Floats2d): [n, nI], the rows.
+    affine (Affine): The weights.
+    RETURNS (Floats2d): The scores [V, n].
+    """
+    scores: Any = multiply(ops, affine.W, H, trans2=True)
+    scores += affine.b.reshape((-1, 1))
+    scores -= scores.max(axis=0)
+    return scores
 
-    def exponentiate(self) -> Floats1d:
-        """Replace scores by their exponentials, and return the sum of each row [n]."""
-        xp, n = self.ops.xp, len(self.H)
-        sums: Any = xp.zeros(n, dtype=self.scores.dtype)
-        for start in range(0, len(self.scores), _BLOCK):
-            block = self.scores[start : start + _BLOCK]
-            xp.exp(block, out=block)
-            # NumPy adds the numbers of a single column in another order than those of several.
-            sums += (xp.repeat(block, 2, axis=1) if n == 1 else block).sum(axis=0)[:n]
-        return sums
 
-    def backprop(self) -> Tuple[Floats2d, Affine]:
-        """Give the gradients of the rows and of the weights, the scores having been replaced by their own."""
-        d_scores = self.scores
-        dW = multiply(self.ops, d_scores, self.H)
-        return multiply(self.ops, d_scores, self.affine.W, trans1=True), Affine(dW, d_scores.sum(axis=1))
+def exponentiate(ops: Ops, scores: Any) -> Floats1d:
+    """Replace scores by their exponentials, and sum these.
+
+    ops (Ops): The backend of the scores.
+    scores (Floats2d): [V, n], the scores, of which none is above 0.
+    RETURNS (Floats1d): The sum of each column [n].
+    """
+    xp, n = ops.xp, scores.shape[1]
+    sums = xp.zeros(n, dtype=scores.dtype)
+    for start in range(0, len(scores), _BLOCK):
+        block = scores[start : start + _BLOCK]
+        xp.exp(block, out=block)
+        # NumPy adds the numbers of a single column in another order than those of several.
+        sums += (xp.repeat(block, 2, axis=1) if n == 1 else block).sum(axis=0)[:n]
+    return sums
