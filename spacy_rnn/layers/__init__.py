@@ -12,6 +12,7 @@ from .ops import EngineOps, use_engine_products
 from .output.crf import CRFGradient, build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
 from .output.divergence import crf_divergence
 from .output.ensemble import build_ensemble, init_ensemble
+from .output.full_softmax import build_full_softmax
 from .output.ngram_linear import build_ngram_linear, resize_ngram_linear
 from .output.softmax import build_softmax
 from .parameters import count_parameters, summary
@@ -57,6 +58,7 @@ __all__ = [
     "build_dropout",
     "build_embed",
     "build_ensemble",
+    "build_full_softmax",
     "build_hash_embed",
     "build_highway",
     "build_layer_norm",

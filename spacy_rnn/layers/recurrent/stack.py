@@ -23,6 +23,7 @@ class _Layer(NamedTuple):
 
     backprop: Optional[Backprop]
     mask: Optional[FloatsXd]
+    weight_masks: List[Optional[Floats2d]]
     residual: bool
 
 
@@ -61,27 +62,26 @@ def run_stack(
     """
     _require_initialized(model)
     read = rows = _read(model, X, is_train)
-    batch = Batch(host_lengths(X), rows.shape[0])
+    lengths = host_lengths(X)
+    batch = Batch(lengths, rows.shape[0])
     if state is not None:
         check_state(model, state, len(batch))
     n_dirs = n_directions(model)
     layers: List[_Layer] = []
     finals: List[DirectionState] = []
     for i in range(0, len(model.layers), n_dirs):
-        mask = None
-        if i > 0 and is_train and model.attrs["dropout"] > 0:
-            mask = model.ops.get_dropout_mask(rows.shape, model.attrs["dropout"])
+        mask = _draw_mask(model, rows.shape[1], lengths) if i > 0 and is_train and model.attrs["dropout"] > 0 else None
         dropped = rows if mask is None else rows * mask
         Y = cast(Floats2d, model.ops.xp.empty((rows.shape[0], model.get_dim("nO")), dtype=rows.dtype))
-        sweeps = []
+        prepared = []
         for k, columns in enumerate(_columns(Y, n_dirs), i):
             initial = None if state is None else {s: a[k] for s, a in state.items()}
-            sweeps.append(prepare(model.layers[k], dropped, batch, initial, columns, is_train))
-        results, backprop = run(i, sweeps)
+            prepared.append(prepare(model.layers[k], dropped, batch, initial, columns, is_train))
+        results, backprop = run(i, [sweep for sweep, _ in prepared])
         finals.extend(result.final for result in results)
         residual = is_residual(model, rows)
         rows = (X.data if isinstance(rows, TableRows) else rows) + Y if residual else Y
-        layers.append(_Layer(backprop, mask, residual))
+        layers.append(_Layer(backprop, mask, [weight_mask for _, weight_mask in prepared], residual))
 
     def run_backprop(dY: Ragged, d_final: Optional[State]) -> Tuple[Ragged, List[DirectionState]]:
         dX, d_initials = _backprop(model, layers, dY, d_final, learned=state is None)
@@ -107,13 +107,22 @@ def _backprop(
         own = range(i * n_dirs, (i + 1) * n_dirs)
         d_states = [None if d_final is None else {s: a[k] for s, a in d_final.items()} for k in own]
         d_sweep, grads, d_states_before = layer.backprop(_columns(d_rows, n_dirs), d_states)
-        for k, direction_grads, d_initial in zip(own, grads, d_states_before, strict=True):
-            add_gradients(model.layers[k], direction_grads, d_initial, learned)
+        for k, own_grads, d_initial, weight_mask in zip(own, grads, d_states_before, layer.weight_masks, strict=True):
+            add_gradients(model.layers[k], own_grads, d_initial, weight_mask, learned)
         d_initials[:0] = d_states_before
         if layer.mask is not None:
             d_sweep = d_sweep * layer.mask
         d_rows = d_rows + d_sweep if layer.residual else d_sweep
     return d_rows, d_initials
+
+
+def _draw_mask(model: Model[Ragged, Ragged], width: int, lengths: numpy.ndarray) -> Floats2d:
+    """Draw what the input of a layer is multiplied by."""
+    rate = model.attrs["dropout"]
+    if not model.attrs["locked_dropout"]:
+        return cast(Floats2d, model.ops.get_dropout_mask((int(lengths.sum()), width), rate))
+    masks = cast(Floats2d, model.ops.get_dropout_mask((len(lengths), width), rate))
+    return masks[model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))]
 
 
 def infer_stack(model: Model[Ragged, Ragged], X: Ragged) -> Ragged:

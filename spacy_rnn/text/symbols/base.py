@@ -58,6 +58,8 @@ class Symbols(ABC):
 
     # What the symbols are, as users are told: "character", "word" or "subword".
     unit: str
+    # Whether the tokens of a `Doc` matter, and not its text alone.
+    reads_tokens = False
 
     @abstractmethod
     def __len__(self) -> int:
