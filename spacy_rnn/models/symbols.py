@@ -7,7 +7,9 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..layers.capabilities import ScoresSymbols, find
+from ..layers.output.adaptive_softmax import build_adaptive_softmax
 from ..layers.output.full_softmax import build_full_softmax
+from ..layers.output.sampled_softmax import build_sampled_softmax
 from ..text.symbols import N_SPECIAL, SymbolBatch, Symbols
 
 OUTPUTS = ("full", "adaptive", "sampled")
@@ -90,7 +92,13 @@ def build_head(
     """
     if output == "full":
         return build_full_softmax(nI, tied=tied)
-    raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}")
+    if output == "sampled":
+        return build_sampled_softmax(nI, n_samples=n_samples, tied=tied)
+    if output != "adaptive":
+        raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}")
+    if tied is not None:
+        raise ValueError("weights of an adaptive softmax cannot be tied: set tied = false, or output = 'full' or 'sampled'")
+    return build_adaptive_softmax(nI, cutoffs=cutoffs)
 
 
 def head_of(model: Model) -> ScoresSymbols:
