@@ -21,6 +21,7 @@ from .annotation.surprisal import (
 from .carried import Carried
 from .defaults import language_model
 from .pipe import RNNPipe
+from .writing import Prompt, Written, as_prompts, as_written, encode_prompts, encode_stops, stream_text
 
 # Scores that are not shown while a model is trained.
 SCORES = ("lm_bits_per_word", "lm_unknown")
@@ -278,6 +279,100 @@ class RNNLanguageModel(RNNPipe):
             "lm_perplexity": 2.0**per_word if not per_word >= 1024 else float("inf"),
             "lm_unknown": self.unknown,
         }
+
+    def generate(
+        self,
+        prompts: Union[Prompt, Sequence[Prompt]] = "",
+        *,
+        n: int = 1,
+        max_symbols: int = 200,
+        stop: Sequence[str] = (),
+        seed: int = 0,
+        replace_unknown: bool = False,
+        **sampling: Any,
+    ) -> List[Written]:
+        """Go on from prompts. What is written does not depend on the other prompts.
+
+        prompts (Union[str, Doc, Sequence[Union[str, Doc]]]): The prompts; an empty one is the beginning of a text.
+        n (int): How many texts are written for each.
+        max_symbols (int): The largest number of symbols after a prompt. A text may end before.
+        stop (Sequence[str]): Strings that end a text.
+        seed (int): What random numbers begin with.
+        replace_unknown (bool): Whether what the model has never seen is read as unknown.
+        **sampling (Any): How symbols are drawn, as `spacy_rnn.generation.Sampling` takes it: temperature, top_k, top_p, min_p,
+            typical_p, repetition_penalty, no_repeat_ngram, greedy.
+        RETURNS (List[Written]): The texts, n for each prompt, in the order of the prompts.
+        RAISES (ValueError): If a prompt has symbols that the model has never seen, or a setting is out of its range.
+        """
+        from ..generation import Sampling, Stopping, generate
+
+        prompts = as_prompts(prompts)
+        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
+        encoded = encode_prompts(self.symbols, prompts, replace_unknown)
+        found = generate(self.begin(), encoded, sampling=Sampling(**sampling), stopping=stopping, n=n, seed=seed)
+        return [as_written(self.symbols, prompts[i // n], each) for i, each in enumerate(found)]
+
+    def stream(
+        self,
+        prompt: Prompt = "",
+        *,
+        max_symbols: int = 200,
+        stop: Sequence[str] = (),
+        seed: int = 0,
+        replace_unknown: bool = False,
+        **sampling: Any,
+    ) -> Iterator[str]:
+        """Go on from a prompt, and give the text of `generate` as it comes.
+
+        prompt (Union[str, Doc]): The prompt.
+        max_symbols, stop, seed, replace_unknown, **sampling: As `generate` takes them. What ends the text is given as well.
+        RETURNS (Iterator[str]): Pieces of the text.
+        RAISES (ValueError): As `generate` does; what is wrong with the arguments is said at once.
+        """
+        from ..generation import Sampling, Stopping, stream
+
+        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
+        encoded = encode_prompts(self.symbols, [prompt], replace_unknown)
+        produced = stream(self.begin(), encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
+        return stream_text(self.symbols, prompt, produced)
+
+    def search(
+        self,
+        prompts: Union[Prompt, Sequence[Prompt]] = "",
+        *,
+        width: int = 5,
+        n: int = 1,
+        max_symbols: int = 200,
+        stop: Sequence[str] = (),
+        alpha: float = 0.6,
+        no_repeat_ngram: int = 0,
+        replace_unknown: bool = False,
+    ) -> List[Written]:
+        """Find the most probable texts that go on from prompts, by beam search.
+
+        prompts (Union[str, Doc, Sequence[Union[str, Doc]]]): The prompts.
+        width (int): How many texts are kept at each step.
+        n (int): How many are returned for each prompt, at most.
+        max_symbols, stop, replace_unknown: As `generate` takes them.
+        alpha (float): How much longer texts are favoured (Wu et al. 2016); 0 not to.
+        no_repeat_ngram (int): How many symbols in a row must not come twice; 0 for none.
+        RETURNS (List[Written]): The best texts of each prompt, the best first, in the order of the prompts.
+        RAISES (ValueError): As `generate` does.
+        """
+        from ..generation import LengthNormalization, Stopping, beam_search
+
+        prompts = as_prompts(prompts)
+        found = beam_search(
+            self.begin(),
+            encode_prompts(self.symbols, prompts, replace_unknown),
+            width=width,
+            n_best=n,
+            normalization=LengthNormalization(alpha=alpha),
+            stopping=Stopping(max_symbols, sequences=encode_stops(self.symbols, stop)),
+            no_repeat_ngram=no_repeat_ngram,
+        )
+        pairs = zip(prompts, found, strict=True)
+        return [as_written(self.symbols, prompt, each) for prompt, hypotheses in pairs for each in hypotheses]
 
     @property
     def label_data(self) -> Dict[str, Any]:
