@@ -18,6 +18,7 @@ HELP = (
 PIPELINE = Arg(..., help="Directory of a trained pipeline, or name of an installed one", show_default=False)
 CORPUS = Arg(..., help="Annotated texts in .spacy format", show_default=False)
 COMPONENT = Opt(None, help="Component to look at; the first one that can be if not given")
+LANGUAGE_MODEL = Opt(None, "--component", help="Language model to use; the first one if not given")
 LOG = Opt(None, help="Log of the training, as spaCy's ConsoleLogger writes it to its output_file")
 TRAIN = Opt(None, help="Training corpus in .spacy format: scores of the words or entities it has, and of the others")
 ERRORS = Opt(20, "--errors", min=0, help="How many errors are shown at most")
@@ -176,3 +177,48 @@ def gradients_command(
             raise CommandError("What a trained layer passes back depends on what it reads", "Name a corpus, too.")
         else:
             of_pipeline(pipeline, corpus, component, options)
+
+
+@rnn_cli.command("generate")
+def generate_command(
+    pipeline: str = PIPELINE,
+    prompt: Optional[List[str]] = Opt(
+        None, "--prompt", "-p", help="What a text goes on from, once or several times; the beginning of a text if not given"
+    ),
+    number: int = Opt(1, "--number", "-n", min=1, help="How many texts are written for each prompt"),
+    temperature: float = Opt(1.0, help="Above 0; below 1 is safer, above 1 more diverse"),
+    top_k: int = Opt(0, help="Draw from the k most probable symbols; 0 for all"),
+    top_p: float = Opt(1.0, help="Draw from the most probable symbols that together have this probability"),
+    min_p: float = Opt(0.0, help="Draw from symbols that have this part of the probability of the most probable one"),
+    typical_p: float = Opt(1.0, help="Draw from the most typical symbols that together have this probability"),
+    repetition_penalty: float = Opt(1.0, help="Above 1, symbols that a text already has come less often"),
+    no_repeat_ngram: int = Opt(0, help="So many symbols in a row never come twice; 0 for none"),
+    greedy: bool = Opt(False, "--greedy", help="Always take the most probable symbol"),
+    beam: Optional[int] = Opt(None, min=1, help="Search for the most probable texts, keeping so many at each step"),
+    max_symbols: int = Opt(500, min=1, help="The largest number of symbols after a prompt"),
+    stop: Optional[List[str]] = Opt(None, help="Text that ends a text, once or several times"),
+    seed: int = Opt(0, min=0, help="What random numbers begin with"),
+    component: Optional[str] = LANGUAGE_MODEL,
+    replace_unknown: bool = Opt(False, "--replace-unknown", help="Read what the model has never seen as unknown"),
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
+) -> None:
+    """Write texts with a language model.
+
+    They are printed as they are, each after its prompt; a single one as it is written.
+    """
+    with _running(code, gpu):
+        from .generate import Options, write_texts
+
+        options = Options(number, beam, max_symbols, stop or [], seed, replace_unknown)
+        sampling = {
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "min_p": min_p,
+            "typical_p": typical_p,
+            "repetition_penalty": repetition_penalty,
+            "no_repeat_ngram": no_repeat_ngram,
+            "greedy": greedy,
+        }
+        write_texts(pipeline, prompt or [], component, options, sampling)
