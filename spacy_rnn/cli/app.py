@@ -21,6 +21,8 @@ COMPONENT = Opt(None, help="Component to look at; the first one that can be if n
 LANGUAGE_MODEL = Opt(None, "--component", help="Language model to use; the first one if not given")
 LOG = Opt(None, help="Log of the training, as spaCy's ConsoleLogger writes it to its output_file")
 TRAIN = Opt(None, help="Training corpus in .spacy format: scores of the words or entities it has, and of the others")
+UNIT = Opt(None, help="What a text of a .txt file is: line, paragraph or file; as the model was trained if not given")
+TOKENS = Opt(None, help="What words are: pipeline (its tokens) or whitespace; as the model was trained if not given")
 ERRORS = Opt(20, "--errors", min=0, help="How many errors are shown at most")
 PLOTS = Opt(None, help="Folder for the plots as PNG and SVG files")
 GOLD_PREPROC = Opt(False, "--gold-preproc", "-G", help="Take each gold sentence as a text, with gold tokens")
@@ -222,3 +224,27 @@ def generate_command(
             "greedy": greedy,
         }
         write_texts(pipeline, prompt or [], component, options, sampling)
+
+
+@rnn_cli.command("perplexity")
+def perplexity_command(
+    pipeline: str = PIPELINE,
+    texts: Path = Arg(..., help="Texts: .txt, .jsonl, either with .gz, or .spacy; or a folder", show_default=False),
+    unit: Optional[str] = UNIT,
+    tokens: Optional[str] = TOKENS,
+    worst: int = Opt(20, "--worst", min=0, help="How many texts are shown, those first that surprise most"),
+    words: bool = Opt(False, "--words", help="Print the surprisal of each word, in the order of the texts"),
+    html: Optional[Path] = Opt(None, "--html", help="Where a page goes that shades each word of these texts by its surprisal"),
+    output: Optional[Path] = Opt(None, "--output", "-o", help="Where the scores of all texts go, in .jsonl format"),
+    component: Optional[str] = LANGUAGE_MODEL,
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
+) -> None:
+    """Show how much texts surprise a language model.
+
+    Bits a character and a word, and perplexity, by text, those first that surprise most, and of all texts together.
+    """
+    with _running(code, gpu):
+        from .perplexity import Options, score_texts
+
+        score_texts(pipeline, texts, component, Options(unit, tokens, worst, words, html, output))
