@@ -248,3 +248,31 @@ def perplexity_command(
         from .perplexity import Options, score_texts
 
         score_texts(pipeline, texts, component, Options(unit, tokens, worst, words, html, output))
+
+
+@rnn_cli.command("samples")
+def samples_command(
+    pipelines: List[str] = Arg(..., help="Trained pipelines with a language model each", show_default=False),
+    output: Path = Opt(Path("samples.html"), "--output", "-o", help="Where the page goes"),
+    text: Optional[Path] = Opt(None, "--text", help="Real text that they were not trained on: that of dev"),
+    train: Optional[Path] = Opt(None, "--train", help="Training text: words that it does not have are counted"),
+    prompt: Optional[List[str]] = Opt(
+        None, "--prompt", "-p", help="What texts go on from, once or several times; beginnings of --text if not given"
+    ),
+    number: int = Opt(4, "--number", "-n", min=1, help="How many texts are drawn for each prompt"),
+    max_symbols: int = Opt(200, min=1, help="The largest number of symbols after a prompt"),
+    seed: int = Opt(0, min=0, help="What random numbers begin with"),
+    unit: Optional[str] = UNIT,
+    component: Optional[str] = LANGUAGE_MODEL,
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
+) -> None:
+    """Write a page about what goes wrong in generation.
+
+    Texts of language models side by side, over temperatures and by search; how diverse they are, how much context helps, and
+    how far a model's own text is from real text.
+    """
+    with _running(code, gpu):
+        from .samples import Options, show_samples
+
+        show_samples(pipelines, Options(output, text, train, prompt or [], number, max_symbols, seed, unit, component))

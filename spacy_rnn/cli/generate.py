@@ -38,9 +38,7 @@ class Options(NamedTuple):
     replace_unknown: bool
 
 
-def write_texts(
-    pipeline: str, prompts: List[str], component: Optional[str], options: Options, sampling: Dict[str, Any]
-) -> None:
+def write_texts(pipeline: str, prompts: List[str], component: Optional[str], options: Options, sampling: Dict[str, Any]) -> None:
     """Print texts that go on from prompts; a single one as it is written.
 
     pipeline (str): A directory, or the name of an installed package.
@@ -48,8 +46,8 @@ def write_texts(
     component (Optional[str]): The component's name; the first language model if None.
     options (Options): The rest.
     sampling (Dict[str, Any]): The settings of `spacy_rnn.generation.Sampling`.
-    RAISES (CommandError): If there is no such pipeline, a prompt has symbols that the model has never seen, or a setting is out of
-        its range.
+    RAISES (CommandError): If there is no such pipeline, a prompt has symbols that the model has never seen, or a setting is out
+        of its range.
     RAISES (ValueError): If the pipeline has no such language model.
     """
     changed = [field.name for field in fields(Sampling) if sampling[field.name] != field.default]
@@ -69,9 +67,7 @@ def write_texts(
         raise CommandError(message[:1].upper() + message[1:]) from error
 
 
-def _begin(
-    lm: RNNLanguageModel, prompts: List[str], options: Options, sampling: Dict[str, Any]
-) -> Iterable[Iterable[str]]:
+def _begin(lm: RNNLanguageModel, prompts: List[str], options: Options, sampling: Dict[str, Any]) -> Iterable[Iterable[str]]:
     """Give each text in pieces. What is wrong with the settings is said before anything is printed."""
     settings: Dict[str, Any] = {
         "max_symbols": options.max_symbols,

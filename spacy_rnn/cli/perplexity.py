@@ -3,8 +3,9 @@
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Iterator, List, Literal, NamedTuple, Optional, Tuple
 
+from markupsafe import Markup
 from spacy.language import Language
 from tqdm import tqdm
 from wasabi import table
@@ -28,11 +29,11 @@ from .loading import load_pipeline
 from .printing import to_stdout, write
 
 HEADER = ("", "text", "words", "bits/character", "bits/word", "perplexity", "unknown")
-ALIGNS = ("l", "l", *["r"] * (len(HEADER) - 2))
+ALIGNS: Tuple[Literal["l", "r"], ...] = ("l", "l", *["r"] * (len(HEADER) - 2))
 # How much of a text stands in the table, in characters, and on the page, in tokens.
 _BEGINNING, _TOKENS = 32, 1000
 RULES = {
-    "symbol": "An unknown {unit} counts as the symbol for anything unknown, whose probability is that of all that is unknown together.",
+    "symbol": "An unknown {unit} counts as anything unknown: its probability is that of all of them together.",
     "skip": "Unknown {unit}s are left out, and so are the words that begin with one.",
     "spread": "The probability of anything unknown is shared among {types:,} unknown {unit}s.",
 }
@@ -90,7 +91,7 @@ def score_texts(pipeline: str, texts: Path, component: Optional[str], options: O
         _write_page(options.html, figures)
 
 
-def _write_page(path: Path, figures: List[str]) -> None:
+def _write_page(path: Path, figures: List[Markup]) -> None:
     from ..pages.pictures import publish
 
     page = publish(figures, "Surprisal", page=True, minify=False, jupyter=False)
@@ -150,6 +151,6 @@ def _cells(total: TotalScore) -> List[str]:
         f"{total.n_words:,}",
         f"{total.bits_per_character:.3f}",
         f"{total.bits_per_word:.2f}",
-        f"{total.perplexity:,.1f}" if total.perplexity < 1e9 else f"{total.perplexity:.2g}",
+        f"{total.perplexity:,.1f}" if total.perplexity < 1e6 else f"{total.perplexity:.3g}",
         f"{total.n_unknown:,}",
     ]

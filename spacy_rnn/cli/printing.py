@@ -26,8 +26,8 @@ def to_stdout() -> Iterator[None]:
 def write(text: str) -> None:
     """Write to standard output at once, and nothing else than the text.
 
-    What the encoding of the output has no room for is written as an escape, e.g. `\\u20ac`. A terminal gets no control characters,
-    which it would obey; a pipe or a file does.
+    What the encoding of the output has no room for is written as an escape, e.g. `\\u20ac`. A terminal gets no control
+    characters, which it would obey; a pipe or a file does.
 
     text (str): The text.
     """

@@ -77,9 +77,8 @@ def find_language_model(nlp: Language, component: Optional[str] = None) -> Tuple
     """
     found = {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, RNNLanguageModel)}
     if not found and component is None:
-        raise ValueError(
-            f"the pipeline has no language model: expected a component rnn_lm, but it has {', '.join(nlp.pipe_names) or 'none at all'}"
-        )
+        pipes = ", ".join(nlp.pipe_names) or "none at all"
+        raise ValueError(f"the pipeline has no language model: expected a component rnn_lm, but it has {pipes}")
     name = choose_components(nlp, list(found), component)[0]
     return name, found[name]
 

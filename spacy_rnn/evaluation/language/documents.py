@@ -2,7 +2,7 @@
 
 import heapq
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy
 from spacy.language import Language
@@ -102,9 +102,7 @@ class TotalScore(NamedTuple):
         return 2.0**bits if not bits >= 1024 else float("inf")
 
 
-def find_reading(
-    nlp: Language, lm: RNNLanguageModel, unit: Optional[str] = None, tokens: Optional[str] = None
-) -> TextReading:
+def find_reading(nlp: Language, lm: RNNLanguageModel, unit: Optional[str] = None, tokens: Optional[str] = None) -> TextReading:
     """Find out how texts are to be read: as the model was trained on them, as far as the pipeline's config says so.
 
     nlp (Language): The pipeline.
@@ -116,7 +114,7 @@ def find_reading(
     """
     corpora = nlp.config.get("corpora", {})
     blocks = [corpora.get(name, {}) for name in ("train", "dev")]
-    found = next((block for block in blocks if block.get("@readers") == _READER), {})
+    found: Dict[str, Any] = next((block for block in blocks if block.get("@readers") == _READER), {})
     unit = unit or found.get("unit", "line")
     if tokens is None:
         tokens = found.get("tokens", "pipeline") if lm.symbols.reads_tokens else "whitespace"
