@@ -210,7 +210,9 @@ def _refuse_surrogates(text: str, offset: int) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise ValueError(f"character {offset + error.start} of the text is half of a surrogate pair, which has no bytes") from None
+        raise ValueError(
+            f"character {offset + error.start} of the text is half of a surrogate pair, which has no bytes"
+        ) from None
 
 
 def _widen(text: str, start: int, end: int) -> Tuple[int, int]:

@@ -181,21 +181,31 @@ class TokenCounter:
         doc (Doc): The text.
         RAISES (ValueError): If it has not been tokenized.
         """
-        if len(doc) == 1 and len(doc.text.split(maxsplit=1)) > 1:
+        if len(doc) == 1 and len(doc[0].text.split(maxsplit=1)) > 1:
             raise ValueError(
-                f"a text that begins with {doc.text[:40]!r} has one token only: words need tokens, so read it with "
+                f"a text that begins with {doc[0].text[:40]!r} has one token only: words need tokens, so read it with "
                 "tokens = 'whitespace' or 'pipeline'"
             )
-        tokens = doc.to_array([ORTH, intify_attr(self._attr)])
-        pairs, numbers = numpy.unique(tokens, axis=0, return_counts=True)
-        for (orth, key), number in zip(pairs.tolist(), numbers.tolist(), strict=True):
-            word = doc.vocab.strings[key] if key else doc.vocab.strings[orth].lower()
-            if word and not word.isspace() and word != SPECIAL_NAMES[UNKNOWN]:
-                self._counts[word] += number
+        orths, keys = doc.to_array([ORTH, intify_attr(self._attr)]).T
+        is_missing = keys == 0
+        words, numbers = _count_keys(doc, keys[~is_missing])
+        self._add(words, numbers)
+        words, numbers = _count_keys(doc, orths[is_missing])
+        self._add([word.lower() for word in words], numbers)
 
     def finish(self) -> Dict[str, int]:
         """RETURNS (Dict[str, int]): How often each word occurs."""
         return self._counts
+
+    def _add(self, words: List[str], numbers: List[int]) -> None:
+        for word, number in zip(words, numbers, strict=True):
+            if not word.isspace() and word != SPECIAL_NAMES[UNKNOWN]:
+                self._counts[word] += number
+
+
+def _count_keys(doc: Doc, keys: numpy.ndarray) -> Tuple[List[str], List[int]]:
+    found, numbers = numpy.unique(keys, return_counts=True)
+    return [doc.vocab.strings[key] for key in found], numbers.tolist()
 
 
 class _Indices(Sequence[int]):
