@@ -3,7 +3,6 @@
 import gc
 import weakref
 
-import numpy
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st

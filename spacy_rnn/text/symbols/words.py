@@ -11,8 +11,7 @@ from spacy.attrs import IDX, LENGTH, ORTH, intify_attr
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
-from .base import N_SPECIAL, SPECIAL_NAMES, UNKNOWN, SymbolText
-from .characters import check_numbers
+from .base import N_SPECIAL, SPECIAL_NAMES, UNKNOWN, SymbolText, numbers_to_decode
 from .learned import LearnedSymbols, check_sizes, rank
 from .names import escape_name
 
@@ -125,9 +124,8 @@ class Words(LearnedSymbols):
         RETURNS (str): The text.
         RAISES (ValueError): If there is no such symbol.
         """
-        checked = check_numbers(numbers, len(self))
-        kept = checked[(checked == UNKNOWN) | (checked >= N_SPECIAL)].tolist()
-        return " ".join(SPECIAL_NAMES[UNKNOWN] if i == UNKNOWN else self._words[i - N_SPECIAL] for i in kept)
+        shown = numbers_to_decode(numbers, len(self)).tolist()
+        return " ".join(SPECIAL_NAMES[UNKNOWN] if i == UNKNOWN else self._words[i - N_SPECIAL] for i in shown)
 
     def names(self) -> List[str]:
         r"""Say how words are written, e.g. in ARPA files.

@@ -77,7 +77,23 @@ def test_other_settings_are_refused(learn):
 
 @pytest.mark.parametrize(
     "learned",
-    [5, "ab", None, {"a": 1}, [1.5], [True], [-1], [0x110000], ["a", 3], ["a", "a"], ["a", ""], [97, 97], [["a"]], [None], [2**70]],
+    [
+        5,
+        "ab",
+        None,
+        {"a": 1},
+        [1.5],
+        [True],
+        [-1],
+        [0x110000],
+        ["a", 3],
+        ["a", "a"],
+        ["a", ""],
+        [97, 97],
+        [["a"]],
+        [None],
+        [2**70],
+    ],
 )
 def test_damaged_lists_are_refused(kind, learned):
     symbols = kind()

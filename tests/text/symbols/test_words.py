@@ -37,7 +37,9 @@ def test_a_part_has_the_words_that_begin_in_it(text, data):
     assert spans(text, symbols, start) == [(word, at) for word, at in whole if start <= at]
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "ab", "é", "😀b", " ", "\n", "  ", "x y"]), st.booleans()), max_size=12), st.data())
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "ab", "é", "😀b", " ", "\n", "  ", "x y"]), st.booleans()), max_size=12), st.data()
+)
 def test_the_words_of_a_doc_are_its_tokens_without_white_space(tokens, data):
     doc = Doc(Vocab(), words=[word for word, _ in tokens], spaces=[space for _, space in tokens])
     start = data.draw(st.integers(0, len(doc.text)))
