@@ -119,7 +119,7 @@ class RNNLanguageModel(RNNPipe):
         if labels is not None:
             self.symbols.from_data(labels)
         else:
-            learn_vocabulary(self.model, (example.reference for example in get_examples()))
+            learn_vocabulary(self.model, (example.predicted for example in get_examples()))
         self.model.initialize()
         self._carried = Carried()
 
@@ -256,7 +256,7 @@ class RNNLanguageModel(RNNPipe):
         """
         texts = list(examples)
         if any(isinstance(text, Example) for text in texts):
-            return self._evaluate([text.reference if isinstance(text, Example) else text for text in texts])
+            return self._evaluate([text.predicted if isinstance(text, Example) else self._as_doc(text) for text in texts])
         return self.predict([self._as_doc(text) for text in texts])
 
     def _as_doc(self, text: Any) -> Doc:
@@ -306,10 +306,10 @@ class RNNLanguageModel(RNNPipe):
         """
         from ..generation import Sampling, Stopping, generate
 
-        prompts = as_prompts(prompts)
+        model, prompts = self.begin(), as_prompts(prompts)
         stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
         encoded = encode_prompts(self.symbols, prompts, replace_unknown)
-        found = generate(self.begin(), encoded, sampling=Sampling(**sampling), stopping=stopping, n=n, seed=seed)
+        found = generate(model, encoded, sampling=Sampling(**sampling), stopping=stopping, n=n, seed=seed)
         return [as_written(self.symbols, prompts[i // n], each) for i, each in enumerate(found)]
 
     def stream(
@@ -331,9 +331,9 @@ class RNNLanguageModel(RNNPipe):
         """
         from ..generation import Sampling, Stopping, stream
 
-        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
-        encoded = encode_prompts(self.symbols, [prompt], replace_unknown)
-        produced = stream(self.begin(), encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
+        model, stopping = self.begin(), Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
+        encoded = encode_prompts(self.symbols, as_prompts(prompt), replace_unknown)
+        produced = stream(model, encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
         return stream_text(self.symbols, prompt, produced)
 
     def search(
@@ -361,9 +361,9 @@ class RNNLanguageModel(RNNPipe):
         """
         from ..generation import LengthNormalization, Stopping, beam_search
 
-        prompts = as_prompts(prompts)
+        model, prompts = self.begin(), as_prompts(prompts)
         found = beam_search(
-            self.begin(),
+            model,
             encode_prompts(self.symbols, prompts, replace_unknown),
             width=width,
             n_best=n,
@@ -373,6 +373,9 @@ class RNNLanguageModel(RNNPipe):
         )
         pairs = zip(prompts, found, strict=True)
         return [as_written(self.symbols, prompt, each) for prompt, hypotheses in pairs for each in hypotheses]
+
+    def check_labels(self) -> None:
+        """Do nothing: a language model has symbols in place of labels, which are saved and checked with its model."""
 
     @property
     def label_data(self) -> Dict[str, Any]:
