@@ -88,7 +88,7 @@ class Stream:
         n_symbols (int): T, the number of symbols of a piece.
         """
         self._parts = parts
-        self._n_symbols = n_symbols
+        self.n_symbols = n_symbols
         # [first input, targets …] for each of the last symbols that were asked for.
         self._encoded: List[Tuple[Symbols, numpy.ndarray]] = []
         self._n_targets: Optional[int] = None
@@ -96,10 +96,16 @@ class Stream:
     @property
     def n_pieces(self) -> int:
         """RETURNS (int): The number of its pieces, of the symbols that make most of them; of characters, until one is taken."""
+<<<<<<< HEAD
+        lengths = [len(encoded) - 1 for _, encoded in self._encoded]
+        n_targets = max(lengths, default=sum(part.end - part.start + part.is_last for part in self._parts))
+        return -(-n_targets // self.n_symbols)
+=======
         n_targets = self._n_targets
         if n_targets is None:
             n_targets = sum(part.end - part.start + part.is_last for part in self._parts)
         return -(-n_targets // self._n_symbols)
+>>>>>>> symbols
 
     def take(self, symbols: Symbols, number: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """Give a piece in symbols.
@@ -110,8 +116,8 @@ class Stream:
             after the end.
         """
         encoded = self._encode(symbols)
-        start = min(number * self._n_symbols, len(encoded) - 1)
-        taken = encoded[start : start + self._n_symbols + 1].copy()
+        start = min(number * self.n_symbols, len(encoded) - 1)
+        taken = encoded[start : start + self.n_symbols + 1].copy()
         inputs, targets = taken[:-1].copy(), taken[1:]
         # Nothing is predicted from the end of a text: the next one has a start.
         inputs[inputs == END] = START

@@ -6,7 +6,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tu
 import numpy
 from spacy.tokens import Doc
 
-UNKNOWN, START, END = range(3)
+from ...generation.interface import END as END
+from ...generation.interface import START as START
+from ...generation.interface import UNKNOWN as UNKNOWN
+
 N_SPECIAL = 3
 # As ARPA files write them.
 SPECIAL_NAMES = ("<unk>", "<s>", "</s>")
