@@ -113,7 +113,7 @@ def read_docs(path: Path, nlp: "Language", unit: str, tokens: str) -> Iterator[P
         if tokens == "none":
             doc = joined.make_doc(text.text)
         elif tokens == "whitespace":
-            doc = _split_text(text.text, nlp.vocab)
+            doc = split_text(text.text, nlp.vocab)
         else:
             # `nlp.make_doc` refuses texts that are longer than `nlp.max_length`.
             doc = nlp.tokenizer(text.text)
@@ -149,8 +149,13 @@ class _JoinedTexts:
         return Doc(self._vocab, words=[text], spaces=[False])
 
 
-def _split_text(text: str, vocab: Vocab) -> Doc:
-    """Make tokens of what stands between white space. White space that is more than the blank after a word is a token."""
+def split_text(text: str, vocab: Vocab) -> Doc:
+    """Make tokens of what stands between white space. White space that is more than the blank after a word is a token.
+
+    text (str): The text.
+    vocab (Vocab): The vocabulary of its tokens.
+    RETURNS (Doc): The text, unchanged.
+    """
     words: List[str] = []
     spaces: List[bool] = []
     for run in _RUN.findall(text):
