@@ -159,6 +159,23 @@ def pipelines(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def language_models(tmp_path_factory):
+    """(settings of `train_language_model`) -> the directory of a pipeline with a language model."""
+    from trained_pipelines import train_language_model
+
+    folder = tmp_path_factory.mktemp("language_models")
+
+    def find(*settings):
+        path = folder / "-".join(("lm", *settings)) / "model-best"
+        if not path.exists():
+            path.parent.mkdir()
+            train_language_model(*settings).to_disk(path)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def run():
     """(arguments) -> the exit code of a command, and what it printed in one line."""
     from typer.testing import CliRunner
