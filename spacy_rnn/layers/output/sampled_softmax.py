@@ -114,7 +114,7 @@ def _estimate(
         scores *= weight / sums
         scores[-1] -= weight
         d_targets[rows] = scores[-1]
-        dH[rows] = multiply(ops, scores[:-1], sampled.W, trans1=True)
+        multiply(ops, scores[:-1], sampled.W, trans1=True, out=dH[rows])
         dH[rows] += scores[-1].reshape((-1, 1)) * target_W
         d_W += multiply(ops, scores[:-1], X)
         d_b += scores[:-1].sum(axis=1)
