@@ -260,10 +260,10 @@ class RNNLanguageModel(RNNPipe):
         return self.predict([self._as_doc(text) for text in texts])
 
     def _as_doc(self, text: Any) -> Doc:
-        from .corpus.reader import _split_text
+        from .corpus.reader import split_text
 
         if isinstance(text, (Doc, str)):
-            return text if isinstance(text, Doc) else _split_text(text, self.vocab)
+            return text if isinstance(text, Doc) else split_text(text, self.vocab)
         raise ValueError(f"'{self.name}' scores texts: expected str, Doc or Example, got {type(text).__name__}")
 
     def _evaluate(self, docs: List[Any]) -> Dict[str, Any]:

@@ -96,16 +96,10 @@ class Stream:
     @property
     def n_pieces(self) -> int:
         """RETURNS (int): The number of its pieces, of the symbols that make most of them; of characters, until one is taken."""
-<<<<<<< HEAD
-        lengths = [len(encoded) - 1 for _, encoded in self._encoded]
-        n_targets = max(lengths, default=sum(part.end - part.start + part.is_last for part in self._parts))
-        return -(-n_targets // self.n_symbols)
-=======
         n_targets = self._n_targets
         if n_targets is None:
             n_targets = sum(part.end - part.start + part.is_last for part in self._parts)
-        return -(-n_targets // self._n_symbols)
->>>>>>> symbols
+        return -(-n_targets // self.n_symbols)
 
     def take(self, symbols: Symbols, number: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """Give a piece in symbols.

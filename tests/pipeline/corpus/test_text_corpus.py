@@ -13,7 +13,7 @@ from spacy.util import registry
 from spacy.vocab import Vocab
 
 from spacy_rnn.pipeline.corpus.files import read_lines, read_pieces
-from spacy_rnn.pipeline.corpus.reader import _split_text, build_text_corpus
+from spacy_rnn.pipeline.corpus.reader import build_text_corpus, split_text
 
 VOCAB = Vocab()
 TEXT = "First line,  it isn't\tlong.\n\nSecond\u2028one \r\nthird\u00a0one\x0b\n \n\nlast 😀"
@@ -70,7 +70,7 @@ def test_tokens(write, nlp):
 
 @given(st.text(st.sampled_from("ab \n\t\u00a0\u3000\x1c😀"), min_size=1))
 def test_tokens_at_white_space_keep_the_text(text):
-    doc = _split_text(text, VOCAB)
+    doc = split_text(text, VOCAB)
     assert doc.text == text
     assert [token.text for token in doc if not token.text.isspace()] == text.split()
     assert all(token.text.isspace() or not set(token.text) & set(" \n\t\u00a0\u3000\x1c") for token in doc)
