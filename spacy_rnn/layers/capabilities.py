@@ -109,15 +109,15 @@ class PredictsSymbols:
     float32 [N].
 
     begin (Callable): (layer) -> a `spacy_rnn.generation.LanguageModel` with the weights as they are.
-    carry (Optional[Callable]): (layer, state or None, index [B]) -> the state in which B sequences go on, each from the sequence
-        of the given state that the index names, or from the beginning of a text where it is -1.
+    carry (Optional[Callable]): (layer, state or None, index [B], into or None) -> the state in which B sequences go on: from the
+        sequence of the given state that the index names; where that is -1, as `into` has it, or from the beginning of a text.
     begin_update (Optional[Callable]): (layer, batch, state or None, weights [N] or None) -> (Scores, backprop), for training:
         `backprop()` adds the gradients of the sum of all losses, each times its weight (1 if None), to those of the parameters.
         This and `carry` are None if the model learns only from a corpus as a whole (`LearnsVocabulary`).
     """
 
     begin: Callable[[Model], Any]
-    carry: Optional[Callable[[Model, Any, Any], Any]] = None
+    carry: Optional[Callable[..., Any]] = None
     begin_update: Optional[Callable[..., Tuple[Any, Callable[[], None]]]] = None
 
 

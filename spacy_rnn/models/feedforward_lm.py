@@ -115,15 +115,21 @@ def begin_update(
     return Scores(log_probabilities, after), lambda: hidden_backprop(head_backprop())
 
 
-def carry(model: Model[SymbolBatch, Floats1d], state: Optional[numpy.ndarray], index: numpy.ndarray) -> numpy.ndarray:
+def carry(
+    model: Model[SymbolBatch, Floats1d],
+    state: Optional[numpy.ndarray],
+    index: numpy.ndarray,
+    into: Optional[numpy.ndarray] = None,
+) -> numpy.ndarray:
     """Give the state in which sequences go on, as `PredictsSymbols` says.
 
     model (Model[SymbolBatch, Floats1d]): The model.
     state (Optional[numpy.ndarray]): A state.
-    index (numpy.ndarray): int64 [B], which of its sequences each goes on from; -1 for one that begins.
+    index (numpy.ndarray): int64 [B], which of its sequences each goes on from; -1 for others.
+    into (Optional[numpy.ndarray]): What others go on in, written to; as at the beginning of a text if None.
     RETURNS (numpy.ndarray): int64 [B, window - 1].
     """
-    before = _start(model, len(index))
+    before = _start(model, len(index)) if into is None else into
     if state is not None:
         before[index >= 0] = state[index[index >= 0]]
     return before

@@ -10,12 +10,24 @@ from ..generation import Scores
 from ..layers.capabilities import Drops, LearnsVocabulary, PredictsSymbols, State, declare
 from ..layers.embedding.symbol_embed import build_symbol_embed
 from ..layers.plain.dropout import check_rate
+from ..layers.ragged.taken import TakenRows
 from ..layers.recurrent.rnn import build_rnn
 from ..layers.recurrent.scanning import begin_scan, initial_state, scan
 from ..layers.recurrent.session import RnnSession
 from ..layers.saved import Saved, no_parameters
+from ..recurrence import Table, TableRows
 from ..text.symbols import SymbolBatch, Symbols
-from .symbols import as_symbols, begin_symbols, build_head, check_batch, check_saved_symbols, count_symbols, end_symbols, head_of
+from .symbols import (
+    as_symbols,
+    begin_symbols,
+    build_head,
+    check_batch,
+    check_saved_symbols,
+    count_symbols,
+    distinct_symbols,
+    end_symbols,
+    head_of,
+)
 
 # Rows that are scored at a time, about: their hidden states are what takes memory.
 _SCORED_ROWS = 32768
@@ -132,16 +144,19 @@ def begin_update(
     return Scores(log_probabilities, after), lambda: hidden_backprop(head_backprop())
 
 
-def carry(model: Model[SymbolBatch, Floats1d], state: Optional[State], index: numpy.ndarray) -> State:
+def carry(
+    model: Model[SymbolBatch, Floats1d], state: Optional[State], index: numpy.ndarray, into: Optional[State] = None
+) -> State:
     """Give the state in which sequences go on, as `PredictsSymbols` says.
 
     model (Model[SymbolBatch, Floats1d]): The model.
     state (Optional[Dict[str, Floats3d]]): A state.
-    index (numpy.ndarray): int64 [B], which of its sequences each goes on from; -1 for one that begins.
+    index (numpy.ndarray): int64 [B], which of its sequences each goes on from; -1 for others.
+    into (Optional[Dict[str, Floats3d]]): What others go on in, written to; as at the beginning of a text if None.
     RETURNS (Dict[str, Floats3d]): The state of B sequences.
     """
     xp = model.ops.xp
-    before = initial_state(model.layers[1], len(index))
+    before = initial_state(model.layers[1], len(index)) if into is None else into
     kept = numpy.flatnonzero(index >= 0)
     if state is not None and kept.size:
         for name, array in before.items():
@@ -154,11 +169,16 @@ def _begin_hidden(
 ) -> Tuple[Floats2d, State, Callable[[Floats2d], None]]:
     """Compute hidden states for training."""
     embed, rnn, _ = model.layers
-    X, embed_backprop = embed.begin_update(cast(Ints1d, inputs))
-    input_mask = _locked_mask(model, "input_dropout", lengths, X.shape[1])
+    input_mask = _locked_mask(model, "input_dropout", lengths, embed.get_dim("nO"))
     output_mask = _locked_mask(model, "dropout", lengths, rnn.get_dim("nO"))
-    rows = Ragged(X if input_mask is None else X * input_mask, cast(Ints1d, lengths))
-    (Y, after), rnn_backprop = begin_scan(rnn, rows, state)
+    if input_mask is None:
+        distinct, index = distinct_symbols(inputs, embed.get_dim("nV"))
+        table, embed_backprop = embed.begin_update(cast(Ints1d, distinct))
+        X: Ragged = TakenRows(TableRows(Table(table), index), cast(Ints1d, lengths), table_gradient=True)
+    else:
+        rows, embed_backprop = embed.begin_update(cast(Ints1d, inputs))
+        X = Ragged(rows * input_mask, cast(Ints1d, lengths))
+    (Y, after), rnn_backprop = begin_scan(rnn, X, state)
     H = cast(Floats2d, Y.dataXd)
 
     def backprop(dH: Floats2d) -> None:
@@ -228,8 +248,9 @@ class RnnLanguageModel:
     def _score_part(
         self, inputs: numpy.ndarray, targets: numpy.ndarray, lengths: numpy.ndarray, state: Optional[State]
     ) -> Tuple[Floats1d, State]:
-        X = self._embed.predict(cast(Ints1d, inputs))
-        Y, after = scan(self._rnn, Ragged(X, cast(Ints1d, lengths)), state)
+        distinct, index = distinct_symbols(inputs, self.n_symbols)
+        table = self._embed.predict(cast(Ints1d, distinct))
+        Y, after = scan(self._rnn, TakenRows(TableRows(Table(table), index), cast(Ints1d, lengths)), state)
         return head_of(self._model).score(self._head, Y.dataXd, targets), after
 
 

@@ -7,7 +7,9 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..layers.capabilities import ScoresSymbols, find
+from ..layers.output.adaptive_softmax import build_adaptive_softmax
 from ..layers.output.full_softmax import build_full_softmax
+from ..layers.output.sampled_softmax import build_sampled_softmax
 from ..text.symbols import N_SPECIAL, SymbolBatch, Symbols
 
 OUTPUTS = ("full", "adaptive", "sampled")
@@ -90,7 +92,13 @@ def build_head(
     """
     if output == "full":
         return build_full_softmax(nI, tied=tied)
-    raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}")
+    if output == "sampled":
+        return build_sampled_softmax(nI, n_samples=n_samples, tied=tied)
+    if output != "adaptive":
+        raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}")
+    if tied is not None:
+        raise ValueError("weights of an adaptive softmax cannot be tied: set tied = false, or output = 'full' or 'sampled'")
+    return build_adaptive_softmax(nI, cutoffs=cutoffs)
 
 
 def head_of(model: Model) -> ScoresSymbols:
@@ -102,6 +110,19 @@ def head_of(model: Model) -> ScoresSymbols:
     found = find(model.layers[-1], ScoresSymbols)
     assert found is not None
     return found
+
+
+def distinct_symbols(inputs: numpy.ndarray, n_symbols: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Give symbols whose embeddings a batch needs, each once.
+
+    inputs (numpy.ndarray): int64 [N], the symbols of the batch.
+    n_symbols (int): V.
+    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): int64 [D], the symbols, all there are if that is fewer than N; int64 [N], which
+        of them each input is.
+    """
+    if n_symbols <= len(inputs):
+        return numpy.arange(n_symbols), inputs
+    return numpy.unique(inputs, return_inverse=True)
 
 
 def begin_symbols(model: Model) -> Any:

@@ -7,8 +7,8 @@ from thinc.types import Floats1d, Floats2d, Ints1d
 
 from ..capabilities import ScoresSymbols, declare
 from ..saved import Saved
-from .log_softmax import log_likelihood, log_likelihood_gradients, log_softmax
 from .symbol_rows import check_rows, check_targets
+from .symbol_scores import log_likelihood, log_likelihood_gradients, log_softmax
 from .symbol_weights import add_gradients, build_symbol_layer, check_tied, project, symbol_shapes, weights_of
 
 

@@ -7,8 +7,8 @@ from thinc.types import Floats1d, Floats2d
 
 from ..ops import multiply
 from ..saved import Shapes
-from .log_softmax import Affine
 from .symbol_rows import check_sizes, infer_sizes
+from .symbol_scores import Affine
 
 
 def build_symbol_layer(

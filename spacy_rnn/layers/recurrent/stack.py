@@ -62,15 +62,14 @@ def run_stack(
     """
     _require_initialized(model)
     read = rows = _read(model, X, is_train)
-    lengths = host_lengths(X)
-    batch = Batch(lengths, rows.shape[0])
+    batch = Batch(host_lengths(X), rows.shape[0])
     if state is not None:
         check_state(model, state, len(batch))
     n_dirs = n_directions(model)
     layers: List[_Layer] = []
     finals: List[DirectionState] = []
     for i in range(0, len(model.layers), n_dirs):
-        mask = _draw_mask(model, rows.shape[1], lengths) if i > 0 and is_train and model.attrs["dropout"] > 0 else None
+        mask = _draw_mask(model, rows, batch.lengths) if i > 0 and is_train and model.attrs["dropout"] > 0 else None
         dropped = rows if mask is None else rows * mask
         Y = cast(Floats2d, model.ops.xp.empty((rows.shape[0], model.get_dim("nO")), dtype=rows.dtype))
         prepared = []
@@ -116,12 +115,12 @@ def _backprop(
     return d_rows, d_initials
 
 
-def _draw_mask(model: Model[Ragged, Ragged], width: int, lengths: numpy.ndarray) -> Floats2d:
+def _draw_mask(model: Model[Ragged, Ragged], rows: Rows, lengths: numpy.ndarray) -> Floats2d:
     """Draw what the input of a layer is multiplied by."""
     rate = model.attrs["dropout"]
     if not model.attrs["locked_dropout"]:
-        return cast(Floats2d, model.ops.get_dropout_mask((int(lengths.sum()), width), rate))
-    masks = cast(Floats2d, model.ops.get_dropout_mask((len(lengths), width), rate))
+        return cast(Floats2d, model.ops.get_dropout_mask(rows.shape, rate))
+    masks = cast(Floats2d, model.ops.get_dropout_mask((len(lengths), rows.shape[1]), rate))
     return masks[model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))]
 
 

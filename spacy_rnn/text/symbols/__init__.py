@@ -3,6 +3,7 @@
 from .base import END, N_SPECIAL, SPECIAL_NAMES, START, UNKNOWN, SymbolBatch, SymbolCounter, Symbols, SymbolText
 from .characters import Characters, build_characters
 from .names import escape_name, unescape_name
+from .subwords import Subwords, build_subwords
 from .words import Words, build_words
 
 __all__ = [
@@ -15,9 +16,11 @@ __all__ = [
     "SymbolBatch",
     "SymbolCounter",
     "SymbolText",
+    "Subwords",
     "Symbols",
     "Words",
     "build_characters",
+    "build_subwords",
     "build_words",
     "escape_name",
     "unescape_name",

@@ -8,7 +8,8 @@ from thinc.api import Embed, Linear, chain
 
 from spacy_rnn.layers import count_parameters
 from spacy_rnn.layers.capabilities import ScoresSymbols, find
-from spacy_rnn.layers.output import log_softmax
+from spacy_rnn.layers.output import symbol_scores
+from spacy_rnn.layers.output.adaptive_softmax import build_adaptive_softmax
 from spacy_rnn.layers.output.full_softmax import build_full_softmax
 from spacy_rnn.pipeline.weights import load_weights
 
@@ -23,6 +24,8 @@ LAYERS = {
     "full": lambda: build_full_softmax(nI, nV),
     "tied": lambda: build_full_softmax(nI, nV, tied=make_embedding()),
     "projected": lambda: build_full_softmax(nI, nV, tied=make_embedding(width=4)),
+    "adaptive": lambda: build_adaptive_softmax(nI, nV, [4, 9, 21], shrink=2),
+    "two clusters": lambda: build_adaptive_softmax(nI, nV),
 }
 
 
@@ -39,7 +42,7 @@ def float32_layer(request, randomize):
 
 @pytest.fixture(params=[1, 5 * nV, 1 << 22], ids=["a row at a time", "five rows", "all rows"])
 def piece(request, monkeypatch):
-    monkeypatch.setattr(log_softmax, "_PIECE", request.param)
+    monkeypatch.setattr(symbol_scores, "_PIECE", request.param)
 
 
 def make_rows(n=N, dtype="float64"):
@@ -128,11 +131,24 @@ def test_a_row_does_not_depend_on_the_others_bit_by_bit(float32_layer, n, monkey
     scores, picked = find(float32_layer, ScoresSymbols), numpy.random.default_rng(n).permutation(100)[:n]
     assert_array_equal(float32_layer.predict(H)[picked], float32_layer.predict(H[picked]))
     together, together_dH = scores.score(float32_layer, H, targets), scores.begin_update(float32_layer, H, targets, None)[1]()
-    monkeypatch.setattr(log_softmax, "_PIECE", 3 * nV)
+    monkeypatch.setattr(symbol_scores, "_PIECE", 3 * nV)
     assert_array_equal(together[picked], scores.score(float32_layer, H[picked], targets[picked]))
     log_probabilities, backprop = scores.begin_update(float32_layer, H[picked], targets[picked], None)
     assert_array_equal(together[picked], log_probabilities)
     assert_array_equal(together_dH[picked], backprop())
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 15, 16, 17, 33])
+def test_a_row_does_not_depend_on_the_others_where_symbols_are_many(n, randomize):
+    n_symbols = 4 * symbol_scores._BLOCK + 377
+    layer = randomize(build_full_softmax(nI, n_symbols).initialize(), "float32")
+    H, targets = make_rows(40, "float32"), numpy.random.default_rng(0).integers(0, n_symbols, size=40)
+    scores, picked = find(layer, ScoresSymbols), numpy.random.default_rng(n).permutation(40)[:n]
+    together, together_dH = scores.score(layer, H, targets), scores.begin_update(layer, H, targets, None)[1]()
+    log_probabilities, backprop = scores.begin_update(layer, H[picked], targets[picked], None)
+    assert_array_equal(together[picked], log_probabilities)
+    assert_array_equal(together_dH[picked], backprop())
+    assert_array_equal(log_probabilities, layer.predict(H)[picked, targets[picked]])
 
 
 def test_float32_is_exact_enough_where_scores_are_large(float32_layer):
