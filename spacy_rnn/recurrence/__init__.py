@@ -5,7 +5,7 @@ from .checkpoint import Backpropagation
 from .engines.base import BaseEngine
 from .engines.registry import Engines, use_engine
 from .engines.table import ENGINES, known_precisions, select_engine
-from .interface import Backprop, Engine, Produced, Result, Session, Settings, StackSession, Sweep, SymbolStack, Tape
+from .interface import Backprop, Engine, Generated, Result, Session, Settings, StackSession, Sweep, SymbolStack, Tape
 from .packing import Batch, as_lengths
 from .sessions import reorder, session, stack_session
 from .sweeps import infer_outputs, run_sweeps, sweep
@@ -22,7 +22,7 @@ __all__ = [
     "Cell",
     "Engine",
     "Engines",
-    "Produced",
+    "Generated",
     "Result",
     "Session",
     "Settings",

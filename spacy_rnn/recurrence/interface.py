@@ -161,7 +161,7 @@ class SymbolStack(NamedTuple):
     b: Array
 
 
-class Produced(NamedTuple):
+class Generated(NamedTuple):
     """Symbols that have been generated.
 
     symbols (numpy.ndarray): int64 [B, T]; -1 behind the last one of a sequence.
@@ -216,7 +216,7 @@ class StackSession(Protocol):
         stop_sequences: Sequence[Sequence[int]] = (),
         before: Optional[numpy.ndarray] = None,
         seen: Optional[numpy.ndarray] = None,
-    ) -> Produced:
+    ) -> Generated:
         """Go on with sequences, symbol after symbol, until each stops or has T more.
 
         The symbols are those that `spacy_rnn.generation.sampling` chooses from what `step` gives, whose settings these are.
@@ -236,7 +236,7 @@ class StackSession(Protocol):
         before (Optional[numpy.ndarray]): int64 [B, n], the last symbols that were generated before these, which may begin a stop
             sequence; -1 where there are fewer.
         seen (Optional[numpy.ndarray]): bool [B, V], which symbols a sequence has already; those that are chosen are added.
-        RETURNS (Produced): The symbols.
+        RETURNS (Generated): The symbols.
         RAISES (ValueError): If a shape or type does not fit, a number is out of its range, there is no such symbol, or the
             log-probabilities of the model are not numbers.
         """

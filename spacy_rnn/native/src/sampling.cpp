@@ -4,12 +4,14 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 namespace spacy_rnn {
 
 namespace {
 
+constexpr int64_t MIN_SORTED = 64;
 constexpr double INFINITE = std::numeric_limits<double>::infinity();
 
 void require_number(double value) {
@@ -60,15 +62,24 @@ void Sampler::keep_top_k() {
 }
 
 void Sampler::keep_top_p() {
+    const double target = how_.top_p * std::accumulate(values_.begin(), values_.end(), 0.0);
     sorted_ = values_;
-    std::sort(sorted_.begin(), sorted_.end(), std::greater<double>());
-    double total = 0;
-    for (double weight : sorted_) total += weight;
-    const double limit = how_.top_p * total;
-    double sum = sorted_[0];
-    int64_t count = 1;
-    while (count < n_ && sum < limit) sum += sorted_[count++];
+    // Of many symbols few are needed, as a rule: they are sorted some at a time.
+    int64_t count = 0, n_sorted = 0;
+    double sum = 0;
+    do {
+        if (count == n_sorted) sort_more(n_sorted);
+        sum += sorted_[count++];
+    } while (count < n_ && sum < target);
     keep_largest(sorted_[count - 1], count);
+}
+
+void Sampler::sort_more(int64_t &n_sorted) {
+    const auto begin = sorted_.begin() + n_sorted;
+    n_sorted = std::min(n_, std::max(MIN_SORTED, 2 * n_sorted));
+    const auto end = sorted_.begin() + n_sorted;
+    if (end != sorted_.end()) std::nth_element(begin, end, sorted_.end(), std::greater<double>());
+    std::sort(begin, end, std::greater<double>());
 }
 
 void Sampler::keep_min_p() {
@@ -86,8 +97,7 @@ void Sampler::keep_largest(double threshold, int64_t count) {
 }
 
 int64_t Sampler::draw(double uniform) {
-    double total = 0;
-    for (double weight : values_) total += weight;
+    const double total = std::accumulate(values_.begin(), values_.end(), 0.0);
     if (total == 0) return -1;
     const double limit = std::min(uniform * total, std::nextafter(total, 0.0));
     double sum = 0;

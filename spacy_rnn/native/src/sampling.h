@@ -26,6 +26,8 @@ class Sampler {
     void weigh();
     void keep_top_k();
     void keep_top_p();
+    // Puts more of the largest numbers of sorted_, of which n_sorted are, in their order.
+    void sort_more(int64_t &n_sorted);
     void keep_min_p();
     // Keeps `count` of the largest weights, the smallest of which is `threshold`; of equal ones the first.
     void keep_largest(double threshold, int64_t count);

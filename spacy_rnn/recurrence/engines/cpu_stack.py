@@ -5,7 +5,7 @@ from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 import numpy
 
 from ..cells import Array, Cell, State
-from ..interface import Produced, StackSession
+from ..interface import Generated, StackSession
 from .base import as_table_rows
 
 
@@ -49,12 +49,14 @@ class CpuStackSession(StackSession):
         stop_sequences: Sequence[Sequence[int]] = (),
         before: Optional[numpy.ndarray] = None,
         seen: Optional[numpy.ndarray] = None,
-    ) -> Produced:
+    ) -> Generated:
         numbers = as_table_rows(symbols, self._n_inputs)
         n, n_symbols = len(numbers), self.n_symbols
         states = self._states(state, n)
         _check_settings(temperature, top_k, top_p, min_p, repetition_penalty)
         _require("uniforms", uniforms, "float64", (n, None))
+        if not ((uniforms >= 0) & (uniforms < 1)).all():
+            raise ValueError("uniforms: expected numbers in [0, 1)")
         if before is not None:
             _require("before", before, "int64", (n, None))
         if repetition_penalty != 1 and seen is None:
@@ -64,7 +66,7 @@ class CpuStackSession(StackSession):
             if not (seen.flags.c_contiguous and seen.flags.writeable):
                 raise ValueError("seen: expected an array in row-major order that can be written to")
         T = uniforms.shape[1]
-        result = Produced(
+        result = Generated(
             numpy.empty((n, T), "int64"),
             numpy.empty((n, T), "float32"),
             numpy.empty(n, "int64"),
@@ -86,7 +88,7 @@ class CpuStackSession(StackSession):
             },
             self._flags("forbidden symbols", forbidden),
             self._flags("stop symbols", stops),
-            [self._symbols("a stop sequence", sequence) for sequence in stop_sequences],
+            [self._symbols("a stop sequence", sequence, 1) for sequence in stop_sequences],
             numpy.empty((n, 0), "int64") if before is None else numpy.ascontiguousarray(before),
             None if seen is None else seen.view("uint8"),
             *result[:4],
@@ -109,8 +111,10 @@ class CpuStackSession(StackSession):
         flags[self._symbols(what, symbols)] = 1
         return flags
 
-    def _symbols(self, what: str, symbols: Collection[int]) -> List[int]:
+    def _symbols(self, what: str, symbols: Collection[int], least: int = 0) -> List[int]:
         numbers = [int(symbol) for symbol in symbols]
+        if len(numbers) < least:
+            raise ValueError(f"{what}: expected one symbol at least, got none")
         for number in numbers:
             if not 0 <= number < self.n_symbols:
                 raise ValueError(f"{what}: expected symbols from 0 to {self.n_symbols - 1}, got {number}")
