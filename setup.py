@@ -32,6 +32,8 @@ COMMON = [
     "src/buffer.cpp",
     "src/crf_paths.cpp",
     "src/crf_paths_exact.cpp",
+    "src/generate.cpp",
+    "src/sampling.cpp",
     "src/processor.cpp",
 ]
 KERNELS = {"portable": []}
