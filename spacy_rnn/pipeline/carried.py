@@ -33,7 +33,7 @@ class Carried:
         for example in examples:
             piece = piece_of(example.reference)
             if piece is None:
-                numbers = symbols.encode(example.reference).numbers
+                numbers = symbols.encode(example.predicted).numbers
                 pair = numpy.append(START, numbers), numpy.append(numbers, END)
             else:
                 pair = piece.take(symbols)

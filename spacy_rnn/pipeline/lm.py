@@ -122,7 +122,7 @@ class RNNLanguageModel(RNNPipe):
         if labels is not None:
             self.symbols.from_data(labels)
         else:
-            learn_vocabulary(self.model, (example.reference for example in get_examples()))
+            learn_vocabulary(self.model, (example.predicted for example in get_examples()))
         self.model.initialize()
         self._carried = Carried()
 
@@ -270,16 +270,16 @@ class RNNLanguageModel(RNNPipe):
         """
         texts = list(examples)
         if any(isinstance(text, Example) for text in texts):
-            scores = self._evaluate([text.reference if isinstance(text, Example) else text for text in texts])
+            scores = self._evaluate([text.predicted if isinstance(text, Example) else self._as_doc(text) for text in texts])
             self._unreported = scores["lm_score"]
             return scores
         return self.predict([self._as_doc(text) for text in texts])
 
     def _as_doc(self, text: Any) -> Doc:
-        from .corpus.reader import _split_text
+        from .corpus.reader import split_text
 
         if isinstance(text, (Doc, str)):
-            return text if isinstance(text, Doc) else _split_text(text, self.vocab)
+            return text if isinstance(text, Doc) else split_text(text, self.vocab)
         raise ValueError(f"'{self.name}' scores texts: expected str, Doc or Example, got {type(text).__name__}")
 
     def _evaluate(self, docs: List[Any]) -> Dict[str, Any]:
@@ -322,10 +322,10 @@ class RNNLanguageModel(RNNPipe):
         """
         from ..generation import Sampling, Stopping, generate
 
-        prompts = as_prompts(prompts)
+        model, prompts = self.begin(), as_prompts(prompts)
         stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
         encoded = encode_prompts(self.symbols, prompts, replace_unknown)
-        found = generate(self.begin(), encoded, sampling=Sampling(**sampling), stopping=stopping, n=n, seed=seed)
+        found = generate(model, encoded, sampling=Sampling(**sampling), stopping=stopping, n=n, seed=seed)
         return [as_written(self.symbols, prompts[i // n], each) for i, each in enumerate(found)]
 
     def stream(
@@ -347,9 +347,9 @@ class RNNLanguageModel(RNNPipe):
         """
         from ..generation import Sampling, Stopping, stream
 
-        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
-        encoded = encode_prompts(self.symbols, [prompt], replace_unknown)
-        produced = stream(self.begin(), encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
+        model, stopping = self.begin(), Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
+        encoded = encode_prompts(self.symbols, as_prompts(prompt), replace_unknown)
+        produced = stream(model, encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
         return stream_text(self.symbols, prompt, produced)
 
     def search(
@@ -377,9 +377,9 @@ class RNNLanguageModel(RNNPipe):
         """
         from ..generation import LengthNormalization, Stopping, beam_search
 
-        prompts = as_prompts(prompts)
+        model, prompts = self.begin(), as_prompts(prompts)
         found = beam_search(
-            self.begin(),
+            model,
             encode_prompts(self.symbols, prompts, replace_unknown),
             width=width,
             n_best=n,
@@ -389,6 +389,9 @@ class RNNLanguageModel(RNNPipe):
         )
         pairs = zip(prompts, found, strict=True)
         return [as_written(self.symbols, prompt, each) for prompt, hypotheses in pairs for each in hypotheses]
+
+    def check_labels(self) -> None:
+        """Do nothing: a language model has symbols in place of labels, which are saved and checked with its model."""
 
     @property
     def label_data(self) -> Dict[str, Any]:
