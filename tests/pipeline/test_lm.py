@@ -190,6 +190,21 @@ def test_an_evaluation_adds_texts_up():
     assert scores["lm_unknown"] == "symbol"
 
 
+@pytest.mark.parametrize("n_streams", [1, 3, 1000])
+def test_an_evaluation_in_streams_goes_on_from_text_to_text(n_streams):
+    nlp = build(steps=10, eval_streams=n_streams)
+    lm = nlp.get_pipe("lm")
+    numbers = [lm.symbols.encode(text).numbers for text in TEXTS]
+    inputs = numpy.concatenate([numpy.append(1, each) for each in numbers])
+    targets = numpy.concatenate([numpy.append(each, 2) for each in numbers])
+    borders = len(inputs) * numpy.arange(min(n_streams, len(inputs)) + 1) // min(n_streams, len(inputs))
+    model, parts = lm.begin(), numpy.split(numpy.arange(len(inputs)), borders[1:-1])
+    total = -sum(model.score(inputs[i], targets[i], [len(i)]).log_probabilities.sum(dtype="float64") for i in parts)
+    scores = nlp.evaluate(examples_of(nlp))
+    assert_allclose(scores["lm_bits_per_char"], total / math.log(2) / len(inputs), rtol=1e-5)
+    assert len(lm.score(TEXTS)[0].surprisals) == len(numbers[0]) + 1
+
+
 def test_scores_do_not_depend_on_the_batch():
     lm = build(steps=10).get_pipe("lm")
     together = lm.score([*TEXTS, "", "a"])
@@ -342,6 +357,7 @@ def test_a_corpus_without_symbols_is_refused():
         ({"unknown": "guess"}, ["unknown must be one of", "guess"]),
         ({"unknown_types": 0}, ["unknown_types"]),
         ({"reset_probability": 1.5}, ["reset_probability"]),
+        ({"eval_streams": -1}, ["eval_streams"]),
         ({"model": {"@architectures": "spacy.HashEmbedCNN.v2", **SMALL}}, []),
     ],
 )

@@ -7,13 +7,23 @@ import pytest
 import srsly
 from thinc.api import Model
 
+from spacy_rnn.layers import declare
+from spacy_rnn.layers.saved import Saved, no_parameters
+from spacy_rnn.pipeline.weights import load_weights
 from spacy_rnn.text.symbols import Characters, Symbols, Words
 
 TEXT = "a b😀 a"
 
 
+def forward(model, X, is_train):
+    return X, lambda dY: dY
+
+
+declare(forward, Saved(no_parameters, learned=("symbols",)))
+
+
 def model_with(symbols):
-    return Model("has_symbols", lambda model, X, is_train: (X, lambda dY: dY), attrs={"symbols": symbols})
+    return Model("has_symbols", forward, attrs={"symbols": symbols})
 
 
 def learned(symbols, learn):
@@ -73,6 +83,17 @@ def test_other_settings_are_refused(learn):
         model_with(Words()).from_bytes(saved)
     with pytest.raises(ValueError, match="characters, but in the file 'word's"):
         model_with(Characters()).from_bytes(saved)
+
+
+def test_a_component_that_loads_them_checks_the_settings(kind, learn):
+    data = model_with(learned(kind(), learn)).to_bytes()
+    model = model_with(kind())
+    load_weights(model, data)
+    assert model.attrs["symbols"] == learned(kind(), learn)
+    other = model_with(Words(size=99) if kind is KINDS["words"] else Characters(min_count=9))
+    with pytest.raises(ValueError, match="layer 'has_symbols'.*have the settings"):
+        load_weights(other, data)
+    assert other.attrs["symbols"].learned == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Pieces of words as symbols."""
 
+import copy
 import json
+import pickle
 import subprocess
 import sys
 
@@ -106,6 +108,7 @@ def test_what_is_saved_comes_back(subwords):
     assert loaded == subwords
     assert loaded.encode(CORPUS[1]).numbers.tolist() == subwords.encode(CORPUS[1]).numbers.tolist()
     assert loaded.names() == subwords.names()
+    assert copy.deepcopy(subwords) == pickle.loads(pickle.dumps(subwords)) == subwords
 
 
 def test_damaged_data_are_refused(subwords):
