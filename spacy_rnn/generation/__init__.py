@@ -1,5 +1,34 @@
 """From a model of the next symbol to sequences: what such a model is, sampling, search and stopping. Knows no network."""
 
-from .interface import LanguageModel, NextSymbol, Scores
+from .generating import Produced, generate, stream
+from .history import History
+from .interface import END, START, UNKNOWN, LanguageModel, NextSymbol, Scores
+from .results import Generation, Hypothesis
+from .sampling import Sampling, distribution, draw
+from .search import LengthNormalization, beam_search
+from .stepwise import score_stepwise
+from .stopping import Stopping
+from .uniforms import Uniforms
 
-__all__ = ["LanguageModel", "NextSymbol", "Scores"]
+__all__ = [
+    "END",
+    "START",
+    "UNKNOWN",
+    "Generation",
+    "History",
+    "Hypothesis",
+    "LanguageModel",
+    "LengthNormalization",
+    "NextSymbol",
+    "Produced",
+    "Sampling",
+    "Scores",
+    "Stopping",
+    "Uniforms",
+    "beam_search",
+    "distribution",
+    "draw",
+    "generate",
+    "score_stepwise",
+    "stream",
+]

@@ -1,11 +1,13 @@
 """What a model of the next symbol is."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy
 
 # NumPy's or CuPy's.
 Array = Any
+# The numbers of what is no symbol of a text: what is unknown, the start, and the end.
+UNKNOWN, START, END = range(3)
 
 
 class NextSymbol(Protocol):
@@ -29,7 +31,8 @@ class NextSymbol(Protocol):
     def step(self, symbols: Array, state: Any) -> tuple[Array, Any]:
         """Read one symbol of each sequence.
 
-        symbols (Array): Integers [B]: the symbol of the start of a sequence at first, then what has been chosen.
+        symbols (Array): Integers [B], on the host or where the model is: the symbol of the start of a sequence at first, then
+            what has been chosen.
         state (Any): The state before.
         RETURNS (Tuple[Array, Any]): The log-probabilities of what may come next, float32 [B, V], in nats; and the state after.
         RAISES (ValueError): If there is no such symbol, or the state is that of another number of sequences.
@@ -40,7 +43,7 @@ class NextSymbol(Protocol):
         """Take some sequences of a state, in any order and any number of times.
 
         state (Any): The state of B sequences.
-        index (Array): Integers [B'] or bools [B].
+        index (Array): Integers [B'] or bools [B], on the host or where the model is.
         RETURNS (Any): The state of the sequences that were taken, in memory of its own.
         """
         ...
@@ -58,6 +61,7 @@ class Scores(NamedTuple):
     state: Any
 
 
+@runtime_checkable
 class LanguageModel(NextSymbol, Protocol):
     """A model of the next symbol that also scores sequences as a whole, which is quicker than step by step."""
 

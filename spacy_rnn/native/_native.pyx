@@ -64,6 +64,7 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         const int32_t *length
         const int32_t *order
         cbool reverse
+        const int64_t *before
 
     cdef cppclass CTape "spacy_rnn::Tape":
         Buffer gates
@@ -94,6 +95,9 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         const float *Y
         int64_t x_stride
         int64_t y_stride
+        const int64_t *taken
+        int64_t n_taken
+        const int32_t *which
         const float *h0
         const float *c0
         int64_t h0_stride
@@ -527,6 +531,62 @@ cdef int _n_directions(object directions) except -1:
     return n
 
 
+cdef class _Taken:
+    """The rows that a batch takes from a table."""
+
+    # The different ones, in the order of the table.
+    cdef vector[int64_t] rows
+    # [N], which of these each row of the batch is, sequence after sequence.
+    cdef vector[int32_t] which
+    # [B], the rows of the sequences before each.
+    cdef vector[int64_t] before
+
+    cdef int read(self, _Batch batch, const int64_t[::1] index, int64_t n_table) except -1:
+        """Find out which rows of a table of so many a batch takes."""
+        cdef int64_t i, k, row, place = 0, B = batch.batch.n_sequences
+        if index.shape[0] < batch.end:
+            raise ValueError(f"the index of a table's rows: expected {batch.end} numbers or more, got {index.shape[0]}")
+        # Each number is read once: what is checked is what is used.
+        cdef vector[int64_t] numbers = vector[int64_t](batch.batch.n_rows)
+        self.before.resize(B)
+        for i in range(B):
+            self.before[i] = place
+            for k in range(batch.length[i]):
+                row = index[batch.start[i] + k]
+                if not 0 <= row < n_table:
+                    raise ValueError(f"the table has the rows 0 to {n_table - 1}, got row {row}")
+                numbers[place] = row
+                place += 1
+        self.rows = numbers
+        sort(self.rows.begin(), self.rows.end())
+        self.rows.erase(unique(self.rows.begin(), self.rows.end()), self.rows.end())
+        self.which.resize(place)
+        for i in range(place):
+            self.which[i] = lower_bound(self.rows.begin(), self.rows.end(), numbers[i]) - self.rows.begin()
+        return 0
+
+
+cdef class _Projections:
+    """The projections of the rows that a batch takes from a table, each made once, and [N] where that of each row is."""
+
+    cdef Buffer projections
+    cdef vector[float_pointer] pointers
+
+    cdef int make(self, Weights weights, const float[:, :] table, _Taken taken) except -1:
+        cdef int64_t i, n = taken.rows.size(), width = weights.kernels.projection_width(weights.packed)
+        self.projections.resize(n * width)
+        cdef vector[float_pointer] rows = vector[float_pointer](n)
+        for i in range(n):
+            rows[i] = _matrix(table) + taken.rows[i] * _stride(table)
+        if n:
+            with nogil:
+                run_project(weights.kernels[0], weights.packed, rows.data(), n, self.projections.data())
+        self.pointers.resize(taken.which.size())
+        for i in range(<int64_t>taken.which.size()):
+            self.pointers[i] = self.projections.data() + taken.which[i] * width
+        return 0
+
+
 cdef class ForwardSweep:
     """A sweep, ready to be executed."""
 
@@ -534,6 +594,8 @@ cdef class ForwardSweep:
     cdef CTape tape
     cdef Weights weights
     cdef _Batch batch
+    cdef _Taken taken
+    cdef _Projections projections
     cdef tuple arrays
     cdef bint has_begun
     cdef bint has_ended
@@ -553,11 +615,12 @@ cdef class ForwardSweep:
         float[:, ::1] hN,
         float[:, ::1] cN,
         bint is_train,
+        const int64_t[::1] index=None,
     ):
         """Describe a sweep.
 
         weights (Weights): The parameters.
-        X (Floats2d): [N, nI], of as many rows as the sequences need, or more.
+        X (Floats2d): [N, nI], of as many rows as the sequences need, or more; or a table [V, nI] if there is an index.
         start, length, order (Ints1d): The batch, as `by_length` gives it; copied.
         reverse (bool): Whether each sequence is read from its last row to its first.
         h0, c0 (Optional[Floats2d]): [B, nH], the initial state; zeros if None.
@@ -565,7 +628,8 @@ cdef class ForwardSweep:
         Y (Floats2d): [N, nH], written.
         hN, cN (Optional[Floats2d]): [B, nH], without gaps, written if wanted.
         is_train (bool): Whether backpropagation follows.
-        RAISES (ValueError): If a shape does not fit, or if start, length and order are no batch.
+        index (Optional[Ints1d]): int64 [N], which rows of the table the sequences consist of. Each is projected once.
+        RAISES (ValueError): If a shape does not fit, start, length and order are no batch, or there is no such row.
         """
         if self.weights is not None:
             raise ValueError("a sweep is described once")
@@ -576,13 +640,20 @@ cdef class ForwardSweep:
         self.batch.check(start, length, order, reverse)
         self.sweep.batch = self.batch.batch
         cdef int64_t B = self.sweep.batch.n_sequences
-        _require("X", X, self.batch.end, weights.packed.nI, AT_LEAST)
+        _require("X", X, self.batch.end if index is None else 0, weights.packed.nI, AT_LEAST)
         _require("Y", Y, self.batch.end, nH, AT_LEAST)
         _require("h0", h0, B, nH, OPTIONALLY)
         _require("c0", c0, B, nH, OPTIONALLY)
         _require("mask", mask, B, nH, OPTIONALLY)
         _require("hN", hN, B, nH, OPTIONALLY)
         _require("cN", cN, B, nH, EXACTLY if hN is not None and weights.cell.startswith("lstm") else OPTIONALLY)
+        if index is not None:
+            self.taken = _Taken()
+            self.taken.read(self.batch, index, X.shape[0])
+            self.projections = _Projections()
+            self.projections.make(weights, X, self.taken)
+            self.sweep.projections = self.projections.pointers.data()
+            self.sweep.batch.before = self.taken.before.data()
         self.weights = weights
         self.arrays = (X, h0, c0, mask, Y, hN, cN)
         self.sweep.weights = &weights.packed
@@ -623,7 +694,7 @@ cdef class BackwardSweep:
         forward (ForwardSweep): The sweep, which has been executed.
         dY (Floats2d): [N, nH].
         d_hN, d_cN (Optional[Floats2d]): [B, nH], without gaps, the gradient of the final state; zeros if None.
-        dX (Floats2d): [N, nI], written.
+        dX (Floats2d): [N, nI], written; or if the sweep has read a table, [V, nI]: the gradient of its rows is added to it.
         add_to_dX (bool): Whether the gradient is added to what stands in dX.
         dW, dR, db (Floats1d): Written: the gradients of the parameters.
         dbR, dp (Optional[Floats1d]): Written, where the cell has them.
@@ -637,7 +708,7 @@ cdef class BackwardSweep:
         cdef Weights weights = forward.weights
         cdef int64_t nI = weights.packed.nI, nH = weights.packed.nH, B = forward.sweep.batch.n_sequences, n = weights.n_gates * nH
         _require("dY", dY, forward.batch.end, nH, AT_LEAST)
-        _require("dX", dX, forward.batch.end, nI, AT_LEAST)
+        _require("dX", dX, forward.batch.end if forward.taken is None else forward.arrays[0].shape[0], nI, AT_LEAST)
         _require("d_hN", d_hN, B, nH, OPTIONALLY)
         _require("d_cN", d_cN, B, nH, OPTIONALLY)
         _require("d_h0", d_h0, B, nH)
@@ -656,6 +727,9 @@ cdef class BackwardSweep:
         self.sweep.parameters = weights.parameters
         self.sweep.batch = f.batch
         self.sweep.X, self.sweep.x_stride = f.X, f.x_stride
+        if forward.taken is not None:
+            self.sweep.taken, self.sweep.n_taken = forward.taken.rows.data(), forward.taken.rows.size()
+            self.sweep.which = forward.taken.which.data()
         self.sweep.Y, self.sweep.y_stride = f.Y, f.y_stride
         self.sweep.h0, self.sweep.h0_stride = f.h0, f.h0_stride
         self.sweep.c0, self.sweep.c0_stride = f.c0, f.c0_stride
@@ -699,6 +773,9 @@ def forward(list sweeps, bint threads):
         run_forward(kernels[0], pointers, n, threads)
     for each in kept:
         each.has_ended = True
+        # Backpropagation does without them.
+        each.projections = None
+        each.sweep.projections = NULL
 
 
 def backward(list sweeps, bint threads):

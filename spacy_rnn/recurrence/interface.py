@@ -6,7 +6,7 @@ import numpy
 
 from .cells import Array, Cell, Grads, Params, State
 from .packing import Batch
-from .tables import TableRows
+from .tables import Rows, TableRows
 
 
 class Sweep(NamedTuple):
@@ -15,7 +15,7 @@ class Sweep(NamedTuple):
     cell (Cell): The cell.
     params (Mapping[str, Array]): The parameters, gate-major, in the order and with the shapes of `cell.parameter_shapes`. float32
         or float64.
-    X (Array): [N, nI], the rows of all sequences, one sequence after the other.
+    X (Rows): [N, nI], the rows of all sequences, one sequence after the other, by themselves or of a table.
     batch (Batch): The lengths of the sequences.
     initial (Optional[Mapping[str, Array]]): The state before the first step, an array [B, nH] for each of `cell.states`;
         zeros if None.
@@ -26,7 +26,7 @@ class Sweep(NamedTuple):
 
     cell: Cell
     params: Params
-    X: Array
+    X: Rows
     batch: Batch
     initial: Optional[State] = None
     mask: Optional[Array] = None
@@ -65,7 +65,7 @@ class Tape(NamedTuple):
 
 
 # From the gradients of the outputs, and of the final states or None, of some sweeps over the same rows, to the gradient of the
-# rows, and those of the parameters and of the initial states of each sweep by name.
+# rows, or of their table, and those of the parameters and of the initial states of each sweep by name.
 Backprop = Callable[
     [Sequence[Array], Sequence[Optional[State]]],
     Tuple[Array, List[Grads], List[Dict[str, Array]]],
@@ -82,9 +82,10 @@ class EngineBackprop(Protocol):
 
         dYs (Sequence[Array]): The gradient of each one's output, as many rows [., nH] as X has.
         d_finals (Sequence[Optional[Mapping[str, Array]]]): That of each one's final state, or None.
-        into (Optional[Array]): Like X: the gradient of the rows is added to it. Required where sweeps read parts of sequences.
-        RETURNS (Tuple[Array, List[Grads], List[Dict[str, Array]]]): The gradient of the rows, and for each sweep those of its
-            parameters and of its initial state by name.
+        into (Optional[Array]): Like X, or its table: the gradient of the rows is added to it. Required where sweeps read parts
+            of sequences.
+        RETURNS (Tuple[Array, List[Grads], List[Dict[str, Array]]]): The gradient of the rows, or of their table, and for each
+            sweep those of its parameters and of its initial state by name.
         """
         ...
 
@@ -143,9 +144,14 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """What executes recurrences."""
+    """What executes recurrences.
+
+    name (str): What it is called.
+    reads_tables (bool): Whether `run` takes rows of a table; if not, they are taken out for it, and their gradients are summed.
+    """
 
     name: str
+    reads_tables: bool
 
     def supports(self, cell: Cell, X: Array, params: Params) -> bool:
         """Tell whether the engine can execute a cell on some arrays here and now.

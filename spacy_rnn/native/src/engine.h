@@ -48,6 +48,7 @@ struct Batch {
     const int32_t *length;  // [B]
     const int32_t *order;   // [B], sequences by decreasing length
     bool reverse;
+    const int64_t *before = nullptr;  // [B], rows of the sequences before each; null: these follow each other, as `start` says
 };
 
 // What backpropagation needs besides X and Y, in the order in which the sweep visits the rows.
@@ -68,7 +69,8 @@ struct Forward {
     float *hN, *cN;       // [B, nH] or null: not wanted
     const float *mask;    // [B, nH] or null
     Tape *tape;           // null in inference
-    const float *const *projections = nullptr;  // [n_rows], the projection of each row, made by Kernels::project; null: X is projected
+    // [n_rows], the projection of each row, sequence after sequence, made by Kernels::project; null: X is projected.
+    const float *const *projections = nullptr;
     int64_t first_step = 0;                     // time steps before this sweep with the same weights
 };
 
@@ -77,6 +79,11 @@ struct Backward {
     Batch batch;
     const float *X, *Y;
     int64_t x_stride, y_stride;
+    // If the rows are those of a table, which then stands in X, and its gradient in dX: the n_taken different ones among them, and
+    // [n_rows] which of these each row is, sequence after sequence.
+    const int64_t *taken = nullptr;
+    int64_t n_taken = 0;
+    const int32_t *which = nullptr;
     const float *h0, *c0;
     int64_t h0_stride, c0_stride;
     const float *mask;

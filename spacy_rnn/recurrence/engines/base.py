@@ -15,6 +15,8 @@ from ..tables import TableRows
 class BaseEngine(Engine):
     """An engine whose inference and sessions are made of sweeps."""
 
+    reads_tables = False
+
     def infer(
         self, cell: Cell, params: Sequence[Params], X: Union[Array, TableRows], lengths: numpy.ndarray, settings: Settings
     ) -> Array:

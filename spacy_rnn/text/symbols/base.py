@@ -6,7 +6,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tu
 import numpy
 from spacy.tokens import Doc
 
-UNKNOWN, START, END = range(3)
+from ...generation.interface import END as END
+from ...generation.interface import START as START
+from ...generation.interface import UNKNOWN as UNKNOWN
+
 N_SPECIAL = 3
 # As ARPA files write them.
 SPECIAL_NAMES = ("<unk>", "<s>", "</s>")
@@ -58,6 +61,8 @@ class Symbols(ABC):
 
     # What the symbols are, as users are told: "character", "word" or "subword".
     unit: str
+    # Whether the tokens of a `Doc` matter, and not its text alone.
+    reads_tokens = False
 
     @abstractmethod
     def __len__(self) -> int:

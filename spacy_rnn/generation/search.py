@@ -1,0 +1,266 @@
+"""Beam search: the sequences of the best scores, among the few that are kept at each step."""
+
+from bisect import insort
+from dataclasses import dataclass
+from typing import Any, Collection, Iterator, List, NamedTuple, Optional, Sequence
+
+import numpy
+
+from .checks import as_forbidden, as_prompts, as_symbols, require_count, require_number, require_numbers, require_scores
+from .filters import largest
+from .history import History
+from .interface import START, UNKNOWN, NextSymbol
+from .reading import Reading, read_prompts
+from .results import Hypothesis
+from .sampling import as_scores, to_host
+from .stopping import Stopping, Watch
+
+# Log-probabilities that are worked on at a time.
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class LengthNormalization:
+    """The score of a hypothesis: its log-probability divided by a power of its length, since longer ones are less probable.
+
+    kind (str): "wu", ((5 + length) / 6)^α (Wu et al. 2016, "Google's neural machine translation system", equation 14), or
+        "power", length^α.
+    alpha (float): α, 0 or above; at 0 the score is the log-probability.
+    RAISES (ValueError): If the kind is unknown, or α below 0.
+    """
+
+    kind: str = "wu"
+    alpha: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("wu", "power"):
+            raise ValueError(f'length normalization: expected "wu" or "power", got {self.kind!r}')
+        require_number(
+            "alpha of the length normalization", self.alpha, lambda value: value >= 0, "a number of 0 or above, 0 being none"
+        )
+
+    def score(self, log_probabilities: numpy.ndarray, length: int) -> numpy.ndarray:
+        """Score hypotheses.
+
+        log_probabilities (numpy.ndarray): float64 [R], of whole hypotheses, 0 or below.
+        length (int): How many symbols they have.
+        RETURNS (numpy.ndarray): float64 [R], the scores: of the same length the more probable is the better.
+        """
+        return log_probabilities / ((5 + length) / 6 if self.kind == "wu" else max(length, 1)) ** self.alpha
+
+    def bound(self, log_probabilities: numpy.ndarray, length: int, max_length: int) -> numpy.ndarray:
+        """Find what hypotheses that go on cannot surpass: more symbols make none more probable, and divide by more.
+
+        log_probabilities (numpy.ndarray): float64 [R], so far, 0 or below.
+        length (int): How many symbols they have.
+        max_length (int): How many they can have.
+        RETURNS (numpy.ndarray): float64 [R], the bounds.
+        """
+        return self.score(log_probabilities, max_length)
+
+
+def beam_search(
+    model: NextSymbol,
+    prompts: Sequence[Sequence[int]],
+    *,
+    width: int = 5,
+    n_best: int = 1,
+    normalization: Optional[LengthNormalization] = None,
+    stopping: Optional[Stopping] = None,
+    no_repeat_ngram: int = 0,
+    forbidden: Collection[int] = (UNKNOWN, START),
+    start: int = START,
+    context: Any = None,
+) -> List[List[Hypothesis]]:
+    """Search for the best continuations of each prompt.
+
+    At each step the `width` most probable hypotheses are kept, of which those that have ended leave the beam (Sutskever et al.
+    2014, "Sequence to sequence learning with neural networks", section 3.2). The search for a prompt ends when none that goes on
+    can surpass the worst of the `n_best` that have ended. With a width of 1 it is greedy. What is found for a prompt does not
+    depend on the others.
+
+    model (NextSymbol): The model.
+    prompts (Sequence[Sequence[int]]): The symbols of each prompt, without the start. A prompt may be empty.
+    width (int): How many hypotheses to keep for a prompt. Of equally probable ones those of the better parent come first, then
+        those of smaller symbols.
+    n_best (int): How many to return for a prompt, at most `width`.
+    normalization (Optional[LengthNormalization]): How hypotheses that have ended are ranked; `LengthNormalization()` if None.
+    stopping (Optional[Stopping]): When a sequence ends; `Stopping()` if None.
+    no_repeat_ngram (int): How many symbols in a row must not come twice in a sequence, its prompt included; 0 is none.
+    forbidden (Collection[int]): The symbols that never come.
+    start (int): The symbol of the start of a sequence, which is read first.
+    context (Any): What the model's `start` is given for all prompts.
+    RETURNS (List[List[Hypothesis]]): For each prompt the best hypotheses, the best first, of equal scores the shorter first;
+        those to which no symbol could be added last. They are fewer than `n_best` where the search has found no more.
+    RAISES (ValueError): If a prompt is not a sequence of symbols that the model has, all symbols are forbidden, a number is out
+        of its range, or the model gives what is not log-probabilities.
+    """
+    arrays = as_prompts(prompts, model.n_symbols)
+    require_count("width", width, 1)
+    require_count("n_best", n_best, 1)
+    if n_best > width:
+        raise ValueError(f"n_best: expected at most the width of the beam, {width}, got {n_best}; widen the beam")
+    require_count("no_repeat_ngram", no_repeat_ngram, 0, "0 being none")
+    as_symbols("start", [start], model.n_symbols)
+    stopping = stopping or Stopping()
+    Watch(stopping, model.n_symbols, 0)
+    settings = _Settings(
+        width, n_best, normalization or LengthNormalization(), stopping, no_repeat_ngram, as_forbidden(forbidden, model.n_symbols)
+    )
+    found: List[List[Hypothesis]] = [[] for _ in arrays]
+    for reading in read_prompts(model, arrays, start, context):
+        beam = _Beam(model, settings, arrays, reading)
+        for prompt, hypotheses in zip(reading.prompts.tolist(), beam.run(), strict=True):
+            found[prompt] = hypotheses
+    return found
+
+
+class _Settings(NamedTuple):
+    width: int
+    n_best: int
+    normalization: LengthNormalization
+    stopping: Stopping
+    no_repeat_ngram: int
+    forbidden: numpy.ndarray
+
+
+class _Candidates(NamedTuple):
+    """Hypotheses with one more symbol.
+
+    parents (numpy.ndarray): int64 [C], the rows that they come from.
+    symbols (numpy.ndarray): int64 [C].
+    log_probabilities (numpy.ndarray): float32 [C], those of the symbols by the model.
+    sums (numpy.ndarray): float64 [C], the log-probabilities of the whole.
+    """
+
+    parents: numpy.ndarray
+    symbols: numpy.ndarray
+    log_probabilities: numpy.ndarray
+    sums: numpy.ndarray
+
+    def take(self, index: numpy.ndarray) -> "_Candidates":
+        return _Candidates(*(array[index] for array in self))
+
+
+class _Beam:
+    """The hypotheses of several prompts, all of one length.
+
+    They are rows [R] of arrays: those of a prompt beside each other, the most probable first.
+    """
+
+    def __init__(self, model: NextSymbol, settings: _Settings, prompts: List[numpy.ndarray], reading: Reading) -> None:
+        n_prompts = len(reading.prompts)
+        self._model = model
+        self._settings = settings
+        self._state, self._next = reading.state, reading.symbols
+        self._prompts = numpy.arange(n_prompts)
+        self._sums = numpy.zeros(n_prompts)
+        self._symbols = numpy.empty((n_prompts, 0), dtype="int32")
+        self._log_probabilities = numpy.empty((n_prompts, 0), dtype="float32")
+        self._watch = Watch(settings.stopping, model.n_symbols, n_prompts)
+        self._history: Optional[History] = None
+        if settings.no_repeat_ngram:
+            texts = [prompts[i] for i in reading.prompts]
+            self._history = History(texts, model.n_symbols, no_repeat_ngram=settings.no_repeat_ngram)
+        self._ended: List[List[Hypothesis]] = [[] for _ in range(n_prompts)]
+        self._blocked: List[List[Hypothesis]] = [[] for _ in range(n_prompts)]
+        # The worst score of those that have ended, once they are n_best.
+        self._worst = numpy.full(n_prompts, -numpy.inf)
+
+    def run(self) -> List[List[Hypothesis]]:
+        """RETURNS (List[List[Hypothesis]]): The best hypotheses of each prompt."""
+        max_symbols = self._settings.stopping.max_symbols
+        if not max_symbols:
+            self._end(numpy.arange(len(self._sums)), numpy.zeros(len(self._sums), dtype="int64"))
+        for length in range(1, max_symbols + 1):
+            if not len(self._sums):
+                break
+            self._step(is_last=length == max_symbols)
+        pairs = zip(self._ended, self._blocked, strict=True)
+        return [(ended + blocked)[: self._settings.n_best] for ended, blocked in pairs]
+
+    def _step(self, is_last: bool) -> None:
+        scores, state = self._model.step(self._next, self._state)
+        require_scores(scores, len(self._sums), self._model.n_symbols)
+        candidates = self._select(self._expand(to_host(scores)))
+        parents, symbols = candidates.parents, candidates.symbols
+        self._prompts, self._sums, self._next = self._prompts[parents], candidates.sums, symbols.astype("int64")
+        self._symbols = numpy.column_stack([self._symbols[parents], symbols.astype("int32")])
+        self._log_probabilities = numpy.column_stack([self._log_probabilities[parents], candidates.log_probabilities])
+        self._watch.keep(parents)
+        counts = self._watch.append(symbols)
+        if self._history is not None:
+            self._history.keep(parents)
+            self._history.append(symbols)
+        is_over = (counts > 0) | is_last
+        self._end(numpy.flatnonzero(is_over), counts)
+        live = numpy.flatnonzero(~is_over & ~self._is_hopeless())
+        self._keep(live)
+        if len(live):
+            self._state = self._model.reorder(state, parents[live])
+
+    def _expand(self, log_probabilities: numpy.ndarray) -> _Candidates:
+        """Find the most probable next symbols of each hypothesis, as many as the beam is wide."""
+        n_symbols = self._model.n_symbols
+        width, size = min(self._settings.width, n_symbols), max(1, _PIECE // n_symbols)
+        parts = []
+        for first in range(0, len(log_probabilities), size):
+            piece = log_probabilities[first : first + size]
+            require_numbers(piece)
+            scores = as_scores(piece, self._settings.forbidden, self._history, first)
+            # Rounding may leave a log-probability above 0, and no bound would hold.
+            numpy.minimum(scores, 0, out=scores)
+            self._block(first + numpy.flatnonzero(scores.max(axis=1) == -numpy.inf))
+            thresholds = numpy.partition(scores, n_symbols - width, axis=1)[:, n_symbols - width]
+            is_found = largest(scores, thresholds, numpy.full(len(scores), width)) & (scores > -numpy.inf)
+            rows, symbols = numpy.nonzero(is_found)
+            sums = self._sums[first + rows] + scores[rows, symbols]
+            parts.append(_Candidates(first + rows, symbols, piece[rows, symbols], sums))
+        return _Candidates(*(numpy.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def _select(self, candidates: _Candidates) -> _Candidates:
+        """Take the most probable candidates of each prompt."""
+        order = numpy.lexsort((-candidates.sums, self._prompts[candidates.parents]))
+        ordered = candidates.take(order)
+        prompts = self._prompts[ordered.parents]
+        ranks = numpy.arange(len(prompts)) - numpy.searchsorted(prompts, prompts)
+        return ordered.take(numpy.flatnonzero(ranks < self._settings.width))
+
+    def _is_hopeless(self) -> numpy.ndarray:
+        """Tell which hypotheses can no longer surpass those that have ended."""
+        length, max_length = self._symbols.shape[1], self._settings.stopping.max_symbols
+        return self._settings.normalization.bound(self._sums, length, max_length) <= self._worst[self._prompts]
+
+    def _keep(self, index: numpy.ndarray) -> None:
+        self._prompts, self._sums, self._next = self._prompts[index], self._sums[index], self._next[index]
+        self._symbols, self._log_probabilities = self._symbols[index], self._log_probabilities[index]
+        self._watch.keep(index)
+        if self._history is not None:
+            self._history.keep(index)
+
+    def _end(self, rows: numpy.ndarray, counts: numpy.ndarray) -> None:
+        """Put away hypotheses that have ended."""
+        n_best = self._settings.n_best
+        for hypothesis, prompt in self._hypotheses(rows, ["stop" if count else "length" for count in counts[rows]], counts[rows]):
+            ended = self._ended[prompt]
+            _add(ended, hypothesis, n_best)
+            if len(ended) == n_best:
+                self._worst[prompt] = ended[-1].score
+
+    def _block(self, rows: numpy.ndarray) -> None:
+        """Put away hypotheses to which nothing can be added."""
+        for hypothesis, prompt in self._hypotheses(rows, ["blocked"] * len(rows), numpy.zeros(len(rows), dtype="int64")):
+            _add(self._blocked[prompt], hypothesis, self._settings.n_best)
+
+    def _hypotheses(self, rows: numpy.ndarray, ended: List[str], counts: numpy.ndarray) -> Iterator[Any]:
+        scores = self._settings.normalization.score(self._sums[rows], self._symbols.shape[1])
+        for i, row in enumerate(rows.tolist()):
+            symbols, log_probabilities = self._symbols[row].copy(), self._log_probabilities[row].copy()
+            hypothesis = Hypothesis(symbols, log_probabilities, ended[i], int(counts[i]), float(scores[i]))
+            yield hypothesis, int(self._prompts[row])
+
+
+def _add(hypotheses: List[Hypothesis], hypothesis: Hypothesis, n_best: int) -> None:
+    """Add a hypothesis to the best, of equal scores behind those that ended before."""
+    insort(hypotheses, hypothesis, key=lambda other: -other.score)
+    del hypotheses[n_best:]

@@ -1,0 +1,79 @@
+"""Small models of the next symbol. Their states cannot be written to."""
+
+import numpy
+
+from spacy_rnn.generation import score_stepwise
+
+
+def frozen(array):
+    array.flags.writeable = False
+    return array
+
+
+def log_softmax(scores):
+    shifted = scores - scores.max(axis=-1, keepdims=True)
+    return (shifted - numpy.log(numpy.exp(shifted).sum(axis=-1, keepdims=True))).astype("float32")
+
+
+class Chain:
+    """A Markov chain of order 2: a table [V, V, V] of log-probabilities by the last two symbols."""
+
+    def __init__(self, n_symbols, seed=0, spread=1.5, start=1):
+        scores = numpy.random.default_rng(seed).normal(size=(n_symbols,) * 3) * spread
+        self.n_symbols = n_symbols
+        self.first = start
+        self.table = frozen(log_softmax(scores))
+        self.batches = []
+
+    def start(self, n, context=None):
+        return frozen(numpy.full(n, self.first))
+
+    def step(self, symbols, state):
+        assert len(symbols) == len(state)
+        self.batches.append(len(symbols))
+        return frozen(self.table[state, symbols]), frozen(symbols.copy())
+
+    def reorder(self, state, index):
+        return frozen(state[index])
+
+    def probability(self, prompt, symbols):
+        """The log-probabilities of symbols after a prompt, one by one."""
+        read = [self.first, self.first, *prompt]
+        found = []
+        for symbol in symbols:
+            found.append(self.table[read[-2], read[-1], symbol])
+            read.append(symbol)
+        return found
+
+
+class ScoringChain(Chain):
+    """The chain as a language model."""
+
+    def score(self, inputs, targets, lengths, state=None):
+        assert (numpy.asarray(lengths) > 0).all()
+        return score_stepwise(self, inputs, targets, lengths, state, join=numpy.concatenate)
+
+
+class Memory:
+    """A model whose distributions depend on all symbols before, in their order, and on a context: a small random recurrence."""
+
+    def __init__(self, n_symbols, seed=0, width=6, sharpness=3.0):
+        random = numpy.random.default_rng(seed)
+        self.n_symbols = n_symbols
+        self.embedding = random.normal(size=(n_symbols, width))
+        self.recurrent = random.normal(size=(width, width)) / width**0.5
+        self.output = random.normal(size=(width, n_symbols)) * sharpness / width**0.5
+        self.width = width
+
+    def start(self, n, context=None):
+        return frozen(numpy.zeros((n, self.width)) if context is None else numpy.asarray(context, dtype="float64").copy())
+
+    def step(self, symbols, state):
+        assert len(symbols) == len(state)
+        # Row by row, as a product of matrices may add up in another order in another batch.
+        rows = [numpy.tanh(self.embedding[symbol] + row @ self.recurrent) for symbol, row in zip(symbols, state, strict=True)]
+        scores = numpy.stack([log_softmax(row @ self.output) for row in rows])
+        return frozen(scores), frozen(numpy.stack(rows))
+
+    def reorder(self, state, index):
+        return frozen(state[index])
