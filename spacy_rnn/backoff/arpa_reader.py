@@ -9,9 +9,9 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 import numpy
 
+from ..generation import END, START, UNKNOWN
 from .arpa_writer import SPECIAL, ZERO
 from .building import BadNGram, NGramList, build_model
-from .counting import END, START, UNKNOWN
 from .model import BackoffModel
 from .packing import MAX_ORDER
 

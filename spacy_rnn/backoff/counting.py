@@ -4,13 +4,13 @@ from typing import Iterator, NamedTuple, Optional
 
 import numpy
 
+from ..generation import END, START
 from . import engine
 from .packing import Packing
 from .runs import Runs
 from .trie import Trie
 
 DEFAULT_MEMORY = 1 << 29
-UNKNOWN, START, END = range(3)
 
 
 class NGramCounts(NamedTuple):

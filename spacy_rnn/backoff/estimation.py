@@ -4,7 +4,8 @@ from typing import Optional, Sequence, Tuple
 
 import numpy
 
-from .counting import START, NGramCounts
+from ..generation import START
+from .counting import NGramCounts
 from .model import BackoffModel
 from .smoothing import Smoothing, check_smoothing, make_smoothing
 from .trie import Piece, Trie

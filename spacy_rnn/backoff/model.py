@@ -7,9 +7,9 @@ from typing import Any, Dict, NamedTuple, Optional
 import numpy
 import srsly
 
-from ..generation import Scores
+from ..generation import START, Scores
 from . import engine
-from .counting import START
+from .arguments import as_lengths, as_numbers, as_states
 from .packing import check_order
 from .trie import Trie
 
@@ -83,8 +83,8 @@ class BackoffModel:
             the state after.
         RAISES (ValueError): If there is no such symbol, or the state is that of another number of sequences.
         """
-        numbers = _as_numbers("symbols", symbols, self.n_symbols)
-        states = self._as_states(state, len(numbers))
+        numbers = as_numbers("symbols", symbols, self.n_symbols)
+        states = as_states(state, len(numbers), self.order - 1, self.n_symbols)
         states = numpy.ascontiguousarray(numpy.hstack([states, numbers[:, None]])[:, 1:])
         log_probabilities = numpy.empty((len(numbers), self.n_symbols), "float32")
         self._query.predict(states, log_probabilities)
@@ -112,9 +112,10 @@ class BackoffModel:
             the state to go on with.
         RAISES (ValueError): If there is no such symbol, or a shape does not fit.
         """
-        inputs, targets = _as_numbers("inputs", inputs, self.n_symbols), _as_numbers("targets", targets, self.n_symbols)
-        lengths = _as_lengths(lengths)
-        states = self._as_states(self.start(len(lengths)) if state is None else state, len(lengths))
+        inputs, targets = as_numbers("inputs", inputs, self.n_symbols), as_numbers("targets", targets, self.n_symbols)
+        lengths = as_lengths(lengths, len(inputs), len(targets))
+        before = self.start(len(lengths)) if state is None else state
+        states = as_states(before, len(lengths), self.order - 1, self.n_symbols)
         log_probabilities = numpy.empty(len(inputs), "float32")
         self._query.score(inputs, targets, lengths, states, log_probabilities)
         return Scores(log_probabilities, states)
@@ -164,14 +165,6 @@ class BackoffModel:
         return engine.functions.BackoffQuery(
             self.order, self.n_symbols, trie.symbols, trie.first, trie.links, self.log_probabilities, self.backoffs
         )
-
-    def _as_states(self, state: Any, n: int) -> numpy.ndarray:
-        states = numpy.array(state, "int32", ndmin=2)
-        if states.shape != (n, self.order - 1):
-            raise ValueError(f"expected the state of {n} sequences, [{n}, {self.order - 1}], got {list(numpy.shape(state))}")
-        if states.size and (states.min() < -1 or states.max() >= self.n_symbols):
-            raise ValueError(f"a state has symbols that are none of {self.n_symbols}")
-        return states
 
 
 class _Fields(NamedTuple):
@@ -229,21 +222,3 @@ def make_trie(sizes: "tuple[int, ...]", symbols: numpy.ndarray, first: numpy.nda
     links, extensions = numpy.empty(n_nodes, "uint32"), numpy.empty(n_contexts, "uint32")
     engine.functions.find_links(sizes[0], symbols, first, links, extensions)
     return Trie(len(sizes), sizes, symbols, first, links)
-
-
-def _as_numbers(name: str, numbers: Any, n_symbols: int) -> numpy.ndarray:
-    """Copy symbols, so that what is checked is what is used."""
-    array = numpy.asarray(numbers)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise ValueError(f"{name}: expected integers of one dimension, got {array.dtype} {list(array.shape)}")
-    if array.size and (array.min() < 0 or array.max() >= n_symbols):
-        wrong = array[(array < 0) | (array >= n_symbols)][0]
-        raise ValueError(f"{name}: there is no symbol {wrong}: expected 0 to {n_symbols - 1}")
-    return numpy.array(array, "int32")
-
-
-def _as_lengths(lengths: Any) -> numpy.ndarray:
-    array = numpy.asarray(lengths)
-    if array.ndim != 1 or (array.size and (array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 2**31 - 1)):
-        raise ValueError(f"lengths: expected whole numbers [B], got {array.dtype} {list(array.shape)}")
-    return numpy.array(array, "int32")

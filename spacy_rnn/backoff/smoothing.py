@@ -4,7 +4,8 @@ from typing import List, Optional, Protocol, Sequence, Tuple
 
 import numpy
 
-from .counting import START, NGramCounts
+from ..generation import START
+from .counting import NGramCounts
 
 SMOOTHINGS = ("kneser_ney", "witten_bell", "add_k", "none")
 DISCOUNT_FALLBACK = (0.5, 1.0, 1.5)
