@@ -2,12 +2,13 @@
 
 from .arpa_reader import Arpa, read_arpa
 from .arpa_writer import write_arpa
-from .cache import CacheModel
+from .cache import CacheModel, check_cache
 from .counting import DEFAULT_MEMORY, NGramCounter, NGramCounts
-from .estimation import estimate
-from .mixture import MixtureModel, fit_weights
+from .estimation import check_prune, estimate
+from .mixture import MixtureModel, check_weights, fit_weights
 from .model import BackoffModel
-from .smoothing import DISCOUNT_FALLBACK, SMOOTHINGS
+from .packing import check_order
+from .smoothing import DISCOUNT_FALLBACK, SMOOTHINGS, check_smoothing
 
 __all__ = [
     "DEFAULT_MEMORY",
@@ -19,6 +20,11 @@ __all__ = [
     "MixtureModel",
     "NGramCounter",
     "NGramCounts",
+    "check_cache",
+    "check_order",
+    "check_prune",
+    "check_smoothing",
+    "check_weights",
     "estimate",
     "fit_weights",
     "read_arpa",
