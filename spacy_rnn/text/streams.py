@@ -26,7 +26,10 @@ class Source:
 
     def __len__(self) -> int:
         """RETURNS (int): The number of its characters."""
-        return self.doc[-1].idx + len(self.doc[-1].text_with_ws) if len(self.doc) else 0
+        if not len(self.doc):
+            return 0
+        last = self.doc[-1]
+        return last.idx + len(last) + len(last.whitespace_)
 
     def encode(self, symbols: Symbols, start: int, end: int) -> numpy.ndarray:
         """Turn a part of the text into symbols.
@@ -88,12 +91,14 @@ class Stream:
         self.n_symbols = n_symbols
         # [first input, targets …] for each of the last symbols that were asked for.
         self._encoded: List[Tuple[Symbols, numpy.ndarray]] = []
+        self._n_targets: Optional[int] = None
 
     @property
     def n_pieces(self) -> int:
         """RETURNS (int): The number of its pieces, of the symbols that make most of them; of characters, until one is taken."""
-        lengths = [len(encoded) - 1 for _, encoded in self._encoded]
-        n_targets = max(lengths, default=sum(part.end - part.start + part.is_last for part in self._parts))
+        n_targets = self._n_targets
+        if n_targets is None:
+            n_targets = sum(part.end - part.start + part.is_last for part in self._parts)
         return -(-n_targets // self.n_symbols)
 
     def take(self, symbols: Symbols, number: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
@@ -124,6 +129,7 @@ class Stream:
                 pieces.append(numpy.asarray([END], dtype="int32"))
         encoded = numpy.concatenate(pieces)
         self._encoded = [*self._encoded[1 - _N_KEPT :], (symbols, encoded)]
+        self._n_targets = max(self._n_targets or 0, len(encoded) - 1)
         return encoded
 
 

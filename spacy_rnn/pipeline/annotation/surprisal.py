@@ -127,20 +127,13 @@ def score_text(
     starts, ends = numpy.append(text.starts, behind), numpy.append(text.ends, behind)
     counted = numpy.ones(len(surprisals), dtype=bool)
     counted[-1] = count_end
-    n_words = sum(not token.is_space for token in doc)
+    is_word = ~doc.to_array("IS_SPACE").astype(bool)
+    n_words = int(is_word.sum())
     n_characters = int(behind)
     if unknown == "skip":
         counted &= ~is_unknown
         n_characters -= int((ends - starts)[is_unknown].sum())
-        n_words -= _count_words_with(doc, starts[is_unknown])
+        n_words -= int(numpy.isin(token_spans(doc)[0][is_word], starts[is_unknown]).sum())
     elif unknown == "spread":
         surprisals[is_unknown] += numpy.float32(numpy.log2(unknown_types))
-    return ScoredText(
-        surprisals, starts, ends, counted, int(is_unknown.sum()), n_characters + count_end, max(n_words, 0) + count_end
-    )
-
-
-def _count_words_with(doc: Doc, positions: numpy.ndarray) -> int:
-    """Count the words that begin where a symbol does."""
-    starts = {token.idx for token in doc if not token.is_space}
-    return sum(int(position) in starts for position in positions)
+    return ScoredText(surprisals, starts, ends, counted, int(is_unknown.sum()), n_characters + count_end, n_words + count_end)

@@ -1,12 +1,9 @@
 """Batches of parallel streams of text, for `[training.batcher]`."""
 
-from typing import TYPE_CHECKING, Callable, Iterable, Iterator, List
+from typing import Callable, Iterable, Iterator, List
 
 from spacy.tokens import Doc
 from spacy.training import Example
-
-if TYPE_CHECKING:
-    from ...text.streams import StreamPiece
 
 # Where the number of a text in its corpus is in `user_data`.
 TEXT_NUMBER = "spacy_rnn_text_number"
@@ -60,18 +57,13 @@ def _fill_buffers(docs: Iterable[Doc], n_characters: int) -> Iterator[List[Doc]]
 
 def _cut(docs: List[Doc], n_streams: int, n_symbols: int) -> Iterator[List[Example]]:
     # Imported here because importing a batcher must stay cheap.
-    from ...text.streams import StreamPiece, cut_streams
+    from ...text.streams import STREAM_PIECE, StreamPiece, cut_streams
 
     vocab = docs[0].vocab
     streams = cut_streams(docs, n_streams, n_symbols)
     number = 0
     while streams:
-        yield [_stand_for(StreamPiece(stream, number), Doc(vocab)) for stream in streams]
+        pieces = [{STREAM_PIECE: StreamPiece(stream, number)} for stream in streams]
+        yield [Example(Doc(vocab), Doc(vocab, user_data=piece)) for piece in pieces]
         number += 1
         streams = [stream for stream in streams if number < stream.n_pieces]
-
-
-def _stand_for(piece: "StreamPiece", predicted: Doc) -> Example:
-    from ...text.streams import STREAM_PIECE
-
-    return Example(predicted, Doc(predicted.vocab, user_data={STREAM_PIECE: piece}))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import zlib
 from pathlib import Path
 from typing import Iterator, List, NamedTuple, Tuple
@@ -9,7 +10,8 @@ from typing import Iterator, List, NamedTuple, Tuple
 SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".spacy")
 UNITS = ("line", "paragraph", "file")
 _PIECE = 1 << 20
-_BYTE_ORDER_MARK = "\ufeff"
+# Two files with a byte order mark, put together, have one in the middle.
+_BYTE_ORDER_MARK = re.compile("^\ufeff+", re.MULTILINE)
 
 
 class Text(NamedTuple):
@@ -50,8 +52,8 @@ def find_files(path: Path) -> List[Path]:
 def read_texts(path: Path, unit: str) -> Iterator[Text]:
     r"""Read the texts of a file that is not in spaCy's binary format. Those of white space alone are left out.
 
-    A line ends with "\n" or "\r\n", which is no part of it; no other character ends one. A byte order mark at the beginning of
-    a file is no part of the text.
+    A line ends with "\n" or "\r\n", which is no part of it; no other character ends one. Byte order marks at the beginning of a
+    line are no part of the text.
 
     path (Path): The file: `.txt`, with texts as `unit` says, or `.jsonl`, with one text a line as "text"; both also as `.gz`.
     unit (str): What a text of a `.txt` file is: a "line"; a "paragraph", that is lines up to one that is blank; or the "file",
@@ -66,10 +68,9 @@ def read_texts(path: Path, unit: str) -> Iterator[Text]:
     elif unit == "paragraph":
         texts = _join_paragraphs(path)
     else:
-        content = b"".join(read_pieces(path))
-        texts = iter([Text(_decode(content, path, 1).removeprefix(_BYTE_ORDER_MARK), path, 1)])
+        texts = iter([Text(_decode(b"".join(read_pieces(path)), path, 1), path, 1)])
     for text in texts:
-        if not text.text.isspace() and text.text:
+        if text.text and not text.text.isspace():
             yield text
 
 
@@ -109,22 +110,21 @@ def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
     YIELDS (Tuple[int, str]): The number of each line, from 1, and the line without its "\n" or "\r\n".
     RAISES (ValueError): With the file, and the line where there is one, if it is damaged or no such text.
     """
-    number, rest = 1, b""
+    number = 1
+    begun: List[bytes] = []
     for piece in read_pieces(path):
-        whole, line_feed, after = piece.rpartition(b"\n")
-        if not line_feed:
-            rest += piece
-            continue
-        text = _decode(rest + whole, path, number)
-        rest = after
-        if number == 1:
-            text = text.removeprefix(_BYTE_ORDER_MARK)
-        for line in text.split("\n"):
-            yield number, line.removesuffix("\r")
-            number += 1
-    if rest:
-        text = _decode(rest, path, number)
-        yield number, (text.removeprefix(_BYTE_ORDER_MARK) if number == 1 else text).removesuffix("\r")
+        whole, line_feed, rest = piece.rpartition(b"\n")
+        if line_feed:
+            for line in _decode(b"".join([*begun, whole]), path, number).split("\n"):
+                yield number, line.removesuffix("\r")
+                number += 1
+            begun = []
+        begun.append(rest)
+    last = _decode(b"".join(begun), path, number).removesuffix("\r")
+    if number == 1 and "\r" in last:
+        raise ValueError(f"{path}: expected lines that end with a line feed, but they end with a carriage return alone")
+    if last:
+        yield number, last
 
 
 def _decode(content: bytes, path: Path, line: int) -> str:
@@ -138,7 +138,7 @@ def _decode(content: bytes, path: Path, line: int) -> str:
     if "\0" in text:
         line += text.count("\n", 0, text.index("\0"))
         raise ValueError(f"{path}, line {line}: expected text, got a null character: the file is damaged, or not in UTF-8")
-    return text
+    return _BYTE_ORDER_MARK.sub("", text) if "\ufeff" in text else text
 
 
 def _join_paragraphs(path: Path) -> Iterator[Text]:

@@ -91,7 +91,7 @@ def _read_docs(path: Path, nlp: "Language", unit: str, tokens: str) -> Iterator[
         if tokens == "none":
             yield joined.make_doc(text.text)
         elif tokens == "whitespace":
-            yield _split_text(text.text, nlp.vocab)
+            yield split_text(text.text, nlp.vocab)
         else:
             # `nlp.make_doc` refuses texts that are longer than `nlp.max_length`.
             yield nlp.tokenizer(text.text)
@@ -126,8 +126,13 @@ class _JoinedTexts:
         return Doc(self._vocab, words=[text], spaces=[False])
 
 
-def _split_text(text: str, vocab: Vocab) -> Doc:
-    """Make tokens of what stands between white space. White space that is more than the blank after a word is a token."""
+def split_text(text: str, vocab: Vocab) -> Doc:
+    """Make tokens of what stands between white space. White space that is more than the blank after a word is a token.
+
+    text (str): The text.
+    vocab (Vocab): The vocabulary of its tokens.
+    RETURNS (Doc): The text, unchanged.
+    """
     words: List[str] = []
     spaces: List[bool] = []
     for run in _RUN.findall(text):

@@ -5,13 +5,12 @@ from typing import Any, Dict, List, Optional, Sequence, Union
 import numpy
 from spacy.tokens import Doc
 
-from .base import N_SPECIAL, SPECIAL_NAMES, UNKNOWN, SymbolText
+from .base import N_SPECIAL, REPLACEMENT, SPECIAL_NAMES, UNKNOWN, SymbolText, numbers_to_decode
 from .learned import LearnedSymbols, check_sizes, rank
 from .names import escape_name
 
 _N_CODES = 0x110000
 _PIECE = 1 << 20
-REPLACEMENT = "\ufffd"
 
 
 def build_characters(size: int = 0, min_count: int = 1) -> "Characters":
@@ -78,9 +77,8 @@ class Characters(LearnedSymbols):
         RETURNS (str): The text.
         RAISES (ValueError): If there is no such symbol.
         """
-        checked = check_numbers(numbers, len(self))
         special = numpy.asarray([ord(REPLACEMENT), 0, 0], dtype="uint32")
-        codes = numpy.concatenate([special, self._codes])[checked[(checked == UNKNOWN) | (checked >= N_SPECIAL)]]
+        codes = numpy.concatenate([special, self._codes])[numbers_to_decode(numbers, len(self))]
         return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
     def names(self) -> List[str]:
@@ -151,22 +149,3 @@ class CharacterCounter:
 def _codes(text: str) -> numpy.ndarray:
     """Give the code points of a text, uint32 [n]."""
     return numpy.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-
-
-def check_numbers(numbers: Sequence[int], n_symbols: int) -> numpy.ndarray:
-    """Check that symbols exist.
-
-    numbers (Sequence[int]): The symbols.
-    n_symbols (int): V, the number of symbols there are.
-    RETURNS (numpy.ndarray): The symbols as integers [n].
-    RAISES (ValueError): If one does not exist.
-    """
-    array = numpy.asarray(numbers)
-    if array.size == 0:
-        return numpy.zeros(0, dtype="int64")
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise ValueError(f"symbols are integers in one row, got {array.dtype} of shape {array.shape}")
-    wrong = array[(array < 0) | (array >= n_symbols)]
-    if wrong.size:
-        raise ValueError(f"there is no symbol {wrong[0]}: there are {n_symbols}")
-    return array

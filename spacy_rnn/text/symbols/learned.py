@@ -114,5 +114,8 @@ def _deserialize(built: Symbols, value: bytes, name: str, model: Model) -> Symbo
     except Exception as error:
         raise ValueError(f"the attribute {name} of layer {model.name!r} is damaged: {error}") from error
     loaded = copy.copy(built)
-    loaded.from_data(data)
+    try:
+        loaded.from_data(data)
+    except ValueError as error:
+        raise ValueError(f"the attribute {name} of layer {model.name!r}: {error}") from error
     return loaded

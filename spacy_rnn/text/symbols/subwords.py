@@ -7,8 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 import numpy
 from spacy.tokens import Doc
 
-from .base import N_SPECIAL, SPECIAL_NAMES, UNKNOWN, SymbolText
-from .characters import REPLACEMENT, check_numbers
+from .base import N_SPECIAL, REPLACEMENT, SPECIAL_NAMES, UNKNOWN, SymbolText, numbers_to_decode
 from .learned import LearnedSymbols
 from .names import escape_name
 
@@ -112,8 +111,8 @@ class Subwords(LearnedSymbols):
         RETURNS (str): The text.
         RAISES (ValueError): If there is no such symbol.
         """
-        unknown = REPLACEMENT.encode()
-        pieces = [unknown if i == UNKNOWN else self._pieces[i - N_SPECIAL] for i in _kept(check_numbers(numbers, len(self)))]
+        unknown, shown = REPLACEMENT.encode(), numbers_to_decode(numbers, len(self)).tolist()
+        pieces = [unknown if i == UNKNOWN else self._pieces[i - N_SPECIAL] for i in shown]
         return b"".join(pieces).decode("utf-8", "replace")
 
     def names(self) -> List[str]:
@@ -159,10 +158,6 @@ class TextCollector:
         doc (Doc): The text.
         """
         self.texts.append(doc.text)
-
-
-def _kept(numbers: numpy.ndarray) -> List[int]:
-    return numbers[(numbers == UNKNOWN) | (numbers >= N_SPECIAL)].tolist()
 
 
 def _build_tokenizer(method: str) -> Any:

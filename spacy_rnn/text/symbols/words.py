@@ -11,8 +11,7 @@ from spacy.attrs import IDX, LENGTH, ORTH, intify_attr
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
-from .base import N_SPECIAL, SPECIAL_NAMES, UNKNOWN, SymbolText
-from .characters import check_numbers
+from .base import N_SPECIAL, SPECIAL_NAMES, UNKNOWN, SymbolText, numbers_to_decode
 from .learned import LearnedSymbols, check_sizes, rank
 from .names import escape_name
 
@@ -125,9 +124,8 @@ class Words(LearnedSymbols):
         RETURNS (str): The text.
         RAISES (ValueError): If there is no such symbol.
         """
-        checked = check_numbers(numbers, len(self))
-        kept = checked[(checked == UNKNOWN) | (checked >= N_SPECIAL)].tolist()
-        return " ".join(SPECIAL_NAMES[UNKNOWN] if i == UNKNOWN else self._words[i - N_SPECIAL] for i in kept)
+        shown = numbers_to_decode(numbers, len(self)).tolist()
+        return " ".join(SPECIAL_NAMES[UNKNOWN] if i == UNKNOWN else self._words[i - N_SPECIAL] for i in shown)
 
     def names(self) -> List[str]:
         r"""Say how words are written, e.g. in ARPA files.
@@ -181,21 +179,31 @@ class TokenCounter:
         doc (Doc): The text.
         RAISES (ValueError): If it has not been tokenized.
         """
-        if len(doc) == 1 and len(doc.text.split(maxsplit=1)) > 1:
+        if len(doc) == 1 and len(doc[0].text.split(maxsplit=1)) > 1:
             raise ValueError(
-                f"a text that begins with {doc.text[:40]!r} has one token only: words need tokens, so read it with "
+                f"a text that begins with {doc[0].text[:40]!r} has one token only: words need tokens, so read it with "
                 "tokens = 'whitespace' or 'pipeline'"
             )
-        tokens = doc.to_array([ORTH, intify_attr(self._attr)])
-        pairs, numbers = numpy.unique(tokens, axis=0, return_counts=True)
-        for (orth, key), number in zip(pairs.tolist(), numbers.tolist(), strict=True):
-            word = doc.vocab.strings[key] if key else doc.vocab.strings[orth].lower()
-            if word and not word.isspace() and word != SPECIAL_NAMES[UNKNOWN]:
-                self._counts[word] += number
+        orths, keys = doc.to_array([ORTH, intify_attr(self._attr)]).T
+        is_missing = keys == 0
+        words, numbers = _count_keys(doc, keys[~is_missing])
+        self._add(words, numbers)
+        words, numbers = _count_keys(doc, orths[is_missing])
+        self._add([word.lower() for word in words], numbers)
 
     def finish(self) -> Dict[str, int]:
         """RETURNS (Dict[str, int]): How often each word occurs."""
         return self._counts
+
+    def _add(self, words: List[str], numbers: List[int]) -> None:
+        for word, number in zip(words, numbers, strict=True):
+            if not word.isspace() and word != SPECIAL_NAMES[UNKNOWN]:
+                self._counts[word] += number
+
+
+def _count_keys(doc: Doc, keys: numpy.ndarray) -> Tuple[List[str], List[int]]:
+    found, numbers = numpy.unique(keys, return_counts=True)
+    return [doc.vocab.strings[key] for key in found], numbers.tolist()
 
 
 class _Indices(Sequence[int]):

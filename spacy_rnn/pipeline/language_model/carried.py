@@ -26,14 +26,14 @@ class Carried:
             steps, and all are added up, so that a batch's gradient is the sum of those of its parts.
         """
         # Imported here because importing a factory must stay cheap.
-        from ..text.streams import piece_of
-        from ..text.symbols import END, START, SymbolBatch
+        from ...text.streams import piece_of
+        from ...text.symbols import END, START, SymbolBatch
 
         inputs, targets, weights, pieces = [], [], [], []
         for example in examples:
             piece = piece_of(example.reference)
             if piece is None:
-                numbers = symbols.encode(example.reference).numbers
+                numbers = symbols.encode(example.predicted).numbers
                 pair = numpy.append(START, numbers), numpy.append(numbers, END)
             else:
                 pair = piece.take(symbols)

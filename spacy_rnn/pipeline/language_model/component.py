@@ -10,7 +10,7 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, set_dropout_rate, to_numpy
 
-from .annotation.surprisal import (
+from ..annotation.surprisal import (
     UNKNOWN_RULES,
     ScoredText,
     register_surprisal,
@@ -18,9 +18,9 @@ from .annotation.surprisal import (
     store_surprisals,
     sum_by_token,
 )
+from ..defaults import language_model
+from ..pipe import RNNPipe
 from .carried import Carried
-from .defaults import language_model
-from .pipe import RNNPipe
 from .writing import Prompt, Written, as_prompts, as_written, encode_prompts, encode_stops, stream_text
 
 # Scores that are not shown while a model is trained.
@@ -34,6 +34,7 @@ SETTINGS: Dict[str, Any] = {
     "unknown_types": 1_000_000,
     "count_end": True,
     "reset_probability": 0.02,
+    "eval_streams": 0,
 }
 
 
@@ -52,6 +53,7 @@ class RNNLanguageModel(RNNPipe):
         unknown_types: int,
         count_end: bool,
         reset_probability: float,
+        eval_streams: int,
     ) -> None:
         """Make the component.
 
@@ -64,10 +66,11 @@ class RNNLanguageModel(RNNPipe):
         unknown_types (int): With "spread": among how many symbols its probability is shared.
         count_end (bool): Whether the end of a text counts in scores.
         reset_probability (float): How often, in training, a stream's state is forgotten.
+        eval_streams (int): How many streams `nlp.evaluate` reads texts in; 0 to read each by itself.
         RAISES (ValueError): If an argument is out of its range, or the model is no language model.
         """
         # Imported here because importing a factory must stay cheap.
-        from ..layers.capabilities import PredictsSymbols, find
+        from ...layers.capabilities import PredictsSymbols, find
 
         predicts = find(model, PredictsSymbols)
         if predicts is None:
@@ -79,12 +82,14 @@ class RNNLanguageModel(RNNPipe):
             raise ValueError(f"'{name}': unknown must be one of {', '.join(UNKNOWN_RULES)}, got {unknown!r}")
         if unknown_types < 1:
             raise ValueError(f"'{name}': unknown_types must be at least 1, got {unknown_types}")
+        if eval_streams < 0:
+            raise ValueError(f"'{name}': eval_streams must be at least 0, got {eval_streams}")
         if not 0 <= reset_probability <= 1:
             raise ValueError(f"'{name}': reset_probability must be from 0 to 1, got {reset_probability}")
         self.vocab, self.model, self.name, self._predicts = vocab, model, name, predicts
         self.cfg: Dict[str, Any] = {}
         self.unknown, self.unknown_types, self.count_end = unknown, unknown_types, count_end
-        self.reset_probability = reset_probability
+        self.reset_probability, self.eval_streams = reset_probability, eval_streams
         self.store_perplexity, self.store_surprisal = store_perplexity, store_surprisal
         self._rehearsal_model = None
         self._carried = Carried()
@@ -113,13 +118,13 @@ class RNNLanguageModel(RNNPipe):
         labels (Optional[Dict[str, Any]]): Symbols that were learned before, as `label_data` gives them.
         RAISES (ValueError): If there are no texts, or no symbols in them.
         """
-        from ..layers import learn_vocabulary
+        from ...layers import learn_vocabulary
 
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         if labels is not None:
             self.symbols.from_data(labels)
         else:
-            learn_vocabulary(self.model, (example.reference for example in get_examples()))
+            learn_vocabulary(self.model, (example.predicted for example in get_examples()))
         self.model.initialize()
         self._carried = Carried()
 
@@ -162,20 +167,26 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (List[ScoredText]): The scores of each.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
-        docs = list(docs)
+        return self._score_docs(list(docs))
+
+    def _score_docs(self, docs: List[Doc], n_streams: int = 0) -> List[ScoredText]:
         texts = [self.symbols.encode(doc) for doc in docs]
-        log_probabilities = self._score([text.numbers for text in texts]) if docs else []
+        log_probabilities = self._score([text.numbers for text in texts], n_streams) if docs else []
         rule = (self.unknown, self.unknown_types, self.count_end)
         return [score_text(*each, *rule) for each in zip(docs, texts, log_probabilities, strict=True)]
 
-    def _score(self, numbers: Sequence[numpy.ndarray]) -> List[numpy.ndarray]:
-        """Give the log-probability of each symbol of texts and of their ends."""
-        from ..text.symbols import END, START
+    def _score(self, numbers: Sequence[numpy.ndarray], n_streams: int) -> List[numpy.ndarray]:
+        """Give the log-probability of each symbol of texts and of their ends: of each text by itself if there are no streams."""
+        from ...text.symbols import END, START
 
         lengths = numpy.asarray([len(each) + 1 for each in numbers], dtype="int32")
         inputs = numpy.concatenate([part for each in numbers for part in ([START], each)])
         targets = numpy.concatenate([part for each in numbers for part in (each, [END])])
-        scores = self.begin().score(inputs, targets, lengths)
+        read = lengths
+        if n_streams:
+            borders = len(inputs) * numpy.arange(min(n_streams, len(inputs)) + 1) // min(n_streams, len(inputs))
+            read = numpy.diff(borders).astype("int32")
+        scores = self.begin().score(inputs, targets, read)
         return numpy.split(to_numpy(scores.log_probabilities), numpy.cumsum(lengths)[:-1])
 
     def set_annotations(self, docs: Iterable[Doc], scores: Iterable[ScoredText]) -> None:
@@ -256,18 +267,21 @@ class RNNLanguageModel(RNNPipe):
         """
         texts = list(examples)
         if any(isinstance(text, Example) for text in texts):
-            return self._evaluate([text.reference if isinstance(text, Example) else text for text in texts])
+            return self._evaluate([text.predicted if isinstance(text, Example) else self._as_doc(text) for text in texts])
         return self.predict([self._as_doc(text) for text in texts])
 
     def _as_doc(self, text: Any) -> Doc:
-        from .corpus.reader import _split_text
+        from ..corpus.reader import split_text
 
         if isinstance(text, (Doc, str)):
-            return text if isinstance(text, Doc) else _split_text(text, self.vocab)
+            return text if isinstance(text, Doc) else split_text(text, self.vocab)
         raise ValueError(f"'{self.name}' scores texts: expected str, Doc or Example, got {type(text).__name__}")
 
     def _evaluate(self, docs: List[Any]) -> Dict[str, Any]:
-        scored = [each for batch in util.minibatch(docs, 256) for each in self.predict(batch)]
+        if self.eval_streams:
+            scored = self._score_docs(docs, self.eval_streams)
+        else:
+            scored = [each for batch in util.minibatch(docs, 256) for each in self.predict(batch)]
         bits = sum(each.bits for each in scored)
         n_characters, n_words = sum(each.n_characters for each in scored), sum(each.n_words for each in scored)
         per_character = bits / n_characters if n_characters else float("nan")
@@ -304,12 +318,12 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (List[Written]): The texts, n for each prompt, in the order of the prompts.
         RAISES (ValueError): If a prompt has symbols that the model has never seen, or a setting is out of its range.
         """
-        from ..generation import Sampling, Stopping, generate
+        from ...generation import Sampling, Stopping, generate
 
-        prompts = as_prompts(prompts)
+        model, prompts = self.begin(), as_prompts(prompts)
         stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
         encoded = encode_prompts(self.symbols, prompts, replace_unknown)
-        found = generate(self.begin(), encoded, sampling=Sampling(**sampling), stopping=stopping, n=n, seed=seed)
+        found = generate(model, encoded, sampling=Sampling(**sampling), stopping=stopping, n=n, seed=seed)
         return [as_written(self.symbols, prompts[i // n], each) for i, each in enumerate(found)]
 
     def stream(
@@ -329,11 +343,11 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (Iterator[str]): Pieces of the text.
         RAISES (ValueError): As `generate` does; what is wrong with the arguments is said at once.
         """
-        from ..generation import Sampling, Stopping, stream
+        from ...generation import Sampling, Stopping, stream
 
-        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
-        encoded = encode_prompts(self.symbols, [prompt], replace_unknown)
-        produced = stream(self.begin(), encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
+        model, stopping = self.begin(), Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
+        encoded = encode_prompts(self.symbols, as_prompts(prompt), replace_unknown)
+        produced = stream(model, encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
         return stream_text(self.symbols, prompt, produced)
 
     def search(
@@ -359,11 +373,11 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (List[Written]): The best texts of each prompt, the best first, in the order of the prompts.
         RAISES (ValueError): As `generate` does.
         """
-        from ..generation import LengthNormalization, Stopping, beam_search
+        from ...generation import LengthNormalization, Stopping, beam_search
 
-        prompts = as_prompts(prompts)
+        model, prompts = self.begin(), as_prompts(prompts)
         found = beam_search(
-            self.begin(),
+            model,
             encode_prompts(self.symbols, prompts, replace_unknown),
             width=width,
             n_best=n,
@@ -373,6 +387,9 @@ class RNNLanguageModel(RNNPipe):
         )
         pairs = zip(prompts, found, strict=True)
         return [as_written(self.symbols, prompt, each) for prompt, hypotheses in pairs for each in hypotheses]
+
+    def check_labels(self) -> None:
+        """Do nothing: a language model has symbols in place of labels, which are saved and checked with its model."""
 
     @property
     def label_data(self) -> Dict[str, Any]:
@@ -396,6 +413,7 @@ def make_rnn_lm(
     unknown_types: int,
     count_end: bool,
     reset_probability: float,
+    eval_streams: int,
 ) -> RNNLanguageModel:
     """Make a language model.
 
@@ -411,6 +429,9 @@ def make_rnn_lm(
     count_end (bool): Whether the end of a text counts in scores, as one more character and word.
     reset_probability (float): How often, in training, the state of a stream is forgotten between two updates, so that the model
         meets the state in which texts begin.
+    eval_streams (int): With 0, `nlp.evaluate` reads each text by itself, as the component does in a pipeline. Otherwise texts
+        follow each other in so many streams, read side by side, whose state goes from text to text as in training: a model
+        profits from the texts before, and one long text takes less time.
     RETURNS (RNNLanguageModel): The component.
     """
     return RNNLanguageModel(
@@ -423,4 +444,5 @@ def make_rnn_lm(
         unknown_types=unknown_types,
         count_end=count_end,
         reset_probability=reset_probability,
+        eval_streams=eval_streams,
     )
