@@ -122,8 +122,8 @@ def _count_stream_batches(nlp: Language, read: Callable[[Language], Iterable[Exa
                     piece.take(each)
                 except ValueError as error:
                     raise ValueError(
-                        f"the steps of an epoch are counted in {each.unit}s, but: {error}. What is learned first is counted later: "
-                        "move [initialize.before_init] to [initialize.after_init]"
+                        f"the steps of an epoch are counted in {each.unit}s, but: {error}. What is learned first is counted "
+                        "later: move [initialize.before_init] to [initialize.after_init]"
                     ) from error
     return n_batches
 
