@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from ..evaluation.components import find_language_model
 from ..evaluation.language.documents import find_reading, read_text
 from ..generation import Sampling
-from ..pipeline.lm import RNNLanguageModel
+from ..pipeline.language_model.component import RNNLanguageModel
 from .errors import CommandError
 from .loading import load_pipeline
 from .printing import to_stdout, write

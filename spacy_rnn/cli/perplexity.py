@@ -22,7 +22,7 @@ from ..evaluation.language.documents import (
 )
 from ..pages.files import open_file, write_file
 from ..pages.text import visible
-from ..pipeline.lm import RNNLanguageModel
+from ..pipeline.language_model.component import RNNLanguageModel
 from .errors import writing
 from .loading import load_pipeline, read_plain_texts
 from .printing import to_stdout, write
