@@ -19,7 +19,7 @@ from weasel.util.config import load_project_config
 ROOT = Path(__file__).parent.parent
 slow = pytest.mark.slow
 # What `project assets` fetches.
-PUBLIC = ("ewt", "sst2", "tweets", "wnut", "imdb", "uyghur", "vietnamese")
+PUBLIC = ("ewt", "sst2", "tweets", "wnut", "imdb", "uyghur", "vietnamese", "shakespeare")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 """Read text files whole: nothing is used before the end of the file has been verified."""
 
-import gzip
 import re
-import zlib
 from pathlib import Path
 from typing import List
+
+from spacy_rnn.pipeline.corpus.files import read_pieces
 
 # Two files with a byte order mark, put together, have one in the middle. A mark that is a column of its own is a word.
 _BYTE_ORDER_MARK = re.compile("\ufeff+(?![\t ])")
@@ -48,23 +48,7 @@ def read_bytes(path: Path) -> bytes:
     RETURNS (bytes): Its content.
     RAISES (ValueError): With the file and where, if it is damaged or breaks off.
     """
-    if path.suffix != ".gz":
-        return path.read_bytes()
-    pieces: List[bytes] = []
-    with path.open("rb") as raw:
-        if not raw.read(1):
-            raise ValueError(f"{path}: expected a compressed file, but it is empty")
-        raw.seek(0)
-        try:
-            with gzip.GzipFile(fileobj=raw) as file_:
-                while piece := file_.read1(1 << 16):
-                    pieces.append(piece)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            n_read = sum(map(len, pieces))
-            raise ValueError(
-                f"{path}: the compressed file is damaged, after about {n_read:,} bytes of its text: {error}"
-            ) from error
-    return b"".join(pieces)
+    return b"".join(read_pieces(path))
 
 
 def quote(line: str) -> str:

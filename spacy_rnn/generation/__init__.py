@@ -1,6 +1,5 @@
 """From a model of the next symbol to sequences: what such a model is, sampling, search and stopping. Knows no network."""
 
-from .diversity import distinct_n, self_bleu
 from .generating import Produced, generate, stream
 from .history import History
 from .interface import END, START, UNKNOWN, LanguageModel, NextSymbol, Scores
@@ -27,11 +26,9 @@ __all__ = [
     "Stopping",
     "Uniforms",
     "beam_search",
-    "distinct_n",
     "distribution",
     "draw",
     "generate",
     "score_stepwise",
-    "self_bleu",
     "stream",
 ]

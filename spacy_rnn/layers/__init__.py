@@ -9,10 +9,13 @@ from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
 from .learning import learn_vocabulary
 from .ops import EngineOps, use_engine_products
+from .output.adaptive_softmax import build_adaptive_softmax
 from .output.crf import CRFGradient, build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
 from .output.divergence import crf_divergence
 from .output.ensemble import build_ensemble, init_ensemble
+from .output.full_softmax import build_full_softmax
 from .output.ngram_linear import build_ngram_linear, resize_ngram_linear
+from .output.sampled_softmax import build_sampled_softmax
 from .output.softmax import build_softmax
 from .parameters import count_parameters, summary
 from .plain.convolution import build_convolution
@@ -51,12 +54,14 @@ __all__ = [
     "as_rows",
     "attention_weights",
     "begin_scan",
+    "build_adaptive_softmax",
     "build_char_embed",
     "build_convolution",
     "build_crf",
     "build_dropout",
     "build_embed",
     "build_ensemble",
+    "build_full_softmax",
     "build_hash_embed",
     "build_highway",
     "build_layer_norm",
@@ -67,6 +72,7 @@ __all__ = [
     "build_residual",
     "build_rnn",
     "build_sequence_dropout",
+    "build_sampled_softmax",
     "build_softmax",
     "build_truncate",
     "check_rate",

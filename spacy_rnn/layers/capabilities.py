@@ -109,13 +109,33 @@ class PredictsSymbols:
     float32 [N].
 
     begin (Callable): (layer) -> a `spacy_rnn.generation.LanguageModel` with the weights as they are.
+    carry (Optional[Callable]): (layer, state or None, index [B], into or None) -> the state in which B sequences go on: from the
+        sequence of the given state that the index names; where that is -1, as `into` has it, or from the beginning of a text.
     begin_update (Optional[Callable]): (layer, batch, state or None, weights [N] or None) -> (Scores, backprop), for training:
         `backprop()` adds the gradients of the sum of all losses, each times its weight (1 if None), to those of the parameters.
-        None if the model learns only from a corpus as a whole (`LearnsVocabulary`).
+        This and `carry` are None if the model learns only from a corpus as a whole (`LearnsVocabulary`).
     """
 
     begin: Callable[[Model], Any]
+    carry: Optional[Callable[..., Any]] = None
     begin_update: Optional[Callable[..., Tuple[Any, Callable[[], None]]]] = None
+
+
+@dataclass(frozen=True)
+class ScoresSymbols:
+    """Turn hidden rows into the probabilities of V symbols.
+
+    The layer's forward function takes rows [N, nI] and gives all log-probabilities [N, V]: of a few rows at a time, as it keeps
+    them. These functions keep those of a piece of the rows only.
+
+    score (Callable): (layer, H [N, nI], targets [N]) -> the log-probability of each target, in nats, [N].
+    begin_update (Callable): (layer, H [N, nI], targets [N], weights [N] or None) -> (log-probabilities [N], backprop): for
+        training. `backprop()` adds the gradients of the sum of all losses, each times its weight (1 if None), to those of the
+        parameters, and gives that of H. Nothing is added before.
+    """
+
+    score: Callable[[Model, Any, Any], Any]
+    begin_update: Callable[[Model, Any, Any, Optional[Any]], Tuple[Any, Callable[[], Any]]]
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         const int32_t *length
         const int32_t *order
         cbool reverse
+        const int64_t *before
 
     cdef cppclass CTape "spacy_rnn::Tape":
         Buffer gates
@@ -94,6 +95,9 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         const float *Y
         int64_t x_stride
         int64_t y_stride
+        const int64_t *taken
+        int64_t n_taken
+        const int32_t *which
         const float *h0
         const float *c0
         int64_t h0_stride
@@ -141,11 +145,16 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         const float *transitions
         const float *end
 
+    cdef cppclass PackedSymbols:
+        int64_t n_symbols
+
     cdef cppclass Kernels:
         const char *name
         cbool supported()
         void pack(const Parameters &, int, Packed &) except + nogil
         int64_t projection_width(const Packed &)
+        void pack_symbols(const float *, const float *, int64_t, int64_t, PackedSymbols &) except + nogil
+        float sum(const float *, int64_t) nogil
         double multiply_adds(int64_t) nogil
 
     const Kernels *const *all_kernels()
@@ -155,6 +164,51 @@ cdef extern from "engine.h" namespace "spacy_rnn":
     void run_multiply(const Kernels &, const MatrixProduct &) except + nogil
     void run_normalize(const Kernels &, const Normalization &) except + nogil
     void order_by_length(const int32_t *, int64_t, int32_t *) except + nogil
+
+
+cdef extern from "sampling.h" namespace "spacy_rnn":
+    cdef cppclass Sampling:
+        double temperature
+        double top_p
+        double min_p
+        double repetition_penalty
+        int64_t top_k
+        cbool greedy
+
+
+cdef extern from "generate.h" namespace "spacy_rnn":
+    cdef cppclass CSymbolStack "spacy_rnn::SymbolStack":
+        const Kernels *kernels
+        vector[const Packed *] layers
+        const float *projections
+        PackedSymbols symbols
+
+    cdef cppclass StackState:
+        const float *h
+        const float *c
+        float *h_after
+        float *c_after
+
+    cdef cppclass Generation:
+        int64_t n
+        int64_t n_steps
+        const int64_t *symbols
+        const double *uniforms
+        const uint8_t *forbidden
+        const uint8_t *stops
+        vector[vector[int64_t]] stop_sequences
+        int64_t n_before
+        const int64_t *before
+        uint8_t *seen
+        int64_t *chosen
+        float *log_probabilities
+        int64_t *lengths
+        int64_t *counts
+
+    void step_stack(const CSymbolStack &, int64_t, const int64_t *, const StackState &, int64_t, float *) except + nogil
+    void generate_symbols "spacy_rnn::generate"(
+        const CSymbolStack &, const Sampling &, const Generation &, const StackState &, int64_t
+    ) except + nogil
 
 
 cdef extern from "crf_paths.h" namespace "spacy_rnn":
@@ -257,6 +311,29 @@ def fma_peak(double seconds):
             done = _kernels.multiply_adds(200000)
         elapsed = time.perf_counter() - begin
         best = max(best, 2.0 * done / elapsed / 1e9)
+        PyErr_CheckSignals()
+        if begin + elapsed > end:
+            return best
+
+
+def reading_rate(const float[::1] x not None, double seconds):
+    """Measure how fast one thread reads an array, from wherever it fits in: it is summed again and again.
+
+    x (Floats1d): The array.
+    seconds (float): How long to measure.
+    RETURNS (float): GB/s; the best of many readings.
+    """
+    cdef double best = 0.0, begin, elapsed
+    cdef double end = time.perf_counter() + seconds
+    cdef int64_t n = x.shape[0]
+    cdef const float *numbers = _vector(x)
+    cdef float total = 0
+    while True:
+        begin = time.perf_counter()
+        with nogil:
+            total += _kernels.sum(numbers, n)
+        elapsed = time.perf_counter() - begin
+        best = max(best, n * sizeof(float) / elapsed / 1e9)
         PyErr_CheckSignals()
         if begin + elapsed > end:
             return best
@@ -527,6 +604,62 @@ cdef int _n_directions(object directions) except -1:
     return n
 
 
+cdef class _Taken:
+    """The rows that a batch takes from a table."""
+
+    # The different ones, in the order of the table.
+    cdef vector[int64_t] rows
+    # [N], which of these each row of the batch is, sequence after sequence.
+    cdef vector[int32_t] which
+    # [B], the rows of the sequences before each.
+    cdef vector[int64_t] before
+
+    cdef int read(self, _Batch batch, const int64_t[::1] index, int64_t n_table) except -1:
+        """Find out which rows of a table of so many a batch takes."""
+        cdef int64_t i, k, row, place = 0, B = batch.batch.n_sequences
+        if index.shape[0] < batch.end:
+            raise ValueError(f"the index of a table's rows: expected {batch.end} numbers or more, got {index.shape[0]}")
+        # Each number is read once: what is checked is what is used.
+        cdef vector[int64_t] numbers = vector[int64_t](batch.batch.n_rows)
+        self.before.resize(B)
+        for i in range(B):
+            self.before[i] = place
+            for k in range(batch.length[i]):
+                row = index[batch.start[i] + k]
+                if not 0 <= row < n_table:
+                    raise ValueError(f"the table has the rows 0 to {n_table - 1}, got row {row}")
+                numbers[place] = row
+                place += 1
+        self.rows = numbers
+        sort(self.rows.begin(), self.rows.end())
+        self.rows.erase(unique(self.rows.begin(), self.rows.end()), self.rows.end())
+        self.which.resize(place)
+        for i in range(place):
+            self.which[i] = lower_bound(self.rows.begin(), self.rows.end(), numbers[i]) - self.rows.begin()
+        return 0
+
+
+cdef class _Projections:
+    """The projections of the rows that a batch takes from a table, each made once, and [N] where that of each row is."""
+
+    cdef Buffer projections
+    cdef vector[float_pointer] pointers
+
+    cdef int make(self, Weights weights, const float[:, :] table, _Taken taken) except -1:
+        cdef int64_t i, n = taken.rows.size(), width = weights.kernels.projection_width(weights.packed)
+        self.projections.resize(n * width)
+        cdef vector[float_pointer] rows = vector[float_pointer](n)
+        for i in range(n):
+            rows[i] = _matrix(table) + taken.rows[i] * _stride(table)
+        if n:
+            with nogil:
+                run_project(weights.kernels[0], weights.packed, rows.data(), n, self.projections.data())
+        self.pointers.resize(taken.which.size())
+        for i in range(<int64_t>taken.which.size()):
+            self.pointers[i] = self.projections.data() + taken.which[i] * width
+        return 0
+
+
 cdef class ForwardSweep:
     """A sweep, ready to be executed."""
 
@@ -534,6 +667,8 @@ cdef class ForwardSweep:
     cdef CTape tape
     cdef Weights weights
     cdef _Batch batch
+    cdef _Taken taken
+    cdef _Projections projections
     cdef tuple arrays
     cdef bint has_begun
     cdef bint has_ended
@@ -553,11 +688,12 @@ cdef class ForwardSweep:
         float[:, ::1] hN,
         float[:, ::1] cN,
         bint is_train,
+        const int64_t[::1] index=None,
     ):
         """Describe a sweep.
 
         weights (Weights): The parameters.
-        X (Floats2d): [N, nI], of as many rows as the sequences need, or more.
+        X (Floats2d): [N, nI], of as many rows as the sequences need, or more; or a table [V, nI] if there is an index.
         start, length, order (Ints1d): The batch, as `by_length` gives it; copied.
         reverse (bool): Whether each sequence is read from its last row to its first.
         h0, c0 (Optional[Floats2d]): [B, nH], the initial state; zeros if None.
@@ -565,7 +701,8 @@ cdef class ForwardSweep:
         Y (Floats2d): [N, nH], written.
         hN, cN (Optional[Floats2d]): [B, nH], without gaps, written if wanted.
         is_train (bool): Whether backpropagation follows.
-        RAISES (ValueError): If a shape does not fit, or if start, length and order are no batch.
+        index (Optional[Ints1d]): int64 [N], which rows of the table the sequences consist of. Each is projected once.
+        RAISES (ValueError): If a shape does not fit, start, length and order are no batch, or there is no such row.
         """
         if self.weights is not None:
             raise ValueError("a sweep is described once")
@@ -576,13 +713,20 @@ cdef class ForwardSweep:
         self.batch.check(start, length, order, reverse)
         self.sweep.batch = self.batch.batch
         cdef int64_t B = self.sweep.batch.n_sequences
-        _require("X", X, self.batch.end, weights.packed.nI, AT_LEAST)
+        _require("X", X, self.batch.end if index is None else 0, weights.packed.nI, AT_LEAST)
         _require("Y", Y, self.batch.end, nH, AT_LEAST)
         _require("h0", h0, B, nH, OPTIONALLY)
         _require("c0", c0, B, nH, OPTIONALLY)
         _require("mask", mask, B, nH, OPTIONALLY)
         _require("hN", hN, B, nH, OPTIONALLY)
         _require("cN", cN, B, nH, EXACTLY if hN is not None and weights.cell.startswith("lstm") else OPTIONALLY)
+        if index is not None:
+            self.taken = _Taken()
+            self.taken.read(self.batch, index, X.shape[0])
+            self.projections = _Projections()
+            self.projections.make(weights, X, self.taken)
+            self.sweep.projections = self.projections.pointers.data()
+            self.sweep.batch.before = self.taken.before.data()
         self.weights = weights
         self.arrays = (X, h0, c0, mask, Y, hN, cN)
         self.sweep.weights = &weights.packed
@@ -623,7 +767,7 @@ cdef class BackwardSweep:
         forward (ForwardSweep): The sweep, which has been executed.
         dY (Floats2d): [N, nH].
         d_hN, d_cN (Optional[Floats2d]): [B, nH], without gaps, the gradient of the final state; zeros if None.
-        dX (Floats2d): [N, nI], written.
+        dX (Floats2d): [N, nI], written; or if the sweep has read a table, [V, nI]: the gradient of its rows is added to it.
         add_to_dX (bool): Whether the gradient is added to what stands in dX.
         dW, dR, db (Floats1d): Written: the gradients of the parameters.
         dbR, dp (Optional[Floats1d]): Written, where the cell has them.
@@ -637,7 +781,7 @@ cdef class BackwardSweep:
         cdef Weights weights = forward.weights
         cdef int64_t nI = weights.packed.nI, nH = weights.packed.nH, B = forward.sweep.batch.n_sequences, n = weights.n_gates * nH
         _require("dY", dY, forward.batch.end, nH, AT_LEAST)
-        _require("dX", dX, forward.batch.end, nI, AT_LEAST)
+        _require("dX", dX, forward.batch.end if forward.taken is None else forward.arrays[0].shape[0], nI, AT_LEAST)
         _require("d_hN", d_hN, B, nH, OPTIONALLY)
         _require("d_cN", d_cN, B, nH, OPTIONALLY)
         _require("d_h0", d_h0, B, nH)
@@ -656,6 +800,9 @@ cdef class BackwardSweep:
         self.sweep.parameters = weights.parameters
         self.sweep.batch = f.batch
         self.sweep.X, self.sweep.x_stride = f.X, f.x_stride
+        if forward.taken is not None:
+            self.sweep.taken, self.sweep.n_taken = forward.taken.rows.data(), forward.taken.rows.size()
+            self.sweep.which = forward.taken.which.data()
         self.sweep.Y, self.sweep.y_stride = f.Y, f.y_stride
         self.sweep.h0, self.sweep.h0_stride = f.h0, f.h0_stride
         self.sweep.c0, self.sweep.c0_stride = f.c0, f.c0_stride
@@ -699,6 +846,9 @@ def forward(list sweeps, bint threads):
         run_forward(kernels[0], pointers, n, threads)
     for each in kept:
         each.has_ended = True
+        # Backpropagation does without them.
+        each.projections = None
+        each.sweep.projections = NULL
 
 
 def backward(list sweeps, bint threads):
@@ -989,6 +1139,195 @@ cdef class Session:
             run_forward(kernels[0], &pointer, 1, False)
 
 
+cdef class SymbolStack:
+    """Layers over a table of symbols, and the softmax over the symbol that follows, packed."""
+
+    cdef CSymbolStack stack
+    cdef Buffer projections
+    cdef tuple weights
+    cdef int64_t n_rows
+    cdef int64_t n_steps
+    cdef int64_t nH
+    cdef bint has_c
+
+    def __init__(
+        self, list weights not None, const float[:, :] table not None, const float[:, ::1] W not None, const float[::1] b not None
+    ):
+        """Pack what is not packed yet, and project the table.
+
+        weights (List[Weights]): Those of each layer, the lowest first.
+        table (Floats2d): [D, nI], a row for each symbol that may be read, D >= V.
+        W (Floats2d): [V, nH], the weights of each symbol that may follow, V >= 1.
+        b (Floats1d): [V].
+        RAISES (ValueError): If a shape does not fit, or layers are of different cells or widths, or packed in different ways.
+        """
+        if self.weights is not None:
+            raise ValueError("a stack is packed once")
+        cdef Weights first, each
+        cdef int64_t i, n_symbols = W.shape[0]
+        cdef tuple kept = tuple(weights)
+        if not kept:
+            raise ValueError("a stack has one layer at least")
+        first = <Weights?>kept[0]
+        for i in range(len(kept)):
+            each = <Weights?>kept[i]
+            if each.kernels != first.kernels or each.packed.cell != first.packed.cell or each.packed.precision != first.packed.precision:
+                raise ValueError("the layers of a stack are of one cell, one precision, and packed for one instruction set")
+            if each.packed.nH != first.packed.nH or (i and each.packed.nI != first.packed.nH):
+                raise ValueError(
+                    f"layer {i} of a stack: expected {first.packed.nH} units that read as many, got {each.packed.nH} that read "
+                    f"{each.packed.nI}"
+                )
+            self.stack.layers.push_back(&each.packed)
+        self.nH = first.packed.nH
+        self.has_c = first.cell.startswith("lstm")
+        if n_symbols < 1 or n_symbols > table.shape[0]:
+            raise ValueError(f"W: expected 1 to {table.shape[0]} symbols, a row of the table each, got {n_symbols}")
+        _require("the table", table, table.shape[0], first.packed.nI)
+        _require("W", W, n_symbols, self.nH)
+        _require_vector("b", b, n_symbols)
+        self.n_rows = table.shape[0]
+        cdef int64_t width = first.kernels.projection_width(first.packed)
+        self.projections.resize(self.n_rows * width)
+        cdef vector[float_pointer] rows = _pointers(_matrix(table), _stride(table), self.n_rows)
+        self.stack.kernels, self.stack.projections = first.kernels, self.projections.data()
+        with nogil:
+            run_project(first.kernels[0], first.packed, rows.data(), self.n_rows, self.projections.data())
+            first.kernels.pack_symbols(&W[0, 0], &b[0], n_symbols, self.nH, self.stack.symbols)
+        self.weights = kept
+
+    cdef int64_t _read(
+        self,
+        StackState &state,
+        vector[int64_t] &copies,
+        const int64_t[::1] symbols,
+        const float[:, :, ::1] h,
+        const float[:, :, ::1] c,
+        float[:, :, ::1] h_after,
+        float[:, :, ::1] c_after,
+    ) except -1:
+        """Check symbols, of which copies are taken, and states; give the number of sequences."""
+        if symbols is None or h is None or h_after is None or self.has_c == (c is None) or self.has_c == (c_after is None):
+            raise ValueError("symbols or states are missing, or the cell has no such state")
+        cdef int64_t i, n = symbols.shape[0], depth = self.stack.layers.size()
+        _require_state("h", h, depth, n, self.nH)
+        _require_state("h_after", h_after, depth, n, self.nH)
+        if self.has_c:
+            _require_state("c", c, depth, n, self.nH)
+            _require_state("c_after", c_after, depth, n, self.nH)
+        copies.resize(n)
+        for i in range(n):
+            copies[i] = symbols[i]
+            if not 0 <= copies[i] < self.n_rows:
+                raise ValueError(f"the table has the symbols 0 to {self.n_rows - 1}, got {copies[i]}")
+        if n:
+            state.h, state.h_after = &h[0, 0, 0], &h_after[0, 0, 0]
+            if self.has_c:
+                state.c, state.c_after = &c[0, 0, 0], &c_after[0, 0, 0]
+        return n
+
+    def step(
+        self,
+        const int64_t[::1] symbols,
+        const float[:, :, ::1] h,
+        const float[:, :, ::1] c,
+        float[:, :, ::1] h_after,
+        float[:, :, ::1] c_after,
+        float[:, ::1] Y,
+    ):
+        """Read one symbol of each sequence.
+
+        symbols (Ints1d): int64 [B].
+        h, c (Floats3d): [depth, B, nH], the state before; c is None where the cell has no cell state.
+        h_after, c_after (Floats3d): [depth, B, nH], written: the state after.
+        Y (Floats2d): [B, V], written: the log-probabilities of the symbol that follows.
+        RAISES (ValueError): If a shape does not fit, or there is no such symbol.
+        """
+        cdef StackState state
+        cdef vector[int64_t] copies
+        cdef int64_t n = self._read(state, copies, symbols, h, c, h_after, c_after)
+        _require("Y", Y, n, self.stack.symbols.n_symbols)
+        if n == 0:
+            return
+        self.n_steps += 1
+        with nogil:
+            step_stack(self.stack, n, copies.data(), state, self.n_steps, &Y[0, 0])
+
+    def generate(
+        self,
+        const int64_t[::1] symbols,
+        const float[:, :, ::1] h,
+        const float[:, :, ::1] c,
+        const double[:, ::1] uniforms not None,
+        dict sampling not None,
+        const uint8_t[::1] forbidden not None,
+        const uint8_t[::1] stops not None,
+        list stop_sequences not None,
+        const int64_t[:, ::1] before not None,
+        uint8_t[:, ::1] seen,
+        int64_t[:, ::1] chosen not None,
+        float[:, ::1] log_probabilities not None,
+        int64_t[::1] lengths not None,
+        int64_t[::1] counts not None,
+        float[:, :, ::1] h_after,
+        float[:, :, ::1] c_after,
+    ):
+        """Go on with sequences, symbol after symbol.
+
+        symbols (Ints1d): int64 [B], the last symbol of each, which is read first.
+        h, c (Floats3d): [depth, B, nH], the state before it.
+        uniforms (Floats2d): float64 [B, T], what each symbol is drawn by, in [0, 1).
+        sampling (Dict[str, Any]): temperature, top_k, top_p, min_p, repetition_penalty and greedy.
+        forbidden, stops (Ints1d): uint8 [V], whether a symbol never comes, and whether a sequence stops with it.
+        stop_sequences (List[List[int]]): Symbols that stop a sequence where they stand in a row.
+        before (Ints2d): int64 [B, n], what was generated before, for these; -1 where it is less.
+        seen (Optional[Ints2d]): uint8 [B, V], which symbols a sequence has, for the penalty; those that are chosen are added.
+        chosen (Ints2d): int64 [B, T], written: the symbols.
+        log_probabilities (Floats2d): [B, T], written: theirs by the model.
+        lengths (Ints1d): int64 [B], written: how many of each sequence were written.
+        counts (Ints1d): int64 [B], written: how many of its last symbols have stopped a sequence; 0 if it may go on; -1 if no symbol
+            may come.
+        h_after, c_after (Floats3d): [depth, B, nH], written: the state before the last symbol is read.
+        RAISES (ValueError): If a shape does not fit, there is no such symbol, or the model's log-probabilities are no numbers.
+        """
+        cdef StackState state
+        cdef vector[int64_t] copies
+        cdef int64_t n = self._read(state, copies, symbols, h, c, h_after, c_after), V = self.stack.symbols.n_symbols
+        cdef int64_t T = uniforms.shape[1]
+        cdef Sampling how
+        cdef Generation to
+        if uniforms.shape[0] != n or chosen.shape[0] != n or chosen.shape[1] != T or before.shape[0] != n:
+            raise ValueError(f"expected uniforms, chosen and before of {n} sequences")
+        if lengths.shape[0] != n or counts.shape[0] != n or forbidden.shape[0] != V or stops.shape[0] != V:
+            raise ValueError(f"expected lengths and counts of {n} sequences, forbidden and stops of {V} symbols")
+        if seen is not None and (seen.shape[0] != n or seen.shape[1] != V):
+            raise ValueError(f"seen: expected shape [{n}, {V}], got [{seen.shape[0]}, {seen.shape[1]}]")
+        _require("log_probabilities", log_probabilities, n, T)
+        how.temperature, how.top_k, how.top_p = sampling["temperature"], sampling["top_k"], sampling["top_p"]
+        how.min_p, how.repetition_penalty, how.greedy = sampling["min_p"], sampling["repetition_penalty"], sampling["greedy"]
+        to.n, to.n_steps, to.symbols, to.stop_sequences = n, T, copies.data(), stop_sequences
+        lengths[:], counts[:], chosen[:], log_probabilities[:] = 0, 0, -1, 0
+        if n == 0 or T == 0:
+            if n:
+                h_after[:] = h
+                if self.has_c:
+                    c_after[:] = c
+            return
+        to.uniforms, to.forbidden, to.stops, to.n_before = &uniforms[0, 0], &forbidden[0], &stops[0], before.shape[1]
+        to.before = &before[0, 0] if before.shape[1] else NULL
+        to.seen = &seen[0, 0] if seen is not None else NULL
+        to.chosen, to.log_probabilities, to.lengths, to.counts = &chosen[0, 0], &log_probabilities[0, 0], &lengths[0], &counts[0]
+        with nogil:
+            generate_symbols(self.stack, how, to, state, self.n_steps)
+        self.n_steps += T
+
+
+cdef int _require_state(str name, const float[:, :, ::1] x, int64_t depth, int64_t n, int64_t nH) except -1:
+    if x.shape[0] != depth or x.shape[1] != n or x.shape[2] != nH:
+        raise ValueError(f"{name}: expected shape [{depth}, {n}, {nH}], got [{x.shape[0]}, {x.shape[1]}, {x.shape[2]}]")
+    return 0
+
+
 def multiply(
     const float[:, ::1] A not None, const float[:, ::1] B not None, float[:, ::1] C not None, bint transpose_A, bint transpose_B
 ):
@@ -1176,5 +1515,7 @@ cdef class PathSums:
         else:
             counts[:, :] = 0.0
 
+
+include "_backoff.pxi"
 
 select(instruction_sets()[0])

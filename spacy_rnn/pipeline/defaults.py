@@ -66,3 +66,18 @@ def _encoder(width: int) -> Dict[str, Any]:
         "residual": False,
         "layer_norm": False,
     }
+
+
+def language_model() -> Dict[str, Any]:
+    """Configure a default language model: characters, and one layer of LSTMs.
+
+    RETURNS (Dict[str, Any]): The block `[model]` of a config.
+    """
+    return {
+        "@architectures": "spacy_rnn.RNNLM.v1",
+        "width": 64,
+        "hidden_width": 256,
+        "cell": "lstm",
+        "depth": 1,
+        "symbols": {"@misc": "spacy_rnn.Characters.v1"},
+    }

@@ -10,7 +10,7 @@ from thinc.api import Model
 # The square of a larger number, summed over the rows of a layer, can leave the range of float32; no training gets there.
 LARGEST = 1e15
 # Attributes that a layer keeps from training, or that no prediction depends on: any rate may be in a file.
-_RATES = ("dropout", "dropout_rate", "rate", "recurrent_dropout", "word_dropout")
+_RATES = ("dropout", "dropout_rate", "rate", "recurrent_dropout", "symbol_dropout", "weight_dropout", "word_dropout")
 _PARTS = ("nodes", "attrs", "params", "shims")
 
 

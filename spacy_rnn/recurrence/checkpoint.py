@@ -8,6 +8,7 @@ import numpy
 from .cells import Array, Grads, State
 from .interface import Backprop, EngineBackprop, Result, Sweep, Tape
 from .packing import Batch
+from .tables import Table, TableRows, source
 
 # Rows of a piece, at least, where it is not asked for fewer: each piece reads all weights.
 MIN_PIECE_ROWS = 2048
@@ -134,7 +135,7 @@ def run(
         visits.append(_Visit(piece, index, parts, piece_backprop))
 
     def backprop(dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
-        dX = xp.zeros(sweeps[0].X.shape, dtype=sweeps[0].X.dtype)
+        dX = xp.zeros(source(sweeps[0].X).shape, dtype=sweeps[0].X.dtype)
         dYs = [_rows(xp, dY, dX.dtype) for dY in dYs]
         d_states = [_states(xp, *each) for each in zip(sweeps, d_finals, strict=True)]
         grads = [{name: xp.zeros_like(param) for name, param in sweep.params.items()} for sweep in sweeps]
@@ -157,7 +158,8 @@ def run(
 def _completed(xp: Any, sweep: Sweep) -> Sweep:
     X, nH = sweep.X, sweep.params["R"].shape[1]
     out = xp.empty((X.shape[0], nH), dtype=X.dtype) if sweep.out is None else sweep.out
-    return sweep._replace(X=_rows(xp, X, X.dtype), out=out)
+    rows = _rows(xp, source(X), X.dtype)
+    return sweep._replace(X=TableRows(Table(rows), X.numbers) if isinstance(X, TableRows) else rows, out=out)
 
 
 def _part(sweep: Sweep, state: State, piece: Piece, index: Array) -> Sweep:

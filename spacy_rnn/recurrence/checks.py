@@ -4,6 +4,7 @@ from typing import Iterable, Optional, Sequence, Tuple
 
 from .cells import Array, Cell, Params, State
 from .interface import Sweep
+from .tables import Rows, TableRows
 
 
 def check_parameters(cell: Cell, params: Params, nI: Optional[int] = None) -> None:
@@ -42,7 +43,10 @@ def check_sweep(sweep: Sweep) -> None:
     RAISES (ValueError): If a shape or the type of the rows is wrong.
     """
     cell, params, X, batch, initial, mask, _, out = sweep
-    if X.ndim != 2:
+    if isinstance(X, TableRows) and (X.table.rows.ndim != 2 or X.numbers.ndim != 1):
+        shapes = f"{tuple(X.table.rows.shape)} and {tuple(X.numbers.shape)}"
+        raise ValueError(f"rows of a table are a matrix [V, nI] and numbers [N], got shapes {shapes}")
+    if len(X.shape) != 2:
         raise ValueError(f"the rows of a batch are a matrix [N, nI], got shape {tuple(X.shape)}")
     if X.dtype.char not in "fd":
         raise ValueError(f"the rows of a batch are float32 or float64, got {X.dtype}")
@@ -115,7 +119,7 @@ def _check_shape(what: str, array: Optional[Array], expected: Tuple[int, ...]) -
         raise ValueError(f"{what}: expected shape {expected}, got {found}")
 
 
-def _check_output(out: Array, X: Array, nH: int) -> None:
+def _check_output(out: Array, X: Rows, nH: int) -> None:
     """Refuse an array that an engine cannot write rows into."""
     _check_shape("output", out, (X.shape[0], nH))
     if out.dtype != X.dtype:

@@ -9,10 +9,11 @@ from . import checkpoint
 from .cells import Array, Cell, Grads, Params, State
 from .checkpoint import Backpropagation
 from .checks import check_gradients, check_sweeps
+from .engines.base import as_table_rows
 from .engines.table import require_precision, select_engine
 from .interface import Backprop, Result, Settings, Sweep
 from .packing import Batch
-from .tables import TableRows
+from .tables import Rows, Table, TableRows, source, sum_by_number
 from .threads import allowed_threads
 
 DEFAULT_BACKPROPAGATION = Backpropagation()
@@ -21,7 +22,7 @@ DEFAULT_BACKPROPAGATION = Backpropagation()
 def sweep(
     cell: Cell,
     params: Params,
-    X: Array,
+    X: Rows,
     lengths: Any,
     *,
     initial: Optional[State] = None,
@@ -34,7 +35,7 @@ def sweep(
 
     cell (Cell): The cell.
     params (Mapping[str, Array]): The parameters, gate-major, shaped as `cell.parameter_shapes` says. float32 or float64.
-    X (Array): [N, nI], the rows of all sequences, one sequence after the other.
+    X (Rows): [N, nI], the rows of all sequences, one sequence after the other; or rows of a table: see `run_sweeps`.
     lengths (Sequence[int]): [B], the number of rows of each sequence, on the host.
     initial (Optional[Mapping[str, Array]]): The state before the first step, an array [B, nH] for each of `cell.states`;
         zeros if None.
@@ -44,9 +45,9 @@ def sweep(
     backpropagation (Backpropagation): How it goes.
     RETURNS (Tuple[Array, Dict[str, Array], Optional[Callable]]): The hidden state at every row [N, nH]; the state after the last
         step of each sequence, an array [B, nH] for each of `cell.states` (of a sequence with no rows: its initial state); and, if
-        is_train, a function (dY [N, nH], gradient of the final state or None) -> (dX [N, nI], gradients of the parameters by
-        name, gradients of the initial state by name).
-    RAISES (ValueError): If a shape does not fit.
+        is_train, a function (dY [N, nH], gradient of the final state or None) -> (dX [N, nI] or that of the table [V, nI],
+        gradients of the parameters by name, gradients of the initial state by name).
+    RAISES (ValueError): If a shape does not fit, or a table has no such row.
     """
     one = Sweep(cell, params, X, Batch(lengths, X.shape[0]), initial, mask, reverse)
     results, run_backprop = run_sweeps([one], is_train, backpropagation=backpropagation)
@@ -69,21 +70,29 @@ def run_sweeps(
 ) -> Tuple[List[Result], Optional[Backprop]]:
     """Run the directions of one recurrent layer.
 
+    Where the rows are those of a table (`TableRows`), an engine may project each of the table's once, and go back through the
+    product with W once for each: the gradients of equal rows are summed before it. The cost of these products is then that of the
+    different rows of the batch.
+
     sweeps (Sequence[Sweep]): At least one, over the same rows and batch.
     is_train (bool): Whether backpropagation follows. Parameters, X and the outputs must then stay as they are until it.
     precision (str): "bfloat16" to round the factors of products, on the CPU in inference alone; or "tf32" to do it on a GPU.
     backpropagation (Backpropagation): How it goes.
     RETURNS (Tuple[List[Result], Optional[Backprop]]): The result of each sweep; and, if is_train, a function (the dY [N, nH]
-        of each sweep, the gradient of the final state or None of each) -> (dX [N, nI], for each sweep the gradients of its
-        parameters and those of its initial state by name).
-    RAISES (ValueError): If a shape does not fit, if the sweeps are not those of one layer, or if the engine cannot do the
-        precision.
+        of each sweep, the gradient of the final state or None of each) -> (dX [N, nI]; or if the rows are those of a table, the
+        gradient of that, [V, nI]; for each sweep the gradients of its parameters and those of its initial state by name).
+    RAISES (ValueError): If a shape does not fit, the table has no such row, the sweeps are not those of one layer, or the engine
+        cannot do the precision.
     """
     check_sweeps(sweeps)
-    X, batch = sweeps[0].X, sweeps[0].batch
-    engine = select_engine(sweeps[0].cell, X, sweeps[0].params)
+    X, batch = _settled(sweeps[0].X), sweeps[0].batch
+    engine = select_engine(sweeps[0].cell, source(X), sweeps[0].params)
     require_precision(engine, precision, is_train)
     settings = _settings(is_train, precision, allowed_threads())
+    taken = X if isinstance(X, TableRows) and not engine.reads_tables else None
+    if isinstance(X, TableRows):
+        rows = X.take() if taken else X
+        sweeps = [each._replace(X=rows) for each in sweeps]
     execute = partial(engine.run, settings=settings)
     if not is_train:
         return execute(sweeps, False)[0], None
@@ -92,14 +101,28 @@ def run_sweeps(
     if piece_rows is None and not truncate:
         results, run_backprop = execute(sweeps, True)
     else:
-        results, run_backprop = checkpoint.run(get_array_module(X), execute, sweeps, piece_rows, truncate)
+        results, run_backprop = checkpoint.run(get_array_module(source(X)), execute, sweeps, piece_rows, truncate)
     assert run_backprop is not None
 
     def backprop(dYs: Sequence[Array], d_finals: Sequence[Optional[State]]) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
         check_gradients(sweeps, dYs, d_finals)
-        return run_backprop(dYs, d_finals)
+        dX, grads, d_initials = run_backprop(dYs, d_finals)
+        if taken is not None:
+            dX = sum_by_number(dX, taken.numbers, len(taken.table.rows))
+        return dX, grads, d_initials
 
     return results, backprop
+
+
+def _settled(X: Rows) -> Rows:
+    """Give rows of a table that stay those that were checked, however the table grows.
+
+    RAISES (ValueError): If the table has no such row.
+    """
+    if not isinstance(X, TableRows):
+        return X
+    rows = X.table.rows
+    return TableRows(Table(rows), as_table_rows(X.numbers, len(rows)))
 
 
 def infer_outputs(
@@ -117,7 +140,7 @@ def infer_outputs(
     RETURNS (Array): [N, directions · nH], the hidden states of the directions side by side.
     RAISES (ValueError): If a shape does not fit, or if the engine cannot do the precision.
     """
-    engine = select_engine(cell, X.table.rows if isinstance(X, TableRows) else X, params[0])
+    engine = select_engine(cell, source(X), params[0])
     require_precision(engine, precision, is_train=False)
     return engine.infer(cell, params, X, lengths, _settings(False, precision, allowed_threads()))
 

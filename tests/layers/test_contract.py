@@ -77,6 +77,11 @@ LAYERS = {
             ({"embed": {"@layers": "spacy_rnn.Embed.v1", "width": 3}, "cache_size": 0}, 9),
         ]
     ],
+    "spacy_rnn.SymbolSoftmax.v1": [({"nI": nI, "nV": 5}, make_array, "array", 5, None)],
+    "spacy_rnn.AdaptiveSoftmax.v1": [
+        ({"nI": nI, "nV": 9, **more}, make_array, "array", 9, None) for more in ({}, {"cutoffs": [3], "shrink": 1})
+    ],
+    "spacy_rnn.SampledSoftmax.v1": [({"nI": nI, "nV": 5, "n_samples": 3}, make_array, "array", 5, None)],
     "spacy_rnn.Dropout.v1": [({"rate": 0.0}, make_array, "array", nI, None)],
     "spacy_rnn.SequenceDropout.v1": [({"rate": 0.0}, make_ragged, "ragged", nI, None)],
     "spacy_rnn.Highway.v1": [({"layer": {"@layers": "spacy_rnn.RNN.v1", "nO": nI}}, make_ragged, "ragged", nI, None)],

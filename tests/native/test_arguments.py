@@ -59,6 +59,26 @@ def test_a_sweep_without_an_array(position):
         library.ForwardSweep(*arguments)
 
 
+@pytest.mark.parametrize("index", [[0, 1, 2, 3, 4, 0, 1], [0, 1, 2, 3, 4, 0, 1, 5], [0, 1, 2, 3, 4, 0, 1, -1]], ids=str)
+def test_rows_of_a_table(index):
+    layer = Layer()
+    layer.X = layer.X[:5]
+    with pytest.raises(ValueError, match="expected 8 numbers or more, got 7|the table has the rows 0 to 4"):
+        library.ForwardSweep(*layer.arguments(), numpy.array(index))
+
+
+def test_the_gradient_of_a_table_has_its_rows():
+    layer = Layer()
+    layer.X = uniform(40, 4)
+    sweep = library.ForwardSweep(*layer.arguments(), numpy.arange(8) % 3)
+    library.forward([sweep], False)
+    arguments, _ = layer.gradients(dY=uniform(8, 6))
+    library.backward([library.BackwardSweep(sweep, *arguments)], False)
+    arguments[3] = numpy.zeros((39, 4), "float32")
+    with pytest.raises(ValueError, match=r"dX: expected shape \[40 or more, 4\]"):
+        library.BackwardSweep(sweep, *arguments)
+
+
 @pytest.mark.parametrize("cell", ["lstm_peephole", "gru", "gru_reset_before"])
 def test_shapes_of_a_way_back(cell):
     layer, sweep = executed(cell=cell)

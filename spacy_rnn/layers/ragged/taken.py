@@ -8,15 +8,21 @@ from ...recurrence.tables import TableRows
 
 
 class TakenRows(Ragged):
-    """A ragged array that is taken from a table once a layer reads it. A layer that knows of the table may read that instead."""
+    """A ragged array that is taken from a table once a layer reads it. A layer that knows of the table may read that instead.
 
-    def __init__(self, taken: TableRows, lengths: Ints1d) -> None:
+    In training a recurrent layer goes back to the table if it is asked to: the gradient that it gives is then a `Ragged` of the V
+    rows of the table, not of the N rows of the batch. Other layers give one of N rows, so ask only where the next layer is
+    recurrent.
+    """
+
+    def __init__(self, taken: TableRows, lengths: Ints1d, table_gradient: bool = False) -> None:
         """Make a batch.
 
         taken (TableRows): The rows [N, width], N >= 1.
         lengths (Ints1d): int32 [B], how many of them each sequence has, on the host.
+        table_gradient (bool): Whether a recurrent layer that is trained gives the gradient of the table's rows.
         """
-        self.taken, self.lengths = taken, lengths
+        self.taken, self.lengths, self.table_gradient = taken, lengths, table_gradient
         self.data_shape = (-1, taken.table.rows.shape[1])
         self._data: Optional[Any] = None
 

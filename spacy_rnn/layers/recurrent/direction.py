@@ -7,6 +7,7 @@ from thinc.api import Model, Ops, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, FloatsXd, Ragged, Shape
 
 from ...recurrence import Batch, Cell, Sweep, get_cell, run_sweeps
+from ...recurrence.tables import Rows
 from ..capabilities import Drops, declare
 from ..initializers import orthogonal_init
 from ..plain.dropout import check_rate
@@ -22,6 +23,7 @@ def build_direction(
     reverse: bool,
     *,
     recurrent_dropout: float,
+    weight_dropout: float,
     train_initial_state: bool,
     forget_bias: float,
     init_W: Optional[Init],
@@ -32,14 +34,16 @@ def build_direction(
     cell (Cell): The cell.
     reverse (bool): Whether sequences are read from their last row to their first.
     recurrent_dropout (float): The rate of the variational dropout of the hidden state.
+    weight_dropout (float): The rate of the dropout of recurrent weights.
     train_initial_state (bool): Whether the state before the first row is learned (parameters h0 [nH], c0 [nH]).
     forget_bias (float): What the forget gate's bias starts with.
     init_W (Optional[Callable]): Initializer of each gate's input matrix [nH, nI]; Glorot uniform if None.
     init_R (Optional[Callable]): Initializer of each gate's recurrent matrix [nH, nH]; orthogonal if None.
     RETURNS (Model[Ragged, Ragged]): The layer, from rows [N, nI] to rows [N, nH].
-    RAISES (ValueError): If the rate is not in [0, 1).
+    RAISES (ValueError): If a rate is not in [0, 1).
     """
     check_rate("recurrent_dropout", recurrent_dropout)
+    check_rate("weight_dropout", weight_dropout)
     params: Dict[str, Optional[FloatsXd]] = dict.fromkeys(cell.parameters)
     if train_initial_state:
         params.update(dict.fromkeys(f"{name}0" for name in cell.states))
@@ -53,6 +57,7 @@ def build_direction(
             "cell": cell.name,
             "reverse": reverse,
             "recurrent_dropout": recurrent_dropout,
+            "weight_dropout": weight_dropout,
             "train_initial_state": train_initial_state,
         },
     )
@@ -87,13 +92,13 @@ def init(
 
 def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
     rows = cast(Floats2d, X.dataXd)
-    sweep = prepare(model, rows, Batch(host_lengths(X), rows.shape[0]), None, None, is_train)
+    sweep, weight_mask = prepare(model, rows, Batch(host_lengths(X), rows.shape[0]), None, None, is_train)
     results, run_backprop = run_sweeps([sweep], is_train)
 
     def backprop(dY: Ragged) -> Ragged:
         assert run_backprop is not None
         d_rows, grads, d_initials = run_backprop([dY.dataXd], [None])
-        add_gradients(model, grads[0], d_initials[0], learned=True)
+        add_gradients(model, grads[0], d_initials[0], weight_mask, learned=True)
         return Ragged(cast(Floats2d, d_rows), dY.lengths)
 
     return Ragged(cast(Floats2d, results[0].Y), X.lengths), backprop
@@ -110,17 +115,17 @@ def get_params(model: Model, cell: Cell) -> Dict[str, FloatsXd]:
 
 
 def prepare(
-    model: Model, rows: Floats2d, batch: Batch, state: Optional[DirectionState], out: Optional[Floats2d], is_train: bool
-) -> Sweep:
+    model: Model, rows: Rows, batch: Batch, state: Optional[DirectionState], out: Optional[Floats2d], is_train: bool
+) -> Tuple[Sweep, Optional[Floats2d]]:
     """Say what sweep a direction is to make.
 
     model (Model): The direction.
-    rows (Floats2d): [N, nI], the rows of all sequences.
+    rows (Rows): [N, nI], the rows of all sequences.
     batch (Batch): The lengths of the sequences.
     state (Optional[Dict[str, Floats2d]]): The initial state, [B, nH] by name; the layer's own if None.
     out (Optional[Floats2d]): [N, nH], where the output is written; a new array if None.
-    is_train (bool): Whether the recurrent dropout is drawn.
-    RETURNS (Sweep): The sweep.
+    is_train (bool): Whether the dropout of the hidden state and of recurrent weights is drawn.
+    RETURNS (Tuple[Sweep, Optional[Floats2d]]): The sweep; and what its R is multiplied by, where weights are dropped.
     """
     cell = get_cell(model.attrs["cell"])
     shape = (len(batch), model.get_dim("nO"))
@@ -129,7 +134,11 @@ def prepare(
     mask = None
     if is_train and model.attrs["recurrent_dropout"] > 0:
         mask = model.ops.get_dropout_mask(shape, model.attrs["recurrent_dropout"])
-    return Sweep(cell, get_params(model, cell), rows, batch, state, mask, model.attrs["reverse"], out)
+    params, weight_mask = get_params(model, cell), None
+    if is_train and model.attrs["weight_dropout"] > 0:
+        weight_mask = cast(Floats2d, model.ops.get_dropout_mask(params["R"].shape, model.attrs["weight_dropout"]))
+        params["R"] = params["R"] * weight_mask
+    return Sweep(cell, params, rows, batch, state, mask, model.attrs["reverse"], out), weight_mask
 
 
 def own_state(model: Model, n_sequences: int) -> DirectionState:
@@ -146,16 +155,19 @@ def own_state(model: Model, n_sequences: int) -> DirectionState:
     return {name: xp.zeros(shape, dtype=model.get_param("R").dtype) for name in names}
 
 
-def add_gradients(model: Model, grads: Dict[str, FloatsXd], d_initial: DirectionState, learned: bool) -> None:
+def add_gradients(
+    model: Model, grads: Dict[str, FloatsXd], d_initial: DirectionState, weight_mask: Optional[Floats2d], learned: bool
+) -> None:
     """Add the gradients of a direction's parameters to those it has.
 
     model (Model): The direction.
     grads (Dict[str, FloatsXd]): Those of the sweep's parameters, by name.
     d_initial (Dict[str, Floats2d]): That of the initial state, [B, nH] by name.
+    weight_mask (Optional[Floats2d]): What the sweep's R was multiplied by, if weights were dropped.
     learned (bool): Whether the sweep began in the layer's own state, which is a parameter if it is trained.
     """
     for name, grad in grads.items():
-        model.inc_grad(name, grad)
+        model.inc_grad(name, grad if weight_mask is None or name != "R" else grad * weight_mask)
     if learned and model.attrs["train_initial_state"]:
         for name, grad in d_initial.items():
             model.inc_grad(f"{name}0", grad.sum(axis=0))
@@ -167,4 +179,4 @@ def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
     return {**cell.parameter_shapes(dims["nI"], nH), **states}
 
 
-declare(forward, Drops(("recurrent_dropout",)), Saved(_shapes))
+declare(forward, Drops(("recurrent_dropout", "weight_dropout")), Saved(_shapes))

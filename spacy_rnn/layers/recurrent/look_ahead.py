@@ -6,6 +6,7 @@ import numpy
 from thinc.util import get_array_module
 
 from ...recurrence import Backprop, Batch, Result, Sweep
+from ...recurrence.tables import part, source
 
 # From the number of a direction, counted through a stack of layers, and the sweeps of this one and of those after it to their
 # results, and their backpropagation in training.
@@ -53,7 +54,7 @@ def run_sweeps_ahead(
 
 def _run_in_two(run: SweepRunner, number: int, sweep: Sweep, ahead: numpy.ndarray) -> Result:
     """Run a forward sweep to the look ahead, and from there on."""
-    xp: Any = get_array_module(sweep.X)
+    xp: Any = get_array_module(source(sweep.X))
     lengths = sweep.batch.lengths
     is_ahead = xp.asarray(numpy.arange(sweep.batch.n_rows) >= numpy.repeat(numpy.cumsum(lengths) - ahead, lengths))
     before, after = xp.nonzero(~is_ahead)[0], xp.nonzero(is_ahead)[0]
@@ -65,4 +66,4 @@ def _run_in_two(run: SweepRunner, number: int, sweep: Sweep, ahead: numpy.ndarra
 
 
 def _part(sweep: Sweep, rows: Any, lengths: numpy.ndarray, state: Any) -> Sweep:
-    return sweep._replace(X=sweep.X[rows], batch=Batch(lengths, len(rows)), initial=state, out=None)
+    return sweep._replace(X=part(sweep.X, rows), batch=Batch(lengths, len(rows)), initial=state, out=None)

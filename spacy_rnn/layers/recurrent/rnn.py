@@ -27,7 +27,9 @@ def build_rnn(
     bidirectional: bool = False,
     depth: int = 1,
     dropout: float = 0.0,
+    locked_dropout: bool = False,
     recurrent_dropout: float = 0.0,
+    weight_dropout: float = 0.0,
     residual: bool = False,
     train_initial_state: bool = False,
     forget_bias: float = 1.0,
@@ -46,8 +48,11 @@ def build_rnn(
         the two stand side by side: forward first.
     depth (int): The number of layers.
     dropout (float): The share of a layer's outputs that is dropped before the next layer.
+    locked_dropout (bool): Whether these are the same at all time steps of a sequence (Merity et al. 2018).
     recurrent_dropout (float): The share of hidden units that is dropped from a layer's recurrent product, the same units at all
         time steps of a sequence (variational dropout, Gal & Ghahramani 2016).
+    weight_dropout (float): The share of recurrent weights that is dropped, the same ones at all time steps of a batch
+        (DropConnect, Merity et al. 2018).
     residual (bool): Whether a layer's input is added to its output, in the layers where the two are equally wide.
     train_initial_state (bool): Whether the state before the first row is learned; it is zero otherwise.
     forget_bias (float): What the bias of an LSTM's forget gate starts with (Jozefowicz et al. 2015).
@@ -72,6 +77,7 @@ def build_rnn(
         build_direction,
         get_cell(cell),
         recurrent_dropout=recurrent_dropout,
+        weight_dropout=weight_dropout,
         train_initial_state=train_initial_state,
         forget_bias=forget_bias,
         init_W=init_W,
@@ -88,6 +94,7 @@ def build_rnn(
             "bidirectional": bidirectional,
             "depth": depth,
             "dropout": dropout,
+            "locked_dropout": locked_dropout,
             "residual": residual,
             # No plain data, so they are not saved with the weights.
             "precision": as_precision(precision),

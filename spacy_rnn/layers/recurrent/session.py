@@ -6,7 +6,7 @@ import numpy
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
-from ...recurrence import Result, Sweep, get_cell, run_sweeps, session
+from ...recurrence import Result, Sweep, TableRows, get_cell, run_sweeps, session
 from ..capabilities import State
 from .direction import get_params, own_state
 from .stack import check_state, is_residual, n_directions, require_weights, stack_states
@@ -79,6 +79,8 @@ class RnnSession:
 
     def _sweep(self, number: int, sweep: Sweep) -> Result:
         direction, batch = self._directions[number], sweep.batch
+        if isinstance(sweep.X, TableRows):
+            sweep = sweep._replace(X=sweep.X.take())
         if sweep.X.dtype != sweep.params["W"].dtype:
             # Rows of another type than the weights, which the reference engine takes.
             return run_sweeps([sweep], False, precision=self.model.attrs["precision"].value)[0][0]

@@ -1,12 +1,13 @@
 """A stack of recurrent layers, run forward and back: from one layer to the next, with dropout and residual connections."""
 
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
 from thinc.api import Model
-from thinc.types import Floats2d, FloatsXd, Ragged
+from thinc.types import Floats2d, FloatsXd, Ints1d, Ragged
 
 from ...recurrence import Backprop, Batch, TableRows, get_cell, infer_outputs, run_sweeps
+from ...recurrence.tables import Rows, source, sum_by_number
 from ..capabilities import IsRnn, State, find
 from ..ragged.list2ragged import host_lengths
 from ..ragged.taken import TakenRows
@@ -22,6 +23,7 @@ class _Layer(NamedTuple):
 
     backprop: Optional[Backprop]
     mask: Optional[FloatsXd]
+    weight_masks: List[Optional[Floats2d]]
     residual: bool
 
 
@@ -46,48 +48,55 @@ def run_stack(
     """Run a stack from a given state.
 
     model (Model[Ragged, Ragged]): The stack.
-    X (Ragged): The batch, rows [N, nI].
+    X (Ragged): The batch, rows [N, nI]. If they are `TakenRows`, the first layer reads their table: each row of it is projected
+        once.
     state (Optional[Dict[str, Floats3d]]): The state before the first row, [depth · directions, B, nH] by name; the stack's own if
         None.
     is_train (bool): Whether dropout is drawn, and backpropagation follows.
     run (SweepRunner): What runs the sweeps of a layer.
     RETURNS (Tuple[Ragged, List[Dict[str, Floats2d]], Callable]): The output, rows [N, nO]; the final state of each direction,
         [B, nH] by name; and, in training, a function (dY, gradient of the final state or None) -> (dX, gradients of the initial
-        states of the directions) that increments the gradients of the parameters.
+        states of the directions) that increments the gradients of the parameters. dX has the rows [V, nI] of the table if X has
+        asked for that.
     RAISES (ValueError): If the stack has no weights, or a width or the shape of the state is wrong.
     """
-    rows, lengths = _checked(model, X)
-    batch = Batch(lengths, rows.shape[0])
+    _require_initialized(model)
+    read = rows = _read(model, X, is_train)
+    batch = Batch(host_lengths(X), rows.shape[0])
     if state is not None:
         check_state(model, state, len(batch))
     n_dirs = n_directions(model)
     layers: List[_Layer] = []
     finals: List[DirectionState] = []
     for i in range(0, len(model.layers), n_dirs):
-        mask = None
-        if i > 0 and is_train and model.attrs["dropout"] > 0:
-            mask = model.ops.get_dropout_mask(rows.shape, model.attrs["dropout"])
+        mask = _draw_mask(model, rows, batch.lengths) if i > 0 and is_train and model.attrs["dropout"] > 0 else None
         dropped = rows if mask is None else rows * mask
-        Y = model.ops.xp.empty((rows.shape[0], model.get_dim("nO")), dtype=rows.dtype)
-        sweeps = []
+        Y = cast(Floats2d, model.ops.xp.empty((rows.shape[0], model.get_dim("nO")), dtype=rows.dtype))
+        prepared = []
         for k, columns in enumerate(_columns(Y, n_dirs), i):
             initial = None if state is None else {s: a[k] for s, a in state.items()}
-            sweeps.append(prepare(model.layers[k], dropped, batch, initial, columns, is_train))
-        results, backprop = run(i, sweeps)
+            prepared.append(prepare(model.layers[k], dropped, batch, initial, columns, is_train))
+        results, backprop = run(i, [sweep for sweep, _ in prepared])
         finals.extend(result.final for result in results)
         residual = is_residual(model, rows)
-        rows = rows + Y if residual else Y
-        layers.append(_Layer(backprop, mask, residual))
+        rows = (X.data if isinstance(rows, TableRows) else rows) + Y if residual else Y
+        layers.append(_Layer(backprop, mask, [weight_mask for _, weight_mask in prepared], residual))
 
     def run_backprop(dY: Ragged, d_final: Optional[State]) -> Tuple[Ragged, List[DirectionState]]:
-        return _backprop(model, layers, dY, d_final, learned=state is None)
+        dX, d_initials = _backprop(model, layers, dY, d_final, learned=state is None)
+        if not isinstance(X, TakenRows) or not X.table_gradient:
+            return Ragged(dX, dY.lengths), d_initials
+        n = len(source(X.taken))
+        if not isinstance(read, TableRows):
+            dX = sum_by_number(dX, X.taken.numbers, n)
+        return Ragged(dX, cast(Ints1d, numpy.asarray([n], dtype="int32"))), d_initials
 
-    return Ragged(rows, X.lengths), finals, run_backprop
+    return Ragged(cast(Floats2d, rows), X.lengths), finals, run_backprop
 
 
 def _backprop(
     model: Model[Ragged, Ragged], layers: List[_Layer], dY: Ragged, d_final: Optional[State], learned: bool
-) -> Tuple[Ragged, List[DirectionState]]:
+) -> Tuple[Floats2d, List[DirectionState]]:
     n_dirs = n_directions(model)
     # The gradient of a batch without rows may have lost its width.
     d_rows = cast(Floats2d, dY.dataXd) if dY.data.size else model.ops.alloc2f(0, model.get_dim("nO"))
@@ -97,13 +106,22 @@ def _backprop(
         own = range(i * n_dirs, (i + 1) * n_dirs)
         d_states = [None if d_final is None else {s: a[k] for s, a in d_final.items()} for k in own]
         d_sweep, grads, d_states_before = layer.backprop(_columns(d_rows, n_dirs), d_states)
-        for k, direction_grads, d_initial in zip(own, grads, d_states_before, strict=True):
-            add_gradients(model.layers[k], direction_grads, d_initial, learned)
+        for k, own_grads, d_initial, weight_mask in zip(own, grads, d_states_before, layer.weight_masks, strict=True):
+            add_gradients(model.layers[k], own_grads, d_initial, weight_mask, learned)
         d_initials[:0] = d_states_before
         if layer.mask is not None:
             d_sweep = d_sweep * layer.mask
         d_rows = d_rows + d_sweep if layer.residual else d_sweep
-    return Ragged(d_rows, dY.lengths), d_initials
+    return d_rows, d_initials
+
+
+def _draw_mask(model: Model[Ragged, Ragged], rows: Rows, lengths: numpy.ndarray) -> Floats2d:
+    """Draw what the input of a layer is multiplied by."""
+    rate = model.attrs["dropout"]
+    if not model.attrs["locked_dropout"]:
+        return cast(Floats2d, model.ops.get_dropout_mask(rows.shape, rate))
+    masks = cast(Floats2d, model.ops.get_dropout_mask((len(lengths), rows.shape[1]), rate))
+    return masks[model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))]
 
 
 def infer_stack(model: Model[Ragged, Ragged], X: Ragged) -> Ragged:
@@ -118,7 +136,7 @@ def infer_stack(model: Model[Ragged, Ragged], X: Ragged) -> Ragged:
     lengths = host_lengths(X)
     n_dirs = n_directions(model)
     cell, precision = get_cell(model.attrs["cell"]), model.attrs["precision"].value
-    rows = _rows_or_table(model, X)
+    rows = _read(model, X, is_train=False)
     for i in range(0, len(model.layers), n_dirs):
         params = [get_params(direction, cell) for direction in model.layers[i : i + n_dirs]]
         Y = cast(Floats2d, infer_outputs(cell, params, rows, lengths, precision=precision))
@@ -128,9 +146,9 @@ def infer_stack(model: Model[Ragged, Ragged], X: Ragged) -> Ragged:
     return Ragged(cast(Floats2d, rows), X.lengths)
 
 
-def _rows_or_table(model: Model[Ragged, Ragged], X: Ragged) -> Union[Floats2d, TableRows]:
-    """Give the rows of a batch, untaken if they come from a table."""
-    if not isinstance(X, TakenRows):
+def _read(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Rows:
+    """Give the rows of a batch, untaken if they come from a table and the gradient of that may be had."""
+    if not isinstance(X, TakenRows) or (is_train and (not X.table_gradient or is_residual(model, X.taken))):
         return input_rows(model, X, _NAME)
     check_input_width(model, X.taken.shape[1], _NAME)
     return X.taken
@@ -144,12 +162,6 @@ def stack_states(model: Model[Ragged, Ragged], states: Sequence[DirectionState])
     RETURNS (Dict[str, Floats3d]): [depth · directions, B, nH] by name.
     """
     return {name: model.ops.xp.stack([state[name] for state in states]) for name in states[0]}
-
-
-def _checked(model: Model[Ragged, Ragged], X: Ragged) -> Tuple[Floats2d, numpy.ndarray]:
-    """Give rows and lengths of a batch, if the layer can read them."""
-    _require_initialized(model)
-    return input_rows(model, X, _NAME), host_lengths(X)
 
 
 def require_weights(model: Model) -> None:
@@ -168,11 +180,11 @@ def _require_initialized(model: Model) -> None:
         raise ValueError("the recurrent layer has no weights yet: initialize it first, with data or with nO and nI")
 
 
-def is_residual(model: Model[Ragged, Ragged], rows: Union[Floats2d, TableRows]) -> bool:
+def is_residual(model: Model[Ragged, Ragged], rows: Rows) -> bool:
     """Tell whether a layer of the stack adds its input to its output.
 
     model (Model[Ragged, Ragged]): The stack.
-    rows (Union[Floats2d, TableRows]): [N, width], what the layer reads.
+    rows (Rows): [N, width], what the layer reads.
     RETURNS (bool): Whether it does.
     """
     return model.attrs["residual"] and rows.shape[1] == model.get_dim("nO")

@@ -49,6 +49,10 @@ class BackwardSweep {
         clear(sum_W_, z_width_ * x_width_);
         clear(sum_R_, u_width_ * width_);
         clear(sum_b_, z_width_);
+        if (reads_table()) {
+            dz_taken_.resize(b.n_taken * z_width_);
+            clear(dz_taken_, b.n_taken * z_width_);
+        }
         if (b.mask != nullptr) mask_.resize(side_ * width_);
         if (cell_ == GRU || reset_before) du_.resize(rows_ * u_width_);
         if (cell_ == GRU) {
@@ -75,6 +79,7 @@ class BackwardSweep {
             const int64_t left = b_.batch.n_sequences - first;
             run_group(Group{b_.batch, first, left < side_ ? left : side_});
         }
+        if (reads_table()) add_table_products();
         unpack();
     }
 
@@ -128,12 +133,21 @@ class BackwardSweep {
         for (int64_t t = begin; t < end; t++) {
             const int64_t n = group.running(t, group.size);
             for (int64_t i = 0; i < n; i++, row++) {
-                const int64_t at = group.row(i, t);
-                x_[row] = b_.X + at * b_.x_stride;
-                dx_[row] = b_.dX + at * b_.dx_stride;
+                if (reads_table()) {
+                    add_rows(dz_.data() + row * z_width_, 1, z_width_, dz_taken_.data() + b_.which[group.place(i, t)] * z_width_);
+                } else {
+                    read_row(row, group.row(i, t));
+                }
             }
         }
-        add_products(rows);
+        if (!reads_table()) add_input_products(dz_.data(), rows, b_.add_to_dX);
+        add_recurrent_products(rows);
+    }
+
+    // Lets row i of what the products read be one of X.
+    void read_row(int64_t i, int64_t row) {
+        x_[i] = b_.X + row * b_.x_stride;
+        dx_[i] = b_.dX + row * b_.dx_stride;
     }
 
     // `at` is the place of the step's rows in the piece, `on_tape` that on the tape.
@@ -214,22 +228,36 @@ class BackwardSweep {
         if (b_.mask != nullptr) multiply(to, mask_.data(), n * width_, to);
     }
 
-    void add_products(int64_t rows) {
-        const bool has_du = cell_ == GRU || cell_ == GRU_RESET_BEFORE;
-        const float *dz = dz_.data(), *du = has_du ? du_.data() : dz;
-        copy_rows_padded(x_.data(), rows, nI_, x_width_, x_piece_.data());
-        work_.add(rows * nI_ * z_width_);
-        outer_product({dz, z_width_, x_piece_.data(), x_width_, rows, sum_W_.data(), x_width_ / V, 0}, z_width_);
+    void add_recurrent_products(int64_t rows) {
+        const float *du = cell_ == GRU || cell_ == GRU_RESET_BEFORE ? du_.data() : dz_.data();
         work_.add(rows * nH_ * z_width_);
         outer_product({du, u_width_, h_piece_.data(), width_, rows, sum_R_.data(), nHv_, 0}, u_width_);
-        add_rows(dz, rows, z_width_, sum_b_.data());
         if (cell_ == GRU) add_rows(du, rows, u_width_, sum_bR_.data());
         if (cell_ == GRU_RESET_BEFORE) {
             outer_product({d_n_.data(), width_, reset_h_.data(), width_, rows, sum_R_n_.data(), nHv_, 0}, width_);
         }
+    }
+
+    // The gradients of W and b, and of the rows at x_, from those of the rows' projections.
+    void add_input_products(const float *dz, int64_t rows, bool add_to_dX) {
+        copy_rows_padded(x_.data(), rows, nI_, x_width_, x_piece_.data());
+        work_.add(rows * nI_ * z_width_);
+        outer_product({dz, z_width_, x_piece_.data(), x_width_, rows, sum_W_.data(), x_width_ / V, 0}, z_width_);
+        add_rows(dz, rows, z_width_, sum_b_.data());
         work_.add(rows * nI_ * z_width_);
         dz_rows_.fill(dz, z_width_, rows);
-        rows_product<Float32>({dz_rows_.data(), z_width_, W_.data(), nullptr, nullptr, dx_.data(), nI_, b_.add_to_dX, 0}, rows);
+        rows_product<Float32>({dz_rows_.data(), z_width_, W_.data(), nullptr, nullptr, dx_.data(), nI_, add_to_dX, 0}, rows);
+    }
+
+    bool reads_table() const { return b_.which != nullptr; }
+
+    // The same for the rows that were taken from a table, once each: the gradients of their projections have been summed.
+    void add_table_products() {
+        for (int64_t first = 0; first < b_.n_taken; first += rows_) {
+            const int64_t rows = b_.n_taken - first < rows_ ? b_.n_taken - first : rows_;
+            for (int64_t i = 0; i < rows; i++) read_row(i, b_.taken[first + i]);
+            add_input_products(dz_taken_.data() + first * z_width_, rows, true);
+        }
     }
 
     static void add_rows(const float *rows, int64_t n, int64_t width, float *sum) {
@@ -265,7 +293,7 @@ class BackwardSweep {
     Rows<const float> dz_rows_, d_rows_;
     Rows<float> to_rows_;
     Buffer dz_, x_piece_, h_piece_, sum_W_, sum_R_, sum_b_;
-    Buffer W_, R_, R_n_, p_, mask_, du_, sum_bR_, sum_R_n_, d_n_, reset_h_, d_reset_h_, sum_p_;
+    Buffer W_, R_, R_n_, p_, mask_, du_, sum_bR_, sum_R_n_, d_n_, reset_h_, d_reset_h_, sum_p_, dz_taken_;
     int64_t visited_ = 0;
     Work work_;
 };

@@ -28,8 +28,16 @@ struct Group {
     // The row of the batch that sequence i reads at time step t.
     int64_t row(int64_t i, int64_t t) const {
         const int64_t s = sequence(i);
-        return batch.start[s] + (batch.reverse ? batch.length[s] - 1 - t : t);
+        return batch.start[s] + position(s, t);
     }
+    // The place of that row among the rows of all sequences, one sequence after the other.
+    int64_t place(int64_t i, int64_t t) const {
+        const int64_t s = sequence(i);
+        return (batch.before == nullptr ? batch.start : batch.before)[s] + position(s, t);
+    }
+
+  private:
+    int64_t position(int64_t s, int64_t t) const { return batch.reverse ? batch.length[s] - 1 - t : t; }
 };
 
 // Pointers to the rows of a matrix.
@@ -267,8 +275,7 @@ class ForwardSweep {
 
     // What sequence i reads at time step t.
     const float *input(const Group &group, int64_t i, int64_t t) const {
-        const int64_t row = group.row(i, t);
-        return f_.projections == nullptr ? f_.X + row * f_.x_stride : f_.projections[row];
+        return f_.projections == nullptr ? f_.X + group.row(i, t) * f_.x_stride : f_.projections[group.place(i, t)];
     }
 
     // Projects the rows at x_, and gives the place of the result.

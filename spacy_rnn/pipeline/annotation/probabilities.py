@@ -5,6 +5,8 @@ from typing import Any, Dict, Optional, Sequence
 import numpy
 from spacy.tokens import Doc, Token
 
+from .rows import find_row, token_spans
+
 # The attributes of a token, by what is predicted.
 TOKEN_EXTENSIONS = {"TAG": "rnn_tag_probs", "POS": "rnn_pos_probs"}
 DOC_EXTENSION = "rnn_probs"
@@ -40,7 +42,7 @@ def store_probabilities(doc: Doc, name: str, attr: str, labels: Sequence[str], p
     if probabilities.shape != (len(doc), len(labels)):
         raise ValueError(f"expected probabilities for {len(doc)} tokens and {len(labels)} labels, got {probabilities.shape}")
     register_extensions()
-    starts, lengths = doc.to_array(["IDX", "LENGTH"]).reshape(-1, 2).T.astype("int64")
+    starts, ends = token_spans(doc)
     stored = {key: value for key, value in doc.user_data.get(_STORED, {}).items() if key != name}
     stored[name] = {
         "attr": attr,
@@ -49,7 +51,7 @@ def store_probabilities(doc: Doc, name: str, attr: str, labels: Sequence[str], p
         "probs": numpy.array(probabilities, dtype="float32"),
         # Tokens may be merged or split later, so rows are found by the characters that they belong to.
         "starts": starts,
-        "ends": starts + lengths,
+        "ends": ends,
     }
     doc.user_data[_STORED] = stored
 
@@ -106,14 +108,6 @@ def _find(token: Token, attr: str) -> Optional[Dict[str, float]]:
     stored = token.doc.user_data.get(_STORED, {})
     for each in reversed(list(stored.values())):
         if each["attr"] == attr:
-            row = _find_row(each, token)
+            row = find_row(each, token)
             return None if row is None else dict(zip(each["labels"], each["probs"][row].tolist(), strict=True))
     return None
-
-
-def _find_row(stored: Dict[str, Any], token: Token) -> Optional[int]:
-    """Give the row of a token; None if the tokens were others when the rows were made."""
-    row = int(numpy.searchsorted(stored["starts"], token.idx))
-    if row == len(stored["starts"]) or stored["starts"][row] != token.idx or stored["ends"][row] != token.idx + len(token):
-        return None
-    return row

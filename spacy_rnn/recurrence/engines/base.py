@@ -7,13 +7,15 @@ from thinc.util import get_array_module
 
 from ..cells import Array, Cell, Params, State
 from ..checks import check_directions, check_parameters, check_states
-from ..interface import Engine, Result, Session, Settings, Sweep
+from ..interface import Engine, Result, Session, Settings, StackSession, Sweep, SymbolStack
 from ..packing import Batch
 from ..tables import TableRows
 
 
 class BaseEngine(Engine):
     """An engine whose inference and sessions are made of sweeps."""
+
+    reads_tables = False
 
     def infer(
         self, cell: Cell, params: Sequence[Params], X: Union[Array, TableRows], lengths: numpy.ndarray, settings: Settings
@@ -32,6 +34,9 @@ class BaseEngine(Engine):
 
     def session(self, cell: Cell, params: Params, table: Optional[Array], settings: Settings) -> Session:
         return SweepSession(self, cell, params, table, settings)
+
+    def stack_session(self, stack: SymbolStack, settings: Settings) -> Optional[StackSession]:
+        return None
 
 
 class SweepSession(Session):

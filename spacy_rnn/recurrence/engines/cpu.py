@@ -9,10 +9,11 @@ import numpy
 from ...native import library, problem
 from ..cells import BUILT_IN, Array, Cell, Grads, Params, State
 from ..checks import check_parameters, check_states, check_sweep
-from ..interface import Engine, EngineBackprop, Result, Session, Settings, Sweep, Tape
+from ..interface import Engine, EngineBackprop, Result, Session, Settings, StackSession, Sweep, SymbolStack, Tape
 from ..packing import Batch
-from ..tables import Table, TableRows
+from ..tables import Table, TableRows, source
 from .base import as_whole_numbers
+from .cpu_stack import CpuStackSession
 from .registry import ENGINE_VARIABLE
 
 # Multiply-adds of a direction from which on a thread of its own pays.
@@ -32,6 +33,7 @@ class CpuEngine(Engine):
     """The engine of NumPy's float32 arrays, where it has been built."""
 
     name = "cpu"
+    reads_tables = True
 
     def supports(self, cell: Cell, X: Array, params: Params) -> bool:
         # No calls in a loop: a small batch takes a few microseconds altogether.
@@ -54,6 +56,12 @@ class CpuEngine(Engine):
 
     def session(self, cell: Cell, params: Params, table: Optional[Array], settings: Settings) -> Session:
         return CpuSession(cell, params, table, _rounds(settings))
+
+    def stack_session(self, stack: SymbolStack, settings: Settings) -> Optional[StackSession]:
+        weights = [_packed.get(stack.cell, each, _rounds(settings)) for each in stack.params]
+        native = library.SymbolStack(weights, _rows(stack.table), whole(stack.W), whole(stack.b))
+        shape = len(weights), stack.W.shape[1]
+        return CpuStackSession(stack.cell, native, len(stack.b), len(stack.table), shape)
 
     def tape(self, sweeps: Sequence[Sweep]) -> Tape:
         # Gates and one state; of a cell without gates nothing, since its gradient follows from the output.
@@ -154,15 +162,17 @@ def _run(sweeps: Sequence[Sweep], is_train: bool, bfloat16: bool, threads: int) 
     ) -> Tuple[Array, List[Grads], List[Dict[str, Array]]]:
         grads = [{name: numpy.empty(param.shape, "float32") for name, param in sweep.params.items()} for sweep in sweeps]
         d_initials = [{name: numpy.empty(sweep.state_shape, "float32") for name in sweep.cell.states} for sweep in sweeps]
+        table = sweeps[0].X.table.rows if isinstance(sweeps[0].X, TableRows) else None
         dXs: List[Array] = [] if into is None else [into]
         backwards = []
         # The last direction first: what it has kept may still be in the cache.
         for i in reversed(range(len(sweeps))):
             adds = into is not None or (bool(dXs) and not side_by_side)
             if not adds:
-                dXs.append(numpy.empty(sweeps[i].X.shape, "float32"))
+                # Not all rows of a table are read.
+                dXs.append(numpy.empty(sweeps[i].X.shape, "float32") if table is None else numpy.zeros(table.shape, "float32"))
             backwards.append(_backward(sweeps[i], forwards[i], dYs[i], d_finals[i], dXs[-1], adds, grads[i], d_initials[i]))
-        library.backward(backwards, side_by_side and (into is None or _are_apart(sweeps)))
+        library.backward(backwards, side_by_side and (into is None or (table is None and _are_apart(sweeps))))
         return sum(dXs[1:], dXs[0]), grads, d_initials
 
     return results, backprop
@@ -271,7 +281,7 @@ def _forward(sweep: Sweep, weights: Any, is_train: bool) -> Tuple[Any, Result]:
     final = {name: numpy.empty(sweep.state_shape, "float32") for name in sweep.cell.states}
     forward = library.ForwardSweep(
         weights,
-        _rows(sweep.X),
+        _rows(source(sweep.X)),
         *_plan(sweep.batch),
         sweep.reverse,
         first.get("h"),
@@ -281,6 +291,7 @@ def _forward(sweep: Sweep, weights: Any, is_train: bool) -> Tuple[Any, Result]:
         final["h"],
         final.get("c"),
         is_train,
+        sweep.X.numbers if isinstance(sweep.X, TableRows) else None,
     )
     return forward, Result(Y, final)
 

@@ -13,6 +13,7 @@ from ...cuda import PRECISIONS, Device, explain_memory, find_device
 from ..cells import BUILT_IN, Array, Cell, Grads, Params, State
 from ..interface import EngineBackprop, Result, Settings, Sweep, Tape
 from ..packing import Batch
+from ..tables import part
 from .base import BaseEngine
 from .cuda_layer import backward, forward, input_gradient, weight_gradients
 
@@ -111,7 +112,7 @@ def _gathered(sweeps: Sequence[Sweep], places: Sequence[Optional[Array]]) -> Lis
         return list(sweeps)
     # All directions have parts of the same lengths.
     batch = Batch(sweeps[0].batch.lengths, sweeps[0].batch.n_rows)
-    return [each._replace(X=each.X[place], batch=batch, out=None) for each, place in zip(sweeps, places, strict=True)]
+    return [each._replace(X=part(each.X, place), batch=batch, out=None) for each, place in zip(sweeps, places, strict=True)]
 
 
 def _put_back(sweeps: Sequence[Sweep], places: Sequence[Optional[Array]], results: List[Result]) -> List[Result]:

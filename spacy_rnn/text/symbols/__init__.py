@@ -1,6 +1,10 @@
 """What language models read and write: characters, words, or pieces of words, as numbers."""
 
 from .base import END, N_SPECIAL, SPECIAL_NAMES, START, UNKNOWN, SymbolBatch, SymbolCounter, Symbols, SymbolText
+from .characters import Characters, build_characters
+from .names import escape_name, unescape_name
+from .subwords import Subwords, build_subwords
+from .words import Words, build_words
 
 __all__ = [
     "END",
@@ -8,8 +12,16 @@ __all__ = [
     "SPECIAL_NAMES",
     "START",
     "UNKNOWN",
+    "Characters",
     "SymbolBatch",
     "SymbolCounter",
     "SymbolText",
+    "Subwords",
     "Symbols",
+    "Words",
+    "build_characters",
+    "build_subwords",
+    "build_words",
+    "escape_name",
+    "unescape_name",
 ]

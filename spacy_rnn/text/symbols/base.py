@@ -13,6 +13,8 @@ from ...generation.interface import UNKNOWN as UNKNOWN
 N_SPECIAL = 3
 # As ARPA files write them.
 SPECIAL_NAMES = ("<unk>", "<s>", "</s>")
+# What an unknown character is decoded to.
+REPLACEMENT = "\ufffd"
 
 
 class SymbolText(NamedTuple):
@@ -61,6 +63,8 @@ class Symbols(ABC):
 
     # What the symbols are, as users are told: "character", "word" or "subword".
     unit: str
+    # Whether the tokens of a `Doc` matter, and not its text alone.
+    reads_tokens = False
 
     @abstractmethod
     def __len__(self) -> int:
@@ -133,3 +137,22 @@ class Symbols(ABC):
         return isinstance(other, Symbols) and type(self) is type(other) and self.to_data() == other.to_data()
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def numbers_to_decode(numbers: Sequence[int], n_symbols: int) -> numpy.ndarray:
+    """Check that symbols exist, and leave out start and end.
+
+    numbers (Sequence[int]): The symbols.
+    n_symbols (int): V, the number of symbols there are.
+    RETURNS (numpy.ndarray): Integers [n], what is left: unknown symbols too.
+    RAISES (ValueError): If one does not exist.
+    """
+    array = numpy.asarray(numbers)
+    if array.size == 0:
+        return numpy.zeros(0, dtype="int64")
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(f"symbols are integers in one row, got {array.dtype} of shape {array.shape}")
+    wrong = array[(array < 0) | (array >= n_symbols)]
+    if wrong.size:
+        raise ValueError(f"there is no symbol {wrong[0]}: there are {n_symbols}")
+    return array[(array == UNKNOWN) | (array >= N_SPECIAL)]

@@ -2,10 +2,11 @@
 
 import numpy
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import LayerNorm, Ragged, ragged2list, with_ragged
 
 from spacy_rnn.layers import (
+    begin_scan,
     build_convolution,
     build_highway,
     build_layer_norm,
@@ -13,11 +14,13 @@ from spacy_rnn.layers import (
     build_residual,
     build_rnn,
     build_sequence_dropout,
+    initial_state,
     scan,
     split_rows,
     with_rows,
 )
 from spacy_rnn.layers.ragged.taken import TakenRows
+from spacy_rnn.layers.recurrent.session import RnnSession
 from spacy_rnn.recurrence import Table, TableRows
 
 WIDTH = 6
@@ -104,3 +107,82 @@ def test_rows_of_another_width_are_refused(pair):
     layer = build_rnn(8, WIDTH + 1).initialize()
     with pytest.raises(ValueError, match=r"rows of width 7 \(nI\), but was given rows of width 6"):
         layer.predict(pair[0])
+
+
+# Training
+
+
+TRAINED = {
+    "rnn": {"nO": 8},
+    "gru": {"nO": 8, "cell": "gru", "recurrent_dropout": 0.3},
+    "bidirectional": {"nO": 8, "bidirectional": True},
+    "deep": {"nO": 8, "depth": 3, "dropout": 0.2},
+    "residual": {"nO": WIDTH, "residual": True, "depth": 2},
+    "residual above": {"nO": 8, "residual": True, "depth": 2},
+    "own initial state": {"nO": 8, "train_initial_state": True},
+    "pieces": {"nO": 8, "checkpoint_rows": 3},
+    "truncated": {"nO": 8, "truncate_gradient": 2},
+}
+
+
+def gradients(layer):
+    return {
+        (i, name): node.get_grad(name) for i, node in enumerate(layer.walk()) for name in node.param_names if node.has_grad(name)
+    }
+
+
+def table_gradient(X, dX):
+    total = numpy.zeros_like(X.taken.table.rows)
+    numpy.add.at(total, X.taken.numbers, dX)
+    return total
+
+
+@pytest.mark.parametrize("has_state", [False, True], ids=["own state", "given state"])
+@pytest.mark.parametrize("settings", TRAINED.values(), ids=TRAINED)
+def test_a_recurrent_layer_goes_back_to_the_table(settings, has_state, pair, randomize):
+    layer = build_rnn(nI=WIDTH, **settings).initialize()
+    randomize(layer, dtype="float32")
+    X, rows = pair
+    state = initial_state(layer, len(LENGTHS))
+    state = {name: numpy.full_like(array, 0.3) for name, array in state.items()} if has_state else None
+    found = []
+    for each in (TakenRows(X.taken, X.lengths, table_gradient=True), X, rows):
+        numpy.random.seed(0)
+        (Y, final), backprop = begin_scan(layer, each, state)
+        dX, d_initial = backprop(Ragged(numpy.cos(Y.data), Y.lengths), {name: numpy.sin(a) for name, a in final.items()})
+        found.append((Y.data, dX, gradients(layer), d_initial))
+        for node in layer.walk():
+            for name in node.param_names:
+                if node.has_grad(name):
+                    node.set_grad(name, numpy.zeros_like(node.get_param(name)))
+    (Y, d_table, grads, d_initial), (Y_taken, d_taken, *_), (expected, dX, expected_grads, d_expected) = found
+    assert_array_equal(Y, expected)
+    assert_array_equal(Y_taken, expected)
+    assert_array_equal(d_taken.data, dX.data)
+    assert_allclose(d_table.data, table_gradient(X, dX.data), rtol=1e-4, atol=1e-5)
+    assert d_table.lengths.tolist() == [7]
+    assert set(grads) == set(expected_grads)
+    for key, array in expected_grads.items():
+        assert_allclose(grads[key], array, rtol=1e-4, atol=1e-5, err_msg=str(key))
+    for name, array in d_expected.items():
+        assert_allclose(d_initial[name], array, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_between_take_the_rows(pair, randomize):
+    """Only a layer that reads the table itself gives another gradient, and only if it is asked to."""
+    layer = build_highway(build_rnn(WIDTH, WIDTH)).initialize(X=pair[1])
+    randomize(layer, dtype="float32")
+    results = []
+    for X in pair:
+        Y, backprop = layer(X, True)
+        results.append(backprop(Ragged(numpy.cos(Y.data), Y.lengths)).data)
+    assert_array_equal(*results)
+
+
+def test_look_ahead_and_sessions_read_tables(pair):
+    layer = build_rnn(8, WIDTH, bidirectional=True).initialize()
+    for options in ({}, {"n_ahead": [1, 0, 0, 3, 2]}, {"session": RnnSession(layer)}):
+        (Y, state), (expected, expected_state) = (scan(layer, X, **options) for X in pair)
+        assert_array_equal(Y.data, expected.data)
+        for name, array in state.items():
+            assert_array_equal(array, expected_state[name])

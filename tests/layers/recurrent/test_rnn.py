@@ -168,7 +168,7 @@ def test_recurrent_dropout_masks_the_same_units_at_all_steps_in_training_only(ma
     assert len(set(kept)) == 3
 
 
-@pytest.mark.parametrize("option", ["dropout", "recurrent_dropout"])
+@pytest.mark.parametrize("option", ["dropout", "recurrent_dropout", "weight_dropout"])
 def test_dropout_rates_are_not_changed_from_outside(make_batch, option):
     X = make_batch(LENGTHS, 16, dtype="float32")
     without = build_rnn(16, 16, depth=2)
@@ -181,7 +181,7 @@ def test_dropout_rates_are_not_changed_from_outside(make_batch, option):
     assert not numpy.array_equal(with_dropout.begin_update(X)[0].data, with_dropout.predict(X).data)
 
 
-@pytest.mark.parametrize("option", ["dropout", "recurrent_dropout"])
+@pytest.mark.parametrize("option", ["dropout", "recurrent_dropout", "weight_dropout"])
 def test_same_seed_drops_the_same(make_batch, option):
     X = make_batch(LENGTHS, 16, dtype="float32")
     model = build_rnn(16, 16, depth=2, **{option: 0.5})
@@ -192,6 +192,38 @@ def test_same_seed_drops_the_same(make_batch, option):
         results.append(model.begin_update(X)[0].data)
     assert_array_equal(results[0], results[1])
     assert not numpy.array_equal(results[0], results[2])
+
+
+def test_locked_dropout_drops_the_same_at_all_steps_of_a_sequence(make_batch):
+    X = positive_batch(make_batch, lengths=(4, 6, 5))
+    Y, backprop = build_transparent(2, dropout=0.5, locked_dropout=True).begin_update(X)
+    ratios = numpy.round(Y.data / X.data, 4)
+    parts = numpy.split(ratios, [4, 10])
+    for part in parts:
+        assert_array_equal(part, numpy.broadcast_to(part[0], part.shape))
+    assert len({part[0].tobytes() for part in parts}) == 3 and set(numpy.unique(ratios)) == {0.0, 2.0}
+    assert_array_equal(numpy.round(backprop(Ragged(numpy.ones_like(X.data), X.lengths)).data, 4), ratios)
+
+
+def test_weight_dropout_drops_recurrent_weights_and_their_gradients(make_batch):
+    X, dY = make_batch(LENGTHS, 6, dtype="float32"), make_batch(LENGTHS, 8, dtype="float32", seed=1)
+    model = build_rnn(8, 6, cell="gru", weight_dropout=0.5).initialize()
+    R = model.layers[0].get_param("R").copy()
+    fix_random_seed(3)
+    mask = model.ops.get_dropout_mask(R.shape, 0.5)
+    fix_random_seed(3)
+    Y, backprop = model.begin_update(X)
+    backprop(dY)
+    other = build_rnn(8, 6, cell="gru").initialize()
+    for name in model.layers[0].param_names:
+        other.layers[0].set_param(name, model.layers[0].get_param(name))
+    other.layers[0].set_param("R", R * mask)
+    expected, backprop = other.begin_update(X)
+    backprop(dY)
+    assert_allclose(Y.data, expected.data, rtol=1e-6)
+    assert_allclose(model.layers[0].get_grad("R"), other.layers[0].get_grad("R") * mask, rtol=1e-5, atol=1e-6)
+    assert_allclose(model.layers[0].get_grad("W"), other.layers[0].get_grad("W"), rtol=1e-5, atol=1e-6)
+    assert_array_equal(model.layers[0].get_param("R"), R)
 
 
 # Long sequences
@@ -205,7 +237,8 @@ def test_pieces_that_are_computed_again_change_nothing(make_batch, cell, bidirec
     results = []
     for rows in (0, 20):
         fix_random_seed(0)
-        options = {"dropout": 0.3, "recurrent_dropout": 0.3, "train_initial_state": True, "checkpoint_rows": rows}
+        options = {"dropout": 0.3, "recurrent_dropout": 0.3, "weight_dropout": 0.3, "train_initial_state": True}
+        options["checkpoint_rows"] = rows
         model = build_rnn(8, 6, cell=cell, bidirectional=bidirectional, depth=2, **options)
         model.initialize()
         Y, backprop = model.begin_update(X)
@@ -420,6 +453,7 @@ def test_initializers_are_configurable(option, name, other):
         ({"recurrent_dropout": -0.1}, ["recurrent_dropout", "-0.1"]),
         ({"recurrent_dropout": 1.0}, ["recurrent_dropout", "below 1", "1.0"]),
         ({"recurrent_dropout": 2}, ["recurrent_dropout", "2"]),
+        ({"weight_dropout": 1.0}, ["weight_dropout", "below 1", "1.0"]),
         ({"depth": 0}, ["depth", "at least 1", "0"]),
         ({"depth": -3}, ["depth", "at least 1", "-3"]),
         ({"nO": 4, "nI": 3, "residual": True}, ["residual", "nI = 3", "nO = 4"]),

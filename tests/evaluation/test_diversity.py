@@ -5,7 +5,7 @@ import numpy
 import pytest
 from numpy.testing import assert_allclose
 
-from spacy_rnn.generation import distinct_n, self_bleu
+from spacy_rnn.evaluation import distinct_n, self_bleu
 
 
 def bleu(text, references, max_n):

@@ -1,0 +1,1 @@
+"""Plain text as a corpus: reading it, and cutting it into batches."""

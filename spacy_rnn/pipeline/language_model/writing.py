@@ -1,0 +1,123 @@
+"""What a language model writes: prompts as symbols, and symbols as texts."""
+
+from typing import Any, Iterable, Iterator, List, NamedTuple, Sequence, Union
+
+import numpy
+from spacy.tokens import Doc
+
+Prompt = Union[str, Doc]
+_REPLACEMENT = "\ufffd"
+# Those of a character in UTF-8.
+_MOST_BYTES = 4
+
+
+class Written(NamedTuple):
+    """A text that a language model has written.
+
+    prompt (str): What it goes on from.
+    text (str): What came after.
+    bits (float): The surprisal of that under the model, its end included if it was written.
+    n_symbols (int): How many symbols were written.
+    ended (str): Why it ended: "stop", "length", or "blocked" where no symbol could come.
+    """
+
+    prompt: str
+    text: str
+    bits: float
+    n_symbols: int
+    ended: str
+
+
+def as_prompts(prompts: Union[Prompt, Sequence[Prompt]]) -> List[Prompt]:
+    """Give prompts as a list.
+
+    prompts (Union[str, Doc, Sequence[Union[str, Doc]]]): One or several.
+    RETURNS (List[Union[str, Doc]]): The prompts.
+    RAISES (ValueError): If one is no text.
+    """
+    found = [prompts] if isinstance(prompts, (str, Doc)) else list(prompts)
+    for prompt in found:
+        if not isinstance(prompt, (str, Doc)):
+            raise ValueError(f"a prompt is a str or a Doc, got {type(prompt).__name__}")
+    return found
+
+
+def encode_prompts(symbols: Any, prompts: Sequence[Prompt], replace_unknown: bool) -> List[Any]:
+    """Turn prompts into symbols.
+
+    symbols (Symbols): The symbols.
+    prompts (Sequence[Union[str, Doc]]): The prompts.
+    replace_unknown (bool): Whether what the model has never seen is read as unknown.
+    RETURNS (List[Ints1d]): int32 [n], the symbols of each.
+    RAISES (ValueError): If a prompt has unknown symbols, and they are not to be replaced.
+    """
+    encoded = []
+    for prompt in prompts:
+        unknown = symbols.find_unknown(prompt)
+        if unknown and not replace_unknown:
+            shown = ", ".join(f"{what!r} at {position}" for position, what in unknown[:5])
+            raise ValueError(
+                f"the prompt {str(prompt)[:40]!r} has {len(unknown)} {symbols.unit}(s) that the model has never seen: {shown}"
+                f"{', …' if len(unknown) > 5 else ''}: leave them out, or read them as unknown (replace_unknown=True)"
+            )
+        encoded.append(symbols.encode(prompt).numbers)
+    return encoded
+
+
+def encode_stops(symbols: Any, stop: Sequence[str]) -> List[List[int]]:
+    """Turn strings that end a text into symbols.
+
+    symbols (Symbols): The symbols.
+    stop (Sequence[str]): The strings.
+    RETURNS (List[List[int]]): The symbols of each.
+    RAISES (ValueError): If one is empty, or has unknown symbols.
+    """
+    sequences = []
+    for string in [stop] if isinstance(stop, str) else stop:
+        numbers = symbols.encode(string).numbers.tolist()
+        if not numbers or symbols.find_unknown(string):
+            raise ValueError(f"a text ends with {symbols.unit}s that the model knows, but stop has {string!r}")
+        sequences.append(numbers)
+    return sequences
+
+
+def as_written(symbols: Any, prompt: Prompt, generation: Any) -> Written:
+    """Turn what was generated into text.
+
+    symbols (Symbols): The symbols.
+    prompt (Union[str, Doc]): What it goes on from.
+    generation (Generation): What was generated.
+    RETURNS (Written): The text, without what made it stop.
+    """
+    text = symbols.decode(generation.content)
+    bits = -float(generation.log_probabilities.sum(dtype="float64")) / float(numpy.log(2.0))
+    return Written(str(prompt), _before(symbols, str(prompt)) + text, bits, len(generation.symbols), generation.ended)
+
+
+def stream_text(symbols: Any, prompt: Prompt, produced: Iterable[Any]) -> Iterator[str]:
+    """Turn the symbols of one sequence into text as they come.
+
+    symbols (Symbols): The symbols.
+    prompt (Union[str, Doc]): What it goes on from.
+    produced (Iterable[Produced]): The symbols.
+    YIELDS (str): What is new of the text. A character of several symbols comes with the last of them.
+    """
+    from ...text.symbols import N_SPECIAL
+
+    before, pending = _before(symbols, str(prompt)), []
+    for each in produced:
+        if each.symbol < N_SPECIAL:
+            continue
+        pending.append(each.symbol)
+        text = symbols.decode(pending)
+        if text.endswith(_REPLACEMENT) and len(pending) < _MOST_BYTES:
+            continue
+        yield before + text
+        before, pending = " " if symbols.reads_tokens else "", []
+    if pending:
+        yield before + symbols.decode(pending)
+
+
+def _before(symbols: Any, prompt: str) -> str:
+    """Give what stands between a prompt and what follows."""
+    return " " if symbols.reads_tokens and prompt and not prompt[-1].isspace() else ""

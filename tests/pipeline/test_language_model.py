@@ -1,0 +1,379 @@
+import math
+
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
+
+from spacy_rnn.pipeline.corpus.batcher import build_batch_by_streams
+
+TEXTS = ["the cat sat on the mat .", "a cat and a hat", "the fat rat sat on a hat !", "that is that"] * 3
+SMALL = {"width": 8, "hidden_width": 16}
+
+
+def config(unit="Characters", architecture="RNNLM", **settings):
+    model = {"@architectures": f"spacy_rnn.{architecture}.v1", "symbols": {"@misc": f"spacy_rnn.{unit}.v1"}, **SMALL}
+    return {"model": model, **settings}
+
+
+def examples_of(nlp, texts=TEXTS):
+    return [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in texts]
+
+
+def build(texts=TEXTS, steps=0, **settings):
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("rnn_lm", name="lm", config=config(**settings))
+    examples = examples_of(nlp, texts)
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.02
+    for _ in range(steps):
+        nlp.update(examples, sgd=optimizer)
+    return nlp
+
+
+def refused(run, *words):
+    with pytest.raises(ValueError) as error:
+        run()
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+# Training
+
+
+@pytest.mark.parametrize("architecture", ["RNNLM", "FeedForwardLM"])
+@pytest.mark.parametrize("unit", ["Characters", "Words"])
+def test_texts_that_were_learned_become_probable(unit, architecture):
+    nlp = build(unit=unit, architecture=architecture)
+    before = nlp.evaluate(examples_of(nlp))
+    optimizer = Adam(0.02)
+    losses = {}
+    for _ in range(60):
+        losses = nlp.update(examples_of(nlp), sgd=optimizer)
+    after = nlp.evaluate(examples_of(nlp))
+    assert after["lm_bits_per_char"] < 0.3 * before["lm_bits_per_char"]
+    assert after["lm_score"] > before["lm_score"]
+    lengths = [len(nlp.get_pipe("lm").symbols.encode(nlp.make_doc(text)).numbers) + 1 for text in TEXTS]
+    bits = after["lm_bits_per_char"] * sum(len(text) + 1 for text in TEXTS)
+    assert_allclose(losses["lm"], bits * math.log(2) / sum(lengths), rtol=0.2)
+
+
+def stream_examples(nlp, texts, n_streams, n_symbols):
+    whole = [Doc(nlp.vocab, words=[text], spaces=[False]) for text in texts]
+    docs = [Example(doc, doc.copy()) for doc in whole]
+    return list(build_batch_by_streams(n_streams, n_symbols)(docs))
+
+
+def test_streams_go_on_in_the_state_of_the_piece_before(monkeypatch):
+    """Gradients but for the truncation, and losses, are those of the whole text."""
+    text = "the cat sat on the mat and a rat sat on a hat"
+    nlp = build([text], reset_probability=0.0)
+    lm = nlp.get_pipe("lm")
+    total, count = 0.0, 0
+    for batch in stream_examples(nlp, [text], 1, 7):
+        piece = batch[0].reference.user_data["spacy_rnn_stream_piece"].take(lm.symbols)
+        total += lm.update(batch, losses={})["lm"] * len(piece[0])
+        count += len(piece[0])
+    scored = lm.score([text])[0]
+    assert count == len(text) + 1
+    assert_allclose(total / math.log(2), scored.surprisals.sum(), rtol=1e-4)
+
+
+def gradients(lm):
+    return {(node.name, name): node.get_grad(name).copy() for node in lm.model.walk() for name in node.param_names}
+
+
+@pytest.mark.parametrize("n_parts", [2, 3])
+def test_an_update_in_parts_is_the_update(n_parts):
+    """As with `training.accumulate_gradient`: each part has streams of its own, which go on in their states."""
+    texts = ["the cat sat on the mat", "a hat and a rat and a cat", "that is that and this is this"]
+    found = []
+    for parts in (1, n_parts):
+        nlp = build(texts, reset_probability=0.0)
+        lm = nlp.get_pipe("lm")
+        for batch in stream_examples(nlp, texts, 3, 8):
+            for i in range(parts):
+                part = batch[i * 3 // parts : (i + 1) * 3 // parts]
+                if part:
+                    lm.update(part, losses={})
+        found.append(gradients(lm))
+    for name, expected in found[0].items():
+        assert_allclose(found[1][name], expected, rtol=1e-3, atol=1e-6, err_msg=str(name))
+
+
+def test_the_state_is_forgotten_as_often_as_is_asked_for():
+    text = "the cat sat on the mat and a rat sat on a hat"
+    losses = []
+    for probability in (0.0, 1.0):
+        nlp = build([text], steps=30, reset_probability=probability)
+        lm = nlp.get_pipe("lm")
+        losses.append([lm.update(batch, losses={})["lm"] for batch in stream_examples(nlp, [text], 1, 7)])
+    fresh = build([text], steps=30).get_pipe("lm")
+    pieces = [
+        batch[0].reference.user_data["spacy_rnn_stream_piece"] for batch in stream_examples(spacy.blank("en"), [text], 1, 7)
+    ]
+    alone = []
+    for piece in pieces:
+        inputs, targets = piece.take(fresh.symbols)
+        alone.append(-float(fresh.begin().score(inputs, targets, numpy.asarray([len(inputs)])).log_probabilities.mean()))
+    assert_allclose(losses[1], alone, rtol=1e-4)
+    assert not numpy.allclose(losses[0][1:], alone[1:], rtol=1e-3)
+
+
+def test_an_ngram_model_is_left_alone_by_updates():
+    nlp = build()
+    lm = nlp.get_pipe("lm")
+    lm._predicts = type(lm._predicts)(lm._predicts.begin)
+    weights = lm.model.to_bytes()
+    assert nlp.update(examples_of(nlp), sgd=Adam(0.1)) == {"lm": 0.0}
+    assert lm.model.to_bytes() == weights
+
+
+def test_the_same_seed_gives_the_same_model():
+    one, other = build(steps=3), build(steps=3)
+    assert one.get_pipe("lm").model.to_bytes() == other.get_pipe("lm").model.to_bytes()
+
+
+# Scores
+
+
+def test_scores_are_those_of_the_symbols():
+    nlp = build(steps=20)
+    lm = nlp.get_pipe("lm")
+    text = "the cat sat"
+    scored = lm.score([text])[0]
+    model, numbers = lm.begin(), lm.symbols.encode(text).numbers
+    state, bits = model.start(1), []
+    for symbol, target in zip([1, *numbers], [*numbers, 2], strict=True):
+        log_probabilities, state = model.step(numpy.asarray([symbol]), state)
+        bits.append(-log_probabilities[0, target] / math.log(2))
+    assert_allclose(scored.surprisals, bits, rtol=1e-4)
+    assert scored.n_characters == len(text) + 1 and scored.n_words == 4
+    assert_allclose(scored.bits_per_character, sum(bits) / 12, rtol=1e-4)
+    assert_allclose(scored.perplexity, 2 ** (sum(bits) / 4), rtol=1e-3)
+
+
+def test_the_end_of_a_text_counts_if_it_is_to():
+    with_end, without = build(steps=5), build(steps=5, count_end=False)
+    one, other = with_end.get_pipe("lm").score(["a cat"])[0], without.get_pipe("lm").score(["a cat"])[0]
+    assert_allclose(other.bits, one.bits - one.surprisals[-1], rtol=1e-5)
+    assert (other.n_characters, other.n_words) == (5, 2)
+
+
+@pytest.mark.parametrize("unit, unknown, n_characters, n_words", [("Characters", "ÜÜ", 2, 1), ("Words", "zebra", 5, 1)])
+def test_what_is_unknown_counts_by_the_rule(unit, unknown, n_characters, n_words):
+    text = f"a cat {unknown} sat"
+    scores = {}
+    for rule in ("symbol", "skip", "spread"):
+        lm = build(steps=5, unit=unit, unknown=rule, unknown_types=1024).get_pipe("lm")
+        scores[rule] = lm.score([text])[0]
+    symbol, skip, spread = scores.values()
+    is_unknown = [text[start:end] in (unknown, "Ü") for start, end in zip(symbol.starts, symbol.ends, strict=True)]
+    assert symbol.n_unknown == skip.n_unknown == sum(is_unknown) > 0
+    assert_allclose(spread.bits, symbol.bits + 10 * sum(is_unknown), rtol=1e-5)
+    assert_allclose(skip.bits, symbol.bits - symbol.surprisals[is_unknown].sum(), rtol=1e-4)
+    assert (symbol.n_characters, symbol.n_words) == (len(text) + 1, 5) == (spread.n_characters, spread.n_words)
+    assert (skip.n_characters, skip.n_words) == (len(text) + 1 - n_characters, 5 - n_words)
+
+
+def test_an_evaluation_adds_texts_up():
+    nlp = build(steps=10)
+    lm = nlp.get_pipe("lm")
+    scored = lm.score(TEXTS)
+    scores = nlp.evaluate(examples_of(nlp))
+    assert_allclose(scores["lm_bits_per_char"], sum(s.bits for s in scored) / sum(s.n_characters for s in scored), rtol=1e-5)
+    assert_allclose(scores["lm_perplexity"], 2 ** (sum(s.bits for s in scored) / sum(s.n_words for s in scored)), rtol=1e-4)
+    assert_allclose(scores["lm_score"], 2 ** -scores["lm_bits_per_char"])
+    assert scores["lm_unknown"] == "symbol"
+
+
+@pytest.mark.parametrize("n_streams", [1, 3, 1000])
+def test_an_evaluation_in_streams_goes_on_from_text_to_text(n_streams):
+    nlp = build(steps=10, eval_streams=n_streams)
+    lm = nlp.get_pipe("lm")
+    numbers = [lm.symbols.encode(text).numbers for text in TEXTS]
+    inputs = numpy.concatenate([numpy.append(1, each) for each in numbers])
+    targets = numpy.concatenate([numpy.append(each, 2) for each in numbers])
+    borders = len(inputs) * numpy.arange(min(n_streams, len(inputs)) + 1) // min(n_streams, len(inputs))
+    model, parts = lm.begin(), numpy.split(numpy.arange(len(inputs)), borders[1:-1])
+    total = -sum(model.score(inputs[i], targets[i], [len(i)]).log_probabilities.sum(dtype="float64") for i in parts)
+    scores = nlp.evaluate(examples_of(nlp))
+    assert_allclose(scores["lm_bits_per_char"], total / math.log(2) / len(inputs), rtol=1e-5)
+    assert len(lm.score(TEXTS)[0].surprisals) == len(numbers[0]) + 1
+
+
+def test_scores_do_not_depend_on_the_batch():
+    lm = build(steps=10).get_pipe("lm")
+    together = lm.score([*TEXTS, "", "a"])
+    for text, expected in zip([*TEXTS, "", "a"], together, strict=True):
+        assert_array_equal(lm.score([text])[0].surprisals, expected.surprisals)
+
+
+def test_the_loss_is_the_mean_of_a_symbol_and_changes_nothing():
+    nlp = build()
+    lm, examples = nlp.get_pipe("lm"), examples_of(nlp)
+    scores = lm.predict([example.predicted for example in examples])
+    loss, gradients = lm.get_loss(examples, scores)
+    surprisals = numpy.concatenate([each.surprisals for each in scores])
+    assert_allclose(loss, surprisals.mean() * math.log(2), rtol=1e-5)
+    assert_allclose(sum(gradient.sum() for gradient in gradients), -1.0, rtol=1e-5)
+    assert not any(node.has_grad(name) for node in lm.model.walk() for name in node.param_names)
+
+
+# Annotation
+
+
+def test_nothing_is_computed_or_set_unless_it_is_asked_for(monkeypatch):
+    nlp = build()
+    monkeypatch.setattr(type(nlp.get_pipe("lm")), "predict", lambda self, docs: pytest.fail("it was run"))
+    doc = nlp("a cat")
+    assert not doc.user_data and [doc.text for doc in nlp.pipe(["a", "b"])] == ["a", "b"]
+
+
+@pytest.mark.parametrize("unit", ["Characters", "Words"])
+def test_surprisals_of_tokens_add_up_to_the_text(unit):
+    nlp = build(steps=10, unit=unit, store_surprisal=True, store_perplexity=True)
+    text = "the  cat sat, on\n the mat. "
+    doc = nlp(text)
+    scored = nlp.get_pipe("lm").predict([nlp.make_doc(text)])[0]
+    found = [token._.rnn_surprisal for token in doc]
+    assert_allclose(sum(found), scored.surprisals[:-1].sum(), rtol=1e-4)
+    assert_allclose(doc._.rnn_perplexity, scored.perplexity, rtol=1e-5)
+    for token, bits in zip(doc, found, strict=True):
+        inside = (scored.starts[:-1] >= token.idx) & (scored.starts[:-1] < token.idx + len(token.text_with_ws))
+        assert_allclose(bits, scored.surprisals[:-1][inside].sum(), rtol=1e-4, atol=1e-6)
+
+
+def test_surprisals_stay_with_a_text():
+    nlp = build(steps=2, store_surprisal=True)
+    doc = nlp("the cat sat")
+    expected = [token._.rnn_surprisal for token in doc]
+    assert [token._.rnn_surprisal for token in Doc(nlp.vocab).from_bytes(doc.to_bytes())] == expected
+    assert [token._.rnn_surprisal for token in doc.copy()] == expected
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    assert [token._.rnn_surprisal for token in doc] == [None, expected[2]]
+
+
+def test_annotation_is_the_same_alone_and_in_a_pipe():
+    nlp = build(steps=5, store_surprisal=True, store_perplexity=True)
+    for doc in nlp.pipe([*TEXTS, ""], batch_size=5):
+        alone = nlp(doc.text)
+        assert [token._.rnn_surprisal for token in doc] == [token._.rnn_surprisal for token in alone]
+        assert doc._.rnn_perplexity == alone._.rnn_perplexity
+
+
+# Writing
+
+
+def test_texts_that_were_learned_are_written():
+    lm = build(["the cat sat on the mat ."], steps=150).get_pipe("lm")
+    assert lm.generate("the cat", greedy=True)[0].text == " sat on the mat ."
+    assert lm.search("the", width=3)[0].text == " cat sat on the mat ."
+    assert "".join(lm.stream("the cat", greedy=True)) == " sat on the mat ."
+    assert lm.generate("the", greedy=True, stop=["mat"])[0].text == " cat sat on the "
+
+
+def test_words_are_written_with_blanks_between():
+    lm = build(["the cat sat on the mat ."], steps=100, unit="Words").get_pipe("lm")
+    assert lm.generate("the cat", greedy=True)[0].text == " sat on the mat ."
+    assert lm.generate("", greedy=True)[0].text == "the cat sat on the mat ."
+    assert "".join(lm.stream("the cat ", greedy=True)) == "sat on the mat ."
+
+
+def test_what_is_written_depends_on_prompt_and_seed_alone():
+    lm = build(steps=10).get_pipe("lm")
+    prompts = ["the", "", "a cat and", "that"]
+    together = lm.generate(prompts, n=2, max_symbols=30, seed=5)
+    assert [each.prompt for each in together] == [prompt for prompt in prompts for _ in range(2)]
+    assert lm.generate(prompts, n=2, max_symbols=30, seed=5) == together
+    assert lm.generate(prompts[:1], n=2, max_symbols=30, seed=5) == together[:2]
+    assert lm.generate(prompts, n=2, max_symbols=30, seed=6) != together
+    assert together[0] != together[1]
+
+
+def test_the_surprisal_of_what_was_written_is_that_of_the_text():
+    lm = build(steps=20).get_pipe("lm")
+    for written in lm.generate("the", n=3, max_symbols=25):
+        scored = lm.score([written.prompt + written.text])[0]
+        own = scored.surprisals[3:] if written.ended == "stop" else scored.surprisals[3:-1]
+        assert_allclose(written.bits, own.sum(), rtol=1e-3)
+
+
+def test_bad_prompts_and_settings_are_refused():
+    lm = build().get_pipe("lm")
+    refused(lambda: lm.generate("the Ü"), "never seen", "'Ü' at 4", "replace_unknown")
+    assert lm.generate("the Ü", max_symbols=3, replace_unknown=True)[0].n_symbols <= 3
+    refused(lambda: lm.generate("the", temperature=0), "temperature")
+    refused(lambda: lm.generate("the", top_p=1.5), "top_p")
+    refused(lambda: lm.generate([3]), "a prompt is a str or a Doc", "int")
+    refused(lambda: lm.generate("the", stop=[""]), "stop")
+    refused(lambda: lm.stream("the Ü"), "never seen")
+    refused(lambda: lm.score([3]), "scores texts", "int")
+
+
+# Saving, and what a component refuses
+
+
+@pytest.mark.parametrize("architecture", ["RNNLM", "FeedForwardLM"])
+@pytest.mark.parametrize("unit", ["Characters", "Words"])
+def test_saved_and_loaded(tmp_path, unit, architecture):
+    nlp = build(steps=5, unit=unit, architecture=architecture)
+    nlp.to_disk(tmp_path)
+    for other in (spacy.load(tmp_path), spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())):
+        assert_array_equal(other.get_pipe("lm").score(TEXTS)[0].surprisals, nlp.get_pipe("lm").score(TEXTS)[0].surprisals)
+
+
+def test_other_symbols_than_the_configs_are_refused(tmp_path):
+    nlp = build(steps=1)
+    nlp.to_disk(tmp_path)
+    with pytest.raises(ValueError, match="could not be loaded"):
+        spacy.load(tmp_path, config={"components": {"lm": config(unit="Words")}})
+
+
+def test_a_component_that_was_not_initialized_says_so():
+    nlp = spacy.blank("en")
+    lm = nlp.add_pipe("rnn_lm")
+    for run in (
+        lambda: lm.score(["a"]),
+        lambda: lm.generate("a"),
+        lambda: lm.update(examples_of(nlp, ["a"])),
+    ):
+        refused(run, "E109")
+
+
+def test_a_corpus_without_symbols_is_refused():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("rnn_lm", config=config())
+    refused(lambda: nlp.initialize(lambda: examples_of(nlp, [""])), "no ")
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"unknown": "guess"}, ["unknown must be one of", "guess"]),
+        ({"unknown_types": 0}, ["unknown_types"]),
+        ({"reset_probability": 1.5}, ["reset_probability"]),
+        ({"eval_streams": -1}, ["eval_streams"]),
+        ({"model": {"@architectures": "spacy.HashEmbedCNN.v2", **SMALL}}, []),
+    ],
+)
+def test_bad_settings_are_refused(settings, words):
+    refused(lambda: spacy.blank("en").add_pipe("rnn_lm", config=settings), *words)
+
+
+def test_symbols_may_be_given_beforehand():
+    nlp = build()
+    data = nlp.get_pipe("lm").label_data
+    other = spacy.blank("en")
+    other.add_pipe("rnn_lm", name="lm", config=config())
+    other.get_pipe("lm").initialize(lambda: examples_of(other, ["the cat"]), nlp=other, labels=data)
+    assert other.get_pipe("lm").symbols == nlp.get_pipe("lm").symbols
+
+
+def test_a_text_of_one_symbol_is_a_text():
+    lm = build(["a", "b"], steps=2).get_pipe("lm")
+    assert lm.score(["a"])[0].n_characters == 2 and len(lm.score([""])[0].surprisals) == 1
