@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
 from ..evaluation.components import find_language_model
 from ..generation import Sampling
-from ..pipeline.lm import RNNLanguageModel
+from ..pipeline.language_model.component import RNNLanguageModel
 from .errors import CommandError
 from .loading import load_pipeline
 from .printing import to_stdout, write

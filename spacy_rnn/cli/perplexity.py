@@ -23,13 +23,13 @@ from ..evaluation.language.documents import (
 )
 from ..pages.files import open_file, write_file
 from ..pages.text import visible
-from ..pipeline.lm import RNNLanguageModel
+from ..pipeline.language_model.component import RNNLanguageModel
 from .errors import CommandError, writing
 from .loading import load_pipeline
 from .printing import to_stdout, write
 
 HEADER = ("", "text", "words", "bits/character", "bits/word", "perplexity", "unknown")
-ALIGNS: Tuple[Literal["l", "r"], ...] = ("l", "l", *["r"] * (len(HEADER) - 2))
+ALIGNS: Tuple[Literal["l", "r"], ...] = ("l", "l", "r", "r", "r", "r", "r")
 # How much of a text stands in the table, in characters, and on the page, in tokens.
 _BEGINNING, _TOKENS = 32, 1000
 RULES = {

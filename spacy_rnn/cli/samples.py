@@ -16,7 +16,7 @@ from ..evaluation.language.positions import EDGES, draw_passages, measure_positi
 from ..evaluation.language.samples import Samples, find_words, write_samples
 from ..pages.files import write_file
 from ..pages.samples import Conditions, Writer, draw_plots, render_samples
-from ..pipeline.lm import RNNLanguageModel
+from ..pipeline.language_model.component import RNNLanguageModel
 from .errors import CommandError, writing
 from .loading import load_pipeline
 

@@ -8,7 +8,7 @@ from spacy.training import Example
 from thinc.api import Model
 from tqdm import tqdm
 
-from ..pipeline.lm import RNNLanguageModel
+from ..pipeline.language_model.component import RNNLanguageModel
 from .decisions import Decisions, Task, find_decisions, find_tasks
 
 

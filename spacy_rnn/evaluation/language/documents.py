@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from ...pipeline.annotation.surprisal import ScoredText, sum_by_token
 from ...pipeline.corpus.files import UNITS, find_files
 from ...pipeline.corpus.reader import TOKENS, PlacedDoc, read_docs
-from ...pipeline.lm import RNNLanguageModel
+from ...pipeline.language_model.component import RNNLanguageModel
 
 # Texts are scored together until they have so many characters, or are so many.
 BATCH_CHARACTERS, BATCH_TEXTS = 1 << 18, 512

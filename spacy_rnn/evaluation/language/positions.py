@@ -6,7 +6,7 @@ from typing import Any, Iterable, List, NamedTuple, Sequence, Union
 import numpy
 from spacy.tokens import Doc
 
-from ...pipeline.lm import RNNLanguageModel
+from ...pipeline.language_model.component import RNNLanguageModel
 
 # Where one range of positions ends and the next one begins, in characters.
 EDGES = (10, 20, 50, 100, 200, 500)
