@@ -110,20 +110,23 @@ def _count_stream_batches(nlp: Language, read: Callable[[Language], Iterable[Exa
     from ..layers.capabilities import PredictsSymbols, find
     from ..text.streams import piece_of
 
-    models = [component.model for _, component in nlp.pipeline if isinstance(getattr(component, "model", None), Model)]
-    symbols = [model.attrs["symbols"] for model in models if find(model, PredictsSymbols)]
+    models = [getattr(component, "model", None) for _, component in nlp.pipeline]
+    symbols = [
+        model.attrs["symbols"] for model in models if isinstance(model, Model) and find(model, PredictsSymbols) is not None
+    ]
     batcher = registry.resolve({"batcher": nlp.config.interpolate()["training"]["batcher"]})["batcher"]
     n_batches = 0
     for n_batches, batch in enumerate(batcher(list(read(nlp))), 1):  # noqa: B007
-        for piece in (piece_of(example.reference) for example in batch):
-            # How many pieces a stream has is only known exactly once it has been turned into symbols.
-            for each in symbols if piece is not None and piece.number == 0 else ():
+        pieces = [piece for example in batch if (piece := piece_of(example.reference)) is not None and piece.number == 0]
+        # How many pieces a stream has is only known exactly once it has been turned into symbols.
+        for piece in pieces:
+            for each in symbols:
                 try:
                     piece.take(each)
                 except ValueError as error:
                     raise ValueError(
-                        f"the steps of an epoch are counted in {each.unit}s, but: {error}. What is learned first is counted later: "
-                        "move [initialize.before_init] to [initialize.after_init]"
+                        f"the steps of an epoch are counted in {each.unit}s, but: {error}. Count them when these have been "
+                        "learned: move [initialize.before_init] to [initialize.after_init]"
                     ) from error
     return n_batches
 

@@ -237,7 +237,7 @@ class RNNLanguageModel(RNNPipe):
         return losses
 
     def finish_update(self, sgd: Any) -> None:
-        """Update the weights. If the learning rate waits for a plateau, it is told the score of an evaluation since the last update.
+        """Update the weights. A learning rate that waits for a plateau is told the score of an evaluation since the last update.
 
         sgd (Optimizer): The optimizer.
         """
