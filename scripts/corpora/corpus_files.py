@@ -34,15 +34,14 @@ def write_texts(output: Path, splits: Dict[str, List[str]], suffix: str) -> None
     files: Dict[str, Callable[[Path], object]] = {}
     for split, texts in splits.items():
         content = texts[0] if suffix == ".txt" else "".join(f"{json.dumps({'text': text})}\n" for text in texts)
-        files[f"{split}{suffix}"] = partial(_write_text, content)
+        files[f"{split}{suffix}"] = partial(_write_bytes, content.encode("utf-8"))
     vocab = spacy.blank("xx").vocab
     docs = DocBin(attrs=["ORTH", "SPACY"], docs=[split_text(text, vocab) for text in splits["test"]])
     _write_files(output, {**files, "test.spacy": docs.to_disk})
 
 
-def _write_text(content: str, path: Path) -> None:
-    # In bytes, so that line ends stay as they are on every system.
-    path.write_bytes(content.encode("utf-8"))
+def _write_bytes(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
 
 
 def _write_files(output: Path, files: Dict[str, Callable[[Path], object]]) -> None:

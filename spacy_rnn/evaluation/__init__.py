@@ -4,6 +4,7 @@ from .bootstrap import Difference, compare, compare_decisions
 from .calibration import CalibratedComponent, Reliability, calibrate_components, measure_reliability
 from .components import Evaluation, evaluate_component, find_task
 from .decisions import Decision, Decisions, Task, find_tasks
+from .diversity import distinct_n, self_bleu
 from .findings import Findings, summarize
 from .gradients import cut_pieces, measure_cells, measure_pipeline
 from .jacobians import Reach, clipped_norm, jacobian_norms, mean_reach, measure_cell, measure_layer, parameter_gradient
@@ -49,6 +50,7 @@ __all__ = [
     "confuse",
     "count_binary",
     "cut_pieces",
+    "distinct_n",
     "evaluate_component",
     "find_known",
     "find_log",
@@ -71,6 +73,7 @@ __all__ = [
     "score_all",
     "score_by_known",
     "score_labels",
+    "self_bleu",
     "summarize",
     "worst_errors",
 ]

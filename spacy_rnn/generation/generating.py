@@ -175,7 +175,7 @@ def _continue(request: _Request, reading: Reading) -> Iterator[_Step]:
     if n > 1:
         state = model.reorder(state, numpy.repeat(numpy.arange(len(reading.prompts)), n))
     sequences = prompts * n + numpy.arange(len(prompts)) % n
-    uniforms = Uniforms(request.seed, [(request.indices[i // n], i % n) for i in sequences.tolist()])
+    uniforms = Uniforms(request.seed, [(i // n, i % n) for i in sequences.tolist()])
     watch = Watch(request.stopping, model.n_symbols, len(sequences))
     history = _history(request, prompts) if sampling.needs_history else None
     for _ in range(request.stopping.max_symbols):

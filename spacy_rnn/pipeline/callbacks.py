@@ -117,16 +117,16 @@ def _count_stream_batches(nlp: Language, read: Callable[[Language], Iterable[Exa
     batcher = registry.resolve({"batcher": nlp.config.interpolate()["training"]["batcher"]})["batcher"]
     n_batches = 0
     for n_batches, batch in enumerate(batcher(list(read(nlp))), 1):  # noqa: B007
-        pieces = [piece for example in batch if (piece := piece_of(example.reference)) is not None and piece.number == 0]
+        pieces = [piece for example in batch if (piece := piece_of(example.reference)) is not None]
         # How many pieces a stream has is only known exactly once it has been turned into symbols.
-        for piece in pieces:
+        for piece in (piece for piece in pieces if piece.number == 0):
             for each in symbols:
                 try:
                     piece.take(each)
                 except ValueError as error:
                     raise ValueError(
-                        f"the steps of an epoch are counted in {each.unit}s, but: {error}. Count them when these have been "
-                        "learned: move [initialize.before_init] to [initialize.after_init]"
+                        f"the steps of an epoch are counted in {each.unit}s, but: {error}. What is learned first is counted "
+                        "later: move [initialize.before_init] to [initialize.after_init]"
                     ) from error
     return n_batches
 

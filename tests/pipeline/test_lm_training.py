@@ -131,7 +131,7 @@ class RecordRates:
 
     def __init__(self, monkeypatch):
         self.rates = []
-        from spacy_rnn.pipeline.lm import RNNLanguageModel
+        from spacy_rnn.pipeline.language_model.component import RNNLanguageModel
 
         finish_update = RNNLanguageModel.finish_update
 
