@@ -92,7 +92,7 @@ def show_samples(pipelines: Sequence[str], options: Options) -> None:
     for subject in tqdm(subjects, desc="Models", disable=None, leave=False):
         written.append(write_samples(subject.lm, subject.read(prompts), **settings))
         found = subject.lm.generate("", n=_N_OWN, max_symbols=EDGES[-1], seed=options.seed)
-        own.append([each.text[: EDGES[-1]] for each in found])
+        own.append([each.text for each in found])
     writers = [_describe(i, subjects, written[i], own, passages) for i in range(len(subjects))]
     _print(writers)
     named = (str(path) if path is not None else None for path in (options.text, options.train))

@@ -48,6 +48,8 @@ def test_ranges_that_are_none_are_refused(lm, edges):
 
 def test_long_texts_are_cut_into_passages():
     assert draw_passages(["abcdefgh", "ij", "klm"], 10, 3) == ["abc", "def", "ij", "klm"]
+    assert draw_passages(["ab cd ef"], 10, 4) == ["ab ", "cd "]
+    assert draw_passages(["ab cd", "abcd", ""], 10, 2) == ["ab", " ", "cd", "ab", "cd", ""]
     assert draw_passages([], 10, 3) == []
     assert draw_passages(["abc"], 0, 3) == []
 
