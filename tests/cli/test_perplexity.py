@@ -7,6 +7,7 @@ import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
+from spacy.training import Example
 from typer.testing import CliRunner
 
 from spacy_rnn.cli.app import rnn_cli
@@ -220,3 +221,23 @@ def test_a_text_of_one_character(path, lm, texts):
     (scored,) = lm.score(["A"])
     assert float(rows_of(output(path, texts))["all"][1]) == pytest.approx(scored.bits_per_character, abs=6e-4)
     assert numpy.isfinite(scored.perplexity)
+
+
+def test_what_is_impossible_is_infinite(texts, tmp_path):
+    nlp = spacy.blank("xx")
+    words = {"@misc": "spacy_rnn.Words.v1"}
+    model = {"@architectures": "spacy_rnn.NGramLM.v1", "symbols": words, "order": 2, "smoothing": "none"}
+    nlp.add_pipe("rnn_lm", config={"model": model})
+    examples = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in ("a b", "a c")]
+    nlp.initialize(lambda: examples)
+    nlp.to_disk(tmp_path / "model")
+    texts.write_text("a b\nb a\n")
+    printed = output(tmp_path / "model", texts, "--html", tmp_path / "page.html", "--output", tmp_path / "scores.jsonl")
+    rows = rows_of(printed)
+    assert list(rows) == ["dev.txt:2", "dev.txt:1", "all"]
+    assert rows["dev.txt:2"][1:4] == rows["all"][1:4] == ["inf"] * 3
+    # Only the choice between b and c is one: 1 bit, 4 characters and 3 words with the end.
+    assert rows["dev.txt:1"][:4] == ["3", "0.250", "0.33", "1.3"]
+    first, second = (json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines())
+    assert first["bits"] == 1 and second["bits"] is second["perplexity"] is None
+    assert 'title="inf bits"' in (tmp_path / "page.html").read_text(encoding="utf8")

@@ -70,7 +70,7 @@ def draw_passages(texts: Iterable[str], n: int, length: int = EDGES[-1], seed: i
     texts (Iterable[str]): The texts, which may be more than memory has room for. Longer ones are cut into passages, at white
         space if there is any.
     n (int): How many passages are drawn at most.
-    length (int): The greatest length of a passage in characters. What is left at the end of a text is one only if it is all of it.
+    length (int): The greatest length of a passage in characters. What is left at the end of a longer text is none.
     seed (int): What random numbers begin with.
     RETURNS (List[str]): The passages, in their order.
     """
