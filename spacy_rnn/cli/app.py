@@ -10,7 +10,7 @@ from spacy.cli._util import Arg, Opt, app, import_code, parse_config_overrides, 
 
 from .errors import CommandError, refusals_as_errors, shown_to_user
 
-HELP = """Look into recurrent networks: layers and parameters, reports on trained pipelines, comparisons, calibration, gradients, n-grams."""
+HELP = """Look into recurrent networks: layers, reports on trained pipelines, comparisons, calibration, gradients; and n-grams."""
 
 # Defaults, not Annotated, as in spaCy's own commands: typer < 0.9, which spaCy allows, has nothing else.
 PIPELINE = Arg(..., help="Directory of a trained pipeline, or name of an installed one", show_default=False)
@@ -191,7 +191,7 @@ def ngrams_command(
     discount_fallback: bool = Opt(
         False,
         "--discount-fallback",
-        help="Take discounts 0.5, 1, 1.5 where they cannot be estimated, as is always done of characters",
+        help="Take 0.5, 1, 1.5 where discounts cannot be estimated, as for characters",
     ),
     memory: str = Opt("512M", help="How much memory counting may take; beyond it uses temporary files"),
 ) -> None:

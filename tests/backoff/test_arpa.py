@@ -231,7 +231,7 @@ def test_what_was_there_stays(train, texts, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr("spacy_rnn.backoff.arpa_writer._decimal", fail)
+    monkeypatch.setattr("spacy_rnn.backoff.arpa.writing._decimal", fail)
     with pytest.raises(OSError, match="no space left"):
         write_arpa(path, train(texts, 2, 9), NAMES)
     assert path.read_text() == "before"

@@ -9,7 +9,7 @@ from typing import IO, Any, Iterator, List, Sequence, Union
 
 import numpy
 
-from .model import BackoffModel
+from ..model import BackoffModel
 
 SPECIAL = ("<unk>", "<s>", "</s>")
 # What stands for the logarithm of 0, as in SRILM's files.
