@@ -35,6 +35,7 @@ COMMON = [
     "src/ngram_rows.cpp",
     "src/ngram_trie.cpp",
     "src/ngram_query.cpp",
+    "src/ngram_lines.cpp",
     "src/processor.cpp",
 ]
 KERNELS = {"portable": []}
