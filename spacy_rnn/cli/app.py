@@ -250,6 +250,27 @@ def perplexity_command(
         score_texts(pipeline, texts, component, Options(unit, tokens, worst, words, html, output))
 
 
+@rnn_cli.command("mix")
+def mix_command(
+    pipelines: List[str] = Arg(..., help="Trained pipelines with a language model each", show_default=False),
+    texts: Path = Opt(..., "--dev", help="Texts that they were not trained on, which the weights are fitted to"),
+    output: Path = Opt(..., "--output", "-o", help="Directory where the pipeline goes"),
+    unit: Optional[str] = UNIT,
+    force: bool = Opt(False, "--force", "-F", help="Replace a pipeline that is there already"),
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
+) -> None:
+    """Mix language models.
+
+    Write a pipeline whose language model is the weighted mean of others over the same symbols, with the weights that fit texts
+    best.
+    """
+    with _running(code, gpu):
+        from .mix import mix_pipelines
+
+        mix_pipelines(pipelines, texts, output, unit, force)
+
+
 @rnn_cli.command("samples")
 def samples_command(
     pipelines: List[str] = Arg(..., help="Trained pipelines with a language model each", show_default=False),

@@ -4,11 +4,11 @@ from .bootstrap import Difference, compare, compare_decisions
 from .calibration import CalibratedComponent, Reliability, calibrate_components, measure_reliability
 from .components import Evaluation, evaluate_component, find_task
 from .decisions import Decision, Decisions, Task, find_tasks
-from .diversity import distinct_n, self_bleu
 from .findings import Findings, summarize
 from .gradients import cut_pieces, measure_cells, measure_pipeline
 from .jacobians import Reach, clipped_norm, jacobian_norms, mean_reach, measure_cell, measure_layer, parameter_gradient
 from .known import GroupDifference, GroupScores, can_be_known, compare_by_known, find_known, score_by_known
+from .language.diversity import distinct_n, self_bleu
 from .scores import (
     Calibration,
     LabelScores,

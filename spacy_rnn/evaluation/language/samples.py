@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Se
 from spacy.tokens import Doc
 
 from ...pipeline.language_model.component import RNNLanguageModel
-from ...pipeline.writing import Written
+from ...pipeline.language_model.writing import Written
 from .diversity import distinct_n, self_bleu
 
 BEAM_WIDTH = 5
