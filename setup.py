@@ -33,8 +33,11 @@ COMMON = [
     "src/crf_paths.cpp",
     "src/crf_paths_exact.cpp",
     "src/generate.cpp",
-    "src/sampling.cpp",
+    "src/ngram_rows.cpp",
+    "src/ngram_trie.cpp",
+    "src/ngram_query.cpp",
     "src/processor.cpp",
+    "src/sampling.cpp",
 ]
 KERNELS = {"portable": []}
 X86 = is_x86()
@@ -90,7 +93,7 @@ setup(
             [str(SOURCE / name) for name in COMMON],
             include_dirs=[str(SOURCE / "src")],
             define_macros=[("SPACY_RNN_X86", "1")] if X86 else [],
-            depends=[str(path) for pattern in ("*.h", "kernels_*.cpp") for path in sorted((SOURCE / "src").glob(pattern))],
+            depends=[str(path) for pattern in ("*.pxi", "src/*.h", "src/kernels_*.cpp") for path in sorted(SOURCE.glob(pattern))],
             language="c++",
             optional=True,
         )

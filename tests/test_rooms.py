@@ -8,7 +8,7 @@ import spacy_rnn
 ROOT = Path(spacy_rnn.__file__).parent
 PACKAGE = ROOT.name
 ROOMS = (
-    "native cuda recurrence crf backoff generation text layers models".split()
+    "native cuda recurrence crf generation backoff text layers models".split()
     + "streaming pipeline interop evaluation distributed pages cli".split()
 )
 N_FILES = 14

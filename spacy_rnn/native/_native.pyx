@@ -1516,4 +1516,6 @@ cdef class PathSums:
             counts[:, :] = 0.0
 
 
+include "_backoff.pxi"
+
 select(instruction_sets()[0])

@@ -12,6 +12,8 @@ TESTED = {
     "spacy_rnn.TextCat.v1",
     "spacy_rnn.TextCatCNN.v1",
     "spacy_rnn.NGrams.v1",
+    "spacy_rnn.RNNLM.v1",
+    "spacy_rnn.FeedForwardLM.v1",
     "spacy_rnn.Tok2Vec.v1",
     "spacy_rnn.Embed.v1",
     "spacy_rnn.HashEmbed.v1",

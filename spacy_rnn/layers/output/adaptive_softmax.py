@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, cast
 
+import numpy
 from thinc.api import Model, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, Ints1d
 
@@ -134,9 +135,9 @@ def score(model: Model[Floats2d, Floats2d], H: Floats2d, targets: Ints1d) -> Flo
     RAISES (ValueError): If a shape or type does not fit, or there is no such symbol.
     """
     check_rows(model, H)
-    targets, _ = check_targets(model, H, targets)
+    symbols, _ = check_targets(model, H, targets)
     head, tails = _parameters(model)
-    head_targets, members = _share_out(model, targets)
+    head_targets, members = _share_out(model, symbols)
     Y = log_likelihood(model.ops, H, head, head_targets)
     for tail, (rows, inner_targets) in zip(tails, members, strict=True):
         projected = multiply(model.ops, H[rows], tail.P, trans2=True)
@@ -158,9 +159,9 @@ def begin_update(
     RAISES (ValueError): If a shape or type does not fit, there is no such symbol, or a weight is not finite.
     """
     check_rows(model, H)
-    targets, weights = check_targets(model, H, targets, weights)
+    symbols, weights = check_targets(model, H, targets, weights)
     ops, (head, tails) = model.ops, _parameters(model)
-    head_targets, members = _share_out(model, targets)
+    head_targets, members = _share_out(model, symbols)
     Y, dH, d_head = log_likelihood_gradients(ops, H, head, head_targets, weights)
     d_tails = []
     for tail, (rows, inner_targets) in zip(tails, members, strict=True):
@@ -194,16 +195,16 @@ def _parameters(model: Model) -> Tuple[Affine, List[Tail]]:
     return Affine(W, b[: len(W)]), tails
 
 
-def _share_out(model: Model, targets: Ints1d) -> Tuple[Ints1d, List[Tuple[Ints1d, Ints1d]]]:
+def _share_out(model: Model, targets: numpy.ndarray) -> Tuple[Ints1d, List[Tuple[Ints1d, Ints1d]]]:
     """Give the targets of the head; and for each cluster the rows whose target is in it, with those targets counted from 0."""
-    xp, (n_head, clusters) = model.ops.xp, _clusters(model)
-    head_targets: Any = targets.copy()
+    asarray, (n_head, clusters) = model.ops.xp.asarray, _clusters(model)
+    head_targets = targets.astype("int64")
     members = []
     for i, cluster in enumerate(clusters):
-        rows = xp.flatnonzero((targets >= cluster.first) & (targets < cluster.last))
+        rows = numpy.flatnonzero((targets >= cluster.first) & (targets < cluster.last))
         head_targets[rows] = n_head + i
-        members.append((rows, targets[rows] - cluster.first))
-    return head_targets, members
+        members.append((asarray(rows), asarray(targets[rows] - cluster.first)))
+    return asarray(head_targets), members
 
 
 def _add_gradients(model: Model, d_head: Affine, d_tails: List[Tail]) -> None:

@@ -50,8 +50,8 @@ def score(model: Model[Floats2d, Floats2d], H: Floats2d, targets: Ints1d) -> Flo
     RAISES (ValueError): If a shape or type does not fit, or there is no such symbol.
     """
     check_rows(model, H)
-    targets, _ = check_targets(model, H, targets)
-    return log_likelihood(model.ops, project(model, H), weights_of(model), targets)
+    symbols, _ = check_targets(model, H, targets)
+    return log_likelihood(model.ops, project(model, H), weights_of(model), model.ops.xp.asarray(symbols))
 
 
 def begin_update(
@@ -68,8 +68,9 @@ def begin_update(
     RAISES (ValueError): If a shape or type does not fit, there is no such symbol, or a weight is not finite.
     """
     check_rows(model, H)
-    targets, weights = check_targets(model, H, targets, weights)
-    Y, d_projected, d_affine = log_likelihood_gradients(model.ops, project(model, H), weights_of(model), targets, weights)
+    symbols, weights = check_targets(model, H, targets, weights)
+    index = model.ops.xp.asarray(symbols)
+    Y, d_projected, d_affine = log_likelihood_gradients(model.ops, project(model, H), weights_of(model), index, weights)
 
     def backprop() -> Floats2d:
         return add_gradients(model, H, d_projected, d_affine)

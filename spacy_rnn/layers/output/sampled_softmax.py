@@ -85,9 +85,9 @@ def begin_update(
     RAISES (ValueError): If a shape or type does not fit, there is no such symbol, or a weight is not finite.
     """
     check_rows(model, H)
-    targets, weights = check_targets(model, H, targets, weights)
+    symbols, weights = check_targets(model, H, targets, weights)
     sample = draw_sample(model.get_dim("nV"), model.attrs["n_samples"])
-    Y, d_projected, d_affine = _estimate(model, project(model, H), targets, weights, sample)
+    Y, d_projected, d_affine = _estimate(model, project(model, H), symbols, weights, sample)
 
     def backprop() -> Floats2d:
         return add_gradients(model, H, d_projected, d_affine)
@@ -96,17 +96,23 @@ def begin_update(
 
 
 def _estimate(
-    model: Model, H: Floats2d, targets: Ints1d, weights: Optional[Floats1d], sample: Sample
+    model: Model, H: Floats2d, targets: numpy.ndarray, weights: Optional[Floats1d], sample: Sample
 ) -> Tuple[Floats1d, Floats2d, Affine]:
     """Estimate log-probabilities, and give the gradients of rows and weights."""
     ops, (W, b), xp = model.ops, weights_of(model), model.ops.xp
-    symbols = xp.asarray(sample.symbols)
+    symbols, index = xp.asarray(sample.symbols), xp.asarray(targets)
     sampled = Affine(W[symbols], b[symbols] + xp.asarray(sample.log_weights, dtype=b.dtype))
     Y, dH, d_targets = xp.empty(len(H), dtype=H.dtype), xp.empty_like(H), xp.empty(len(H), dtype=H.dtype)
     d_W, d_b = (cast(Any, xp.zeros_like(param)) for param in sampled)
     for rows in in_pieces(len(H), len(symbols) + 1):
-        X, target_W = H[rows], W[targets[rows]]
-        scores = _scores(model, X, sampled, symbols, targets[rows], (target_W * X).sum(axis=1) + b[targets[rows]])
+        X, target_W = H[rows], W[index[rows]]
+        scores = xp.empty((len(symbols) + 1, len(X)), dtype=X.dtype)
+        multiply(ops, sampled.W, X, trans2=True, out=scores[:-1])
+        scores[:-1] += sampled.b.reshape((-1, 1))
+        scores[-1] = (target_W * X).sum(axis=1) + b[index[rows]]
+        # What is a row's target does not count a second time.
+        scores[tuple(map(xp.asarray, _find_targets(sample, targets[rows])))] = -numpy.inf
+        scores -= scores.max(axis=0)
         Y[rows] = scores[-1]
         sums = exponentiate(ops, scores)
         Y[rows] -= xp.log(sums)
@@ -114,33 +120,22 @@ def _estimate(
         scores *= weight / sums
         scores[-1] -= weight
         d_targets[rows] = scores[-1]
-        dH[rows] = multiply(ops, scores[:-1], sampled.W, trans1=True)
+        multiply(ops, scores[:-1], sampled.W, trans1=True, out=dH[rows])
         dH[rows] += scores[-1].reshape((-1, 1)) * target_W
         d_W += multiply(ops, scores[:-1], X)
         d_b += scores[:-1].sum(axis=1)
-    index = ops.to_numpy(targets)
     column = d_targets.reshape((-1, 1))
-    dW, db = sum_rows(ops, column * H, index, len(W)), sum_rows(ops, column, index, len(W))[:, 0]
+    dW, db = sum_rows(ops, column * H, targets, len(W)), sum_rows(ops, column, targets, len(W))[:, 0]
     dW[symbols] += d_W
     db[symbols] += d_b
     return Y, dH, Affine(dW, db)
 
 
-def _scores(model: Model, X: Floats2d, sampled: Affine, symbols: Ints1d, targets: Ints1d, target_scores: Floats1d) -> Any:
-    """Give the scores of the sample for some rows, and those of the targets below, less the largest of each row [S' + 1, n].
-
-    A sampled symbol that is a row's target does not count a second time.
-    """
-    xp = model.ops.xp
-    scores = xp.empty((len(symbols) + 1, len(X)), dtype=X.dtype)
-    multiply(model.ops, sampled.W, X, trans2=True, out=scores[:-1])
-    scores[:-1] += sampled.b.reshape((-1, 1))
-    scores[-1] = target_scores
-    places = xp.minimum(xp.searchsorted(symbols, targets), len(symbols) - 1)
-    hits = xp.flatnonzero(symbols[places] == targets)
-    scores[places[hits], hits] = -numpy.inf
-    scores -= scores.max(axis=0)
-    return scores
+def _find_targets(sample: Sample, targets: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Say where in the scores [S', n] of a sample those of the rows' targets are."""
+    places = numpy.minimum(numpy.searchsorted(sample.symbols, targets), len(sample.symbols) - 1)
+    rows = numpy.flatnonzero(sample.symbols[places] == targets)
+    return places[rows], rows
 
 
 declare(forward, ScoresSymbols(score, begin_update, whole_weights_of), Saved(symbol_shapes, check_tied))

@@ -2,8 +2,10 @@
 
 from typing import Any, Optional, Tuple
 
+import numpy
 from thinc.api import Model
-from thinc.types import Floats1d, Floats2d, Ints1d
+from thinc.types import Floats1d, Floats2d
+from thinc.util import get_array_module
 
 from ..ops import use_engine_products
 
@@ -52,25 +54,27 @@ def check_rows(model: Model, H: Any) -> Floats2d:
     return H
 
 
-def check_targets(model: Model, H: Floats2d, targets: Any, weights: Optional[Any] = None) -> Tuple[Ints1d, Optional[Floats1d]]:
+def check_targets(
+    model: Model, H: Floats2d, targets: Any, weights: Optional[Any] = None
+) -> Tuple[numpy.ndarray, Optional[Floats1d]]:
     """Check what the rows of a layer are scored for.
 
     model (Model): The layer.
     H (Floats2d): Its rows [N, nI].
-    targets (Ints1d): A symbol for each, [N].
+    targets (Ints1d): A symbol for each, [N]. Where they are on a device, the host waits for them.
     weights (Optional[Floats1d]): What each row counts, [N].
-    RETURNS (Tuple[Ints1d, Optional[Floats1d]]): Both, on the rows' device, the weights in their float type.
+    RETURNS (Tuple[numpy.ndarray, Optional[Floats1d]]): The targets on the host, and the weights where rows are, in their type.
     RAISES (ValueError): If a shape or type does not fit, or there is no such symbol, or a weight is not finite.
     """
-    xp, n, nV = model.ops.xp, len(H), model.get_dim("nV")
-    targets = xp.asarray(targets)
+    n, nV = len(H), model.get_dim("nV")
+    targets = model.ops.to_numpy(targets)
     if targets.shape != (n,) or targets.dtype.kind not in "iu":
         raise ValueError(f"expected a target for each of {n} rows: integers of shape ({n},), got {targets.dtype} {targets.shape}")
-    if n and (int(targets.min()) < 0 or int(targets.max()) >= nV):
-        raise ValueError(f"targets are numbers of {nV} symbols, 0 to {nV - 1}, got {int(targets.min())} to {int(targets.max())}")
+    if n and not 0 <= targets.min() <= targets.max() < nV:
+        raise ValueError(f"targets are numbers of {nV} symbols, 0 to {nV - 1}, got {targets.min()} to {targets.max()}")
     if weights is None:
         return targets, None
-    weights = xp.asarray(weights)
+    xp = get_array_module(weights)
     if weights.shape != (n,) or weights.dtype.kind not in "fiub" or not bool(xp.isfinite(weights).all()):
         raise ValueError(f"expected a finite weight for each of {n} rows, of shape ({n},), got {weights.dtype} {weights.shape}")
-    return targets, weights.astype(H.dtype, copy=False)
+    return targets, model.ops.xp.asarray(weights, dtype=H.dtype)

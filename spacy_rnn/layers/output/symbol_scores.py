@@ -93,7 +93,7 @@ def log_likelihood_gradients(
         # From here on they are the gradient of the scores.
         scores *= weight / sums
         scores[target] -= weight
-        dH[rows] = multiply(ops, scores, W, trans1=True)
+        multiply(ops, scores, W, trans1=True, out=dH[rows])
         d_affine = Affine(multiply(ops, scores, H[rows]), scores.sum(axis=1))
         if total is None:
             total = d_affine

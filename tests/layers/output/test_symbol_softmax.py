@@ -1,16 +1,20 @@
 """What all layers that score symbols have to do."""
 
+import emulated_gpu
 import numpy
 import pytest
 import srsly
+from device_arrays import on_device, record
+from emulated_cuda import COMPILER
 from numpy.testing import assert_allclose, assert_array_equal
-from thinc.api import Embed, Linear, chain
+from thinc.api import Embed, Linear, chain, fix_random_seed, use_ops
 
 from spacy_rnn.layers import count_parameters
 from spacy_rnn.layers.capabilities import ScoresSymbols, find
 from spacy_rnn.layers.output import symbol_scores
 from spacy_rnn.layers.output.adaptive_softmax import build_adaptive_softmax
 from spacy_rnn.layers.output.full_softmax import build_full_softmax
+from spacy_rnn.layers.output.sampled_softmax import build_sampled_softmax
 from spacy_rnn.pipeline.weights import load_weights
 
 nI, nV, N = 6, 23, 17
@@ -276,3 +280,39 @@ def test_tied_weights_are_those_of_the_embedding():
 def test_what_weights_cannot_be_tied_to_is_refused(tied, message):
     with pytest.raises(ValueError, match=message):
         build_full_softmax(nI, nV, tied=tied()).initialize()
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs g++")
+@pytest.mark.parametrize("name", [*LAYERS, "sampled"])
+def test_on_a_gpu_it_is_the_same_and_nothing_waits(name, monkeypatch, randomize):
+    make = {**LAYERS, "sampled": lambda: build_sampled_softmax(nI, nV, 5)}[name]
+    H, targets, weights, dY = make_rows(dtype="float32"), make_targets(), make_weights(), numpy.ones((N, nV), dtype="float32")
+
+    def run(layer, asarray):
+        """Everything that a layer gives."""
+        scores = find(layer, ScoresSymbols)
+        fix_random_seed(1)
+        log_probabilities, backprop = scores.begin_update(layer, asarray(H), targets, None)
+        dH, (Y, all_backprop) = backprop(), layer.begin_update(asarray(H))
+        gradients = [node.get_grad(param).copy() for node in layer.walk() for param in node.grad_names]
+        return [log_probabilities, scores.score(layer, asarray(H), targets), dH, Y, all_backprop(asarray(dY)), *gradients]
+
+    expected = run(randomize(make().initialize(), "float32"), numpy.asarray)
+    emulated_gpu.install(monkeypatch)
+    with use_ops("cupy"):
+        layer = make().initialize()
+        for node, other in zip(layer.walk(), randomize(make_on_cpu(make), "float32").walk(), strict=True):
+            for param in node.param_names:
+                node.set_param(param, on_device(other.get_param(param)))
+        record.clear()
+        found = run(layer, on_device)
+        assert not record.waits
+        find(layer, ScoresSymbols).begin_update(layer, on_device(H), on_device(targets), on_device(weights))
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert_allclose(one.get(), other, rtol=1e-4, atol=1e-5)
+
+
+def make_on_cpu(make):
+    with use_ops("numpy"):
+        return make().initialize()

@@ -102,7 +102,7 @@ def stream_text(symbols: Any, prompt: Prompt, produced: Iterable[Any]) -> Iterat
     produced (Iterable[Produced]): The symbols.
     YIELDS (str): What is new of the text. A character of several symbols comes with the last of them.
     """
-    from ..text.symbols import N_SPECIAL
+    from ...text.symbols import N_SPECIAL
 
     before, pending = _before(symbols, str(prompt)), []
     for each in produced:

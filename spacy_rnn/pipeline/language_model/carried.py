@@ -26,8 +26,8 @@ class Carried:
             steps, and all are added up, so that a batch's gradient is the sum of those of its parts.
         """
         # Imported here because importing a factory must stay cheap.
-        from ..text.streams import piece_of
-        from ..text.symbols import END, START, SymbolBatch
+        from ...text.streams import piece_of
+        from ...text.symbols import END, START, SymbolBatch
 
         inputs, targets, weights, pieces = [], [], [], []
         for example in examples:

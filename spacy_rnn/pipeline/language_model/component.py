@@ -10,7 +10,7 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, set_dropout_rate, to_numpy
 
-from .annotation.surprisal import (
+from ..annotation.surprisal import (
     UNKNOWN_RULES,
     ScoredText,
     register_surprisal,
@@ -18,9 +18,10 @@ from .annotation.surprisal import (
     store_surprisals,
     sum_by_token,
 )
+from ..defaults import language_model
+from ..pipe import RNNPipe
+from ..schedules import Plateau
 from .carried import Carried
-from .defaults import language_model
-from .pipe import RNNPipe
 from .writing import Prompt, Written, as_prompts, as_written, encode_prompts, encode_stops, stream_text
 
 # Scores that are not shown while a model is trained.
@@ -70,7 +71,7 @@ class RNNLanguageModel(RNNPipe):
         RAISES (ValueError): If an argument is out of its range, or the model is no language model.
         """
         # Imported here because importing a factory must stay cheap.
-        from ..layers.capabilities import PredictsSymbols, find
+        from ...layers.capabilities import PredictsSymbols, find
 
         predicts = find(model, PredictsSymbols)
         if predicts is None:
@@ -93,6 +94,8 @@ class RNNLanguageModel(RNNPipe):
         self.store_perplexity, self.store_surprisal = store_perplexity, store_surprisal
         self._rehearsal_model = None
         self._carried = Carried()
+        # The score of the last evaluation, until a learning rate has been told it.
+        self._unreported: Optional[float] = None
         if store_perplexity or store_surprisal:
             register_surprisal()
 
@@ -118,7 +121,7 @@ class RNNLanguageModel(RNNPipe):
         labels (Optional[Dict[str, Any]]): Symbols that were learned before, as `label_data` gives them.
         RAISES (ValueError): If there are no texts, or no symbols in them.
         """
-        from ..layers import learn_vocabulary
+        from ...layers import learn_vocabulary
 
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         if labels is not None:
@@ -177,7 +180,7 @@ class RNNLanguageModel(RNNPipe):
 
     def _score(self, numbers: Sequence[numpy.ndarray], n_streams: int) -> List[numpy.ndarray]:
         """Give the log-probability of each symbol of texts and of their ends: of each text by itself if there are no streams."""
-        from ..text.symbols import END, START
+        from ...text.symbols import END, START
 
         lengths = numpy.asarray([len(each) + 1 for each in numbers], dtype="int32")
         inputs = numpy.concatenate([part for each in numbers for part in ([START], each)])
@@ -233,6 +236,17 @@ class RNNLanguageModel(RNNPipe):
         losses[self.name] -= float(scores.log_probabilities.mean())
         return losses
 
+    def finish_update(self, sgd: Any) -> None:
+        """Update the weights. If the learning rate waits for a plateau, it is told the score of an evaluation.
+
+        sgd (Optimizer): The optimizer.
+        """
+        super().finish_update(sgd)
+        learn_rate = getattr(sgd, "schedules", {}).get("learn_rate")
+        if isinstance(learn_rate, Plateau) and self._unreported is not None:
+            learn_rate.report(self._unreported)
+        self._unreported = None
+
     def get_loss(self, examples: Iterable[Example], scores: Sequence[ScoredText]) -> Tuple[float, List[numpy.ndarray]]:
         """Find the loss of texts that were scored.
 
@@ -267,11 +281,13 @@ class RNNLanguageModel(RNNPipe):
         """
         texts = list(examples)
         if any(isinstance(text, Example) for text in texts):
-            return self._evaluate([text.predicted if isinstance(text, Example) else self._as_doc(text) for text in texts])
+            scores = self._evaluate([text.predicted if isinstance(text, Example) else self._as_doc(text) for text in texts])
+            self._unreported = scores["lm_score"]
+            return scores
         return self.predict([self._as_doc(text) for text in texts])
 
     def _as_doc(self, text: Any) -> Doc:
-        from .corpus.reader import split_text
+        from ..corpus.reader import split_text
 
         if isinstance(text, (Doc, str)):
             return text if isinstance(text, Doc) else split_text(text, self.vocab)
@@ -318,7 +334,7 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (List[Written]): The texts, n for each prompt, in the order of the prompts.
         RAISES (ValueError): If a prompt has symbols that the model has never seen, or a setting is out of its range.
         """
-        from ..generation import Sampling, Stopping, generate
+        from ...generation import Sampling, Stopping, generate
 
         model, prompts = self.begin(), as_prompts(prompts)
         stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
@@ -343,7 +359,7 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (Iterator[str]): Pieces of the text.
         RAISES (ValueError): As `generate` does; what is wrong with the arguments is said at once.
         """
-        from ..generation import Sampling, Stopping, stream
+        from ...generation import Sampling, Stopping, stream
 
         model, stopping = self.begin(), Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
         encoded = encode_prompts(self.symbols, as_prompts(prompt), replace_unknown)
@@ -373,7 +389,7 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (List[Written]): The best texts of each prompt, the best first, in the order of the prompts.
         RAISES (ValueError): As `generate` does.
         """
-        from ..generation import LengthNormalization, Stopping, beam_search
+        from ...generation import LengthNormalization, Stopping, beam_search
 
         model, prompts = self.begin(), as_prompts(prompts)
         found = beam_search(

@@ -1,0 +1,1 @@
+"""What a language model says of texts, and what it writes."""
