@@ -269,7 +269,9 @@ def test_either_engine_writes_numbers_alike(number):
 
 
 @pytest.mark.skipif(library is None, reason="needs the compiled engine")
-@pytest.mark.parametrize(("order", "begin", "n"), [(0, 0, 1), (3, 10, 1), (17, 1, 1), (1, 0, 1), (1, 1, 10), (2, 1, 1), (2, 10, 99)])
+@pytest.mark.parametrize(
+    ("order", "begin", "n"), [(0, 0, 1), (3, 10, 1), (17, 1, 1), (1, 0, 1), (1, 1, 10), (2, 1, 1), (2, 10, 99)]
+)
 def test_no_such_ngrams(train, texts, order, begin, n):
     trie = train(texts, 2, 9).trie
     writer = library.LineWriter(9, trie.symbols, trie.first, [b"x"] * 9)
