@@ -32,11 +32,13 @@ COMMON = [
     "src/buffer.cpp",
     "src/crf_paths.cpp",
     "src/crf_paths_exact.cpp",
+    "src/generate.cpp",
     "src/ngram_rows.cpp",
     "src/ngram_trie.cpp",
     "src/ngram_query.cpp",
     "src/ngram_lines.cpp",
     "src/processor.cpp",
+    "src/sampling.cpp",
 ]
 KERNELS = {"portable": []}
 X86 = is_x86()

@@ -97,6 +97,14 @@ def test_the_attention_example_writes_its_pages(tmp_path, monkeypatch):
         assert (tmp_path / f"{name}.html").read_text(encoding="utf8").startswith("<!DOCTYPE html>")
 
 
+def test_the_surprisal_example_draws_a_page():
+    names = {}
+    shown = ast.literal_eval(run_example("docs/pages.md", 1, names))
+    assert [word for word, _ in shown] == ["A", "lovely", "cold", "film"]
+    titles = [float(bits) for bits in re.findall(r'title="([\d.]+) bits"', names["html"])]
+    assert titles == pytest.approx([bits for _, bits in shown], abs=0.06) and min(titles) > 1
+
+
 def test_the_evaluation_example_scores_and_compares():
     *labels, calibration, accuracy, macro_f, macro_recall = run_example("docs/evaluation.md", 0).splitlines()
     assert sorted(labels) == ["bad 1.0 1.0", "good 1.0 1.0"]

@@ -19,7 +19,7 @@ from weasel.util.config import load_project_config
 ROOT = Path(__file__).parent.parent
 slow = pytest.mark.slow
 # What `project assets` fetches.
-PUBLIC = ("ewt", "sst2", "tweets", "wnut", "imdb", "uyghur", "vietnamese")
+PUBLIC = ("ewt", "sst2", "tweets", "wnut", "imdb", "uyghur", "vietnamese", "shakespeare")
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +185,42 @@ def test_local_film_reviews_are_converted_and_trained_on(project, tmp_path, run)
         code, output = run(f"imdb-{step}", "--vars.imdb", str(tmp_path), "--vars.imdb_steps", "1")
         assert code == 0, output
     assert "cats_micro_f" in json.loads((project / "metrics" / "imdb_lstm.json").read_text())
+
+
+@slow
+def test_a_local_text_trains_language_models(project, tmp_path, run):
+    (tmp_path / "plays.txt").write_text("".join(f"KING {i}:\nSpeak, or be silent.\n\n" for i in range(200)))
+    code, output = run("shakespeare", "--vars.shakespeare", str(tmp_path), "--vars.max_steps", "1")
+    assert code == 0, output
+    for name in ("shakespeare", "shakespeare_feedforward"):
+        metrics = json.loads((project / "metrics" / f"{name}.json").read_text())
+        assert 0 < metrics["lm_bits_per_char"] < 8, name
+    assert (project / "packages" / "en_rnn_shakespeare-0.1.0").exists()
+
+
+@slow
+def test_a_folder_of_parts_trains_a_language_model(project, tmp_path, run):
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.txt.gz").write_bytes(gzip.compress(b"Speak, or be silent. " * 100))
+    for step in ("convert", "debug", "train", "evaluate"):
+        code, output = run(
+            f"books-{step}", "--vars.books", str(tmp_path), "--vars.books_config", "lm_char", "--vars.max_steps", "1"
+        )
+        assert code == 0, output
+    assert (project / "metrics" / "books.json").exists()
+
+
+@slow
+def test_the_standard_library_trains_a_language_model(project, run):
+    for step in ("make", "debug"):
+        code, output = run(f"code-{step}")
+        assert code == 0, output
+    # The whole of it takes long: most is for training.
+    lines = (project / "corpus" / "code" / "dev.jsonl").read_text().splitlines(keepends=True)
+    (project / "corpus" / "code" / "dev.jsonl").write_text(lines[0])
+    code, output = run("code-train", "--vars.code_config", "lm_char", "--vars.max_steps", "1")
+    assert code == 0, output
+    assert (project / "training" / "code" / "model-best").exists()
 
 
 @slow

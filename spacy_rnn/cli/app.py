@@ -16,8 +16,11 @@ HELP = """Look into recurrent networks: layers, reports on trained pipelines, co
 PIPELINE = Arg(..., help="Directory of a trained pipeline, or name of an installed one", show_default=False)
 CORPUS = Arg(..., help="Annotated texts in .spacy format", show_default=False)
 COMPONENT = Opt(None, help="Component to look at; the first one that can be if not given")
+LANGUAGE_MODEL = Opt(None, "--component", help="Language model to use; the first one if not given")
 LOG = Opt(None, help="Log of the training, as spaCy's ConsoleLogger writes it to its output_file")
 TRAIN = Opt(None, help="Training corpus in .spacy format: scores of the words or entities it has, and of the others")
+UNIT = Opt(None, help="What a text of a .txt file is: line, paragraph or file; as the model was trained if not given")
+TOKENS = Opt(None, help="What words are: pipeline (its tokens) or whitespace; as the model was trained if not given")
 ERRORS = Opt(20, "--errors", min=0, help="How many errors are shown at most")
 PLOTS = Opt(None, help="Folder for the plots as PNG and SVG files")
 GOLD_PREPROC = Opt(False, "--gold-preproc", "-G", help="Take each gold sentence as a text, with gold tokens")
@@ -174,6 +177,124 @@ def gradients_command(
             raise CommandError("What a trained layer passes back depends on what it reads", "Name a corpus, too.")
         else:
             of_pipeline(pipeline, corpus, component, options)
+
+
+@rnn_cli.command("generate")
+def generate_command(
+    pipeline: str = PIPELINE,
+    prompt: Optional[List[str]] = Opt(
+        None, "--prompt", "-p", help="What a text goes on from, once or several times; the beginning of a text if not given"
+    ),
+    number: int = Opt(1, "--number", "-n", min=1, help="How many texts are written for each prompt"),
+    temperature: float = Opt(1.0, help="Above 0; below 1 is safer, above 1 more diverse"),
+    top_k: int = Opt(0, help="Draw from the k most probable symbols; 0 for all"),
+    top_p: float = Opt(1.0, help="Draw from the most probable symbols that together have this probability"),
+    min_p: float = Opt(0.0, help="Draw from symbols that have this part of the probability of the most probable one"),
+    typical_p: float = Opt(1.0, help="Draw from the most typical symbols that together have this probability"),
+    repetition_penalty: float = Opt(1.0, help="Above 1, symbols that a text already has come less often"),
+    no_repeat_ngram: int = Opt(0, help="So many symbols in a row never come twice; 0 for none"),
+    greedy: bool = Opt(False, "--greedy", help="Always take the most probable symbol"),
+    beam: Optional[int] = Opt(None, min=1, help="Search for the most probable texts, keeping so many at each step"),
+    max_symbols: int = Opt(500, min=1, help="The largest number of symbols after a prompt"),
+    stop: Optional[List[str]] = Opt(None, help="Text that ends a text, once or several times"),
+    seed: int = Opt(0, min=0, help="What random numbers begin with"),
+    component: Optional[str] = LANGUAGE_MODEL,
+    replace_unknown: bool = Opt(False, "--replace-unknown", help="Read what the model has never seen as unknown"),
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
+) -> None:
+    """Write texts with a language model.
+
+    They are printed as they are, each after its prompt; a single one as it is written.
+    """
+    with _running(code, gpu):
+        from .generate import Options, write_texts
+
+        options = Options(number, beam, max_symbols, stop or [], seed, replace_unknown)
+        sampling = {
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "min_p": min_p,
+            "typical_p": typical_p,
+            "repetition_penalty": repetition_penalty,
+            "no_repeat_ngram": no_repeat_ngram,
+            "greedy": greedy,
+        }
+        write_texts(pipeline, prompt or [], component, options, sampling)
+
+
+@rnn_cli.command("perplexity")
+def perplexity_command(
+    pipeline: str = PIPELINE,
+    texts: Path = Arg(..., help="Texts: .txt, .jsonl, either with .gz, or .spacy; or a folder", show_default=False),
+    unit: Optional[str] = UNIT,
+    tokens: Optional[str] = TOKENS,
+    worst: int = Opt(20, "--worst", min=0, help="How many texts are shown, those first that surprise most"),
+    words: bool = Opt(False, "--words", help="Print the surprisal of each word, in the order of the texts"),
+    html: Optional[Path] = Opt(None, "--html", help="Where a page goes that shades each word of these texts by its surprisal"),
+    output: Optional[Path] = Opt(None, "--output", "-o", help="Where the scores of all texts go, in .jsonl format"),
+    component: Optional[str] = LANGUAGE_MODEL,
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
+) -> None:
+    """Show how much texts surprise a language model.
+
+    Bits a character and a word, and perplexity, by text, those first that surprise most, and of all texts together.
+    """
+    with _running(code, gpu):
+        from .perplexity import Options, score_texts
+
+        score_texts(pipeline, texts, component, Options(unit, tokens, worst, words, html, output))
+
+
+@rnn_cli.command("mix")
+def mix_command(
+    pipelines: List[str] = Arg(..., help="Trained pipelines with a language model each", show_default=False),
+    texts: Path = Opt(..., "--dev", help="Texts that they were not trained on, which the weights are fitted to"),
+    output: Path = Opt(..., "--output", "-o", help="Directory where the pipeline goes"),
+    unit: Optional[str] = UNIT,
+    force: bool = Opt(False, "--force", "-F", help="Replace a pipeline that is there already"),
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
+) -> None:
+    """Mix language models.
+
+    Write a pipeline whose language model is the weighted mean of others over the same symbols, with the weights that fit texts
+    best.
+    """
+    with _running(code, gpu):
+        from .mix import mix_pipelines
+
+        mix_pipelines(pipelines, texts, output, unit, force)
+
+
+@rnn_cli.command("samples")
+def samples_command(
+    pipelines: List[str] = Arg(..., help="Trained pipelines with a language model each", show_default=False),
+    output: Path = Opt(Path("samples.html"), "--output", "-o", help="Where the page goes"),
+    text: Optional[Path] = Opt(None, "--text", help="Real text that they were not trained on: that of dev"),
+    train: Optional[Path] = Opt(None, "--train", help="Training text: words that it does not have are counted"),
+    prompt: Optional[List[str]] = Opt(
+        None, "--prompt", "-p", help="What texts go on from, once or several times; beginnings of --text if not given"
+    ),
+    number: int = Opt(4, "--number", "-n", min=1, help="How many texts are drawn for each prompt"),
+    max_symbols: int = Opt(200, min=1, help="The largest number of symbols after a prompt"),
+    seed: int = Opt(0, min=0, help="What random numbers begin with"),
+    unit: Optional[str] = UNIT,
+    component: Optional[str] = LANGUAGE_MODEL,
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
+) -> None:
+    """Write a page about what goes wrong in generation.
+
+    Texts of language models side by side, over temperatures and by search; how diverse they are, how much context helps, and
+    how far a model's own text is from real text.
+    """
+    with _running(code, gpu):
+        from .samples import Options, show_samples
+
+        show_samples(pipelines, Options(output, text, train, prompt or [], number, max_symbols, seed, unit, component))
 
 
 @rnn_cli.command("ngrams")

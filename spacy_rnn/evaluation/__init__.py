@@ -8,6 +8,7 @@ from .findings import Findings, summarize
 from .gradients import cut_pieces, measure_cells, measure_pipeline
 from .jacobians import Reach, clipped_norm, jacobian_norms, mean_reach, measure_cell, measure_layer, parameter_gradient
 from .known import GroupDifference, GroupScores, can_be_known, compare_by_known, find_known, score_by_known
+from .language.diversity import distinct_n, self_bleu
 from .scores import (
     Calibration,
     LabelScores,
@@ -49,6 +50,7 @@ __all__ = [
     "confuse",
     "count_binary",
     "cut_pieces",
+    "distinct_n",
     "evaluate_component",
     "find_known",
     "find_log",
@@ -71,6 +73,7 @@ __all__ = [
     "score_all",
     "score_by_known",
     "score_labels",
+    "self_bleu",
     "summarize",
     "worst_errors",
 ]

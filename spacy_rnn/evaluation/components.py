@@ -8,6 +8,7 @@ from spacy.training import Example
 from thinc.api import Model
 from tqdm import tqdm
 
+from ..pipeline.language_model.component import RNNLanguageModel
 from .decisions import Decisions, Task, find_decisions, find_tasks
 
 
@@ -64,6 +65,22 @@ def find_task(nlp: Language, component: Optional[str] = None) -> Tuple[str, Task
     tasks = find_tasks(nlp)
     name = choose_components(nlp, list(tasks), component)[0]
     return name, tasks[name]
+
+
+def find_language_model(nlp: Language, component: Optional[str] = None) -> Tuple[str, RNNLanguageModel]:
+    """Find a language model in a pipeline.
+
+    nlp (Language): The pipeline.
+    component (Optional[str]): The component's name; the first language model if None.
+    RETURNS (Tuple[str, RNNLanguageModel]): The component's name, and the component.
+    RAISES (ValueError): If there is no such component, or if it is no language model.
+    """
+    found = {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, RNNLanguageModel)}
+    if not found and component is None:
+        pipes = ", ".join(nlp.pipe_names) or "none at all"
+        raise ValueError(f"the pipeline has no language model: expected a component rnn_lm, but it has {pipes}")
+    name = choose_components(nlp, list(found), component)[0]
+    return name, found[name]
 
 
 def annotate(nlp: Language, examples: Sequence[Example]) -> List[Example]:

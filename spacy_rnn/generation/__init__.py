@@ -2,7 +2,7 @@
 
 from .generating import Produced, generate, stream
 from .history import History
-from .interface import END, START, UNKNOWN, LanguageModel, NextSymbol, Scores
+from .interface import END, START, UNKNOWN, LanguageModel, MakesManySteps, ManySteps, NextSymbol, Scores
 from .results import Generation, Hypothesis
 from .sampling import Sampling, distribution, draw
 from .search import LengthNormalization, beam_search
@@ -19,6 +19,8 @@ __all__ = [
     "Hypothesis",
     "LanguageModel",
     "LengthNormalization",
+    "MakesManySteps",
+    "ManySteps",
     "NextSymbol",
     "Produced",
     "Sampling",

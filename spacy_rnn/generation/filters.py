@@ -6,6 +6,9 @@ weight stays, except by `keep_typical`.
 
 import numpy
 
+# Of more symbols than this, a part is tried first where all would have to be sorted.
+_MANY = 1024
+
 
 def keep_top_k(weights: numpy.ndarray, k: int) -> None:
     """Keep the k most probable symbols (Fan et al. 2018).
@@ -24,8 +27,15 @@ def keep_top_p(weights: numpy.ndarray, p: float) -> None:
     weights (numpy.ndarray): float64 [B, V], changed in place.
     p (float): The probability, in (0, 1). Of equally probable symbols those of smaller numbers come first.
     """
-    descending = numpy.sort(weights, axis=1)[:, ::-1]
-    counts = _count(descending, p)
+    targets = p * weights.cumsum(axis=1)[:, -1:]
+    n_symbols = weights.shape[1]
+    for size in (n_symbols // 16 if n_symbols > _MANY else n_symbols, n_symbols):
+        most = numpy.partition(weights, n_symbols - size, axis=1)[:, n_symbols - size :] if size < n_symbols else weights
+        descending = numpy.sort(most, axis=1)[:, ::-1]
+        sums = descending.cumsum(axis=1)
+        if size == n_symbols or (sums[:, -1:] >= targets).all():
+            break
+    counts = 1 + (sums[:, :-1] < targets).sum(axis=1)
     weights *= largest(weights, descending[numpy.arange(len(weights)), counts - 1], counts)
 
 
@@ -49,7 +59,8 @@ def keep_typical(weights: numpy.ndarray, p: float) -> None:
     surprisals = -numpy.log(probabilities, out=numpy.full_like(weights, -numpy.inf), where=probabilities > 0)
     products = numpy.multiply(probabilities, surprisals, out=numpy.zeros_like(weights), where=probabilities > 0)
     order = numpy.argsort(abs(surprisals - products.cumsum(axis=1)[:, -1:]), axis=1, kind="stable")
-    counts = _count(numpy.take_along_axis(probabilities, order, axis=1), p)
+    sums = numpy.take_along_axis(probabilities, order, axis=1).cumsum(axis=1)
+    counts = 1 + (sums[:, :-1] < p * sums[:, -1:]).sum(axis=1)
     is_kept = numpy.empty(weights.shape, dtype=bool)
     numpy.put_along_axis(is_kept, order, numpy.arange(weights.shape[1]) < counts[:, None], axis=1)
     weights *= is_kept
@@ -63,12 +74,10 @@ def largest(values: numpy.ndarray, thresholds: numpy.ndarray, counts: numpy.ndar
     counts (numpy.ndarray): Integers [B], how many. Of equal ones the first are taken.
     RETURNS (numpy.ndarray): bool [B, V].
     """
-    is_above, is_equal = values > thresholds[:, None], values == thresholds[:, None]
-    n_equal = counts - is_above.sum(axis=1)
-    return is_above | (is_equal & (is_equal.cumsum(axis=1) <= n_equal[:, None]))
-
-
-def _count(ordered: numpy.ndarray, p: float) -> numpy.ndarray:
-    """Count how many of the first weights of a row are needed for a part p of their sum: one at least."""
-    sums = ordered.cumsum(axis=1)
-    return 1 + (sums[:, :-1] < p * sums[:, -1:]).sum(axis=1)
+    is_found = values >= thresholds[:, None]
+    is_more = numpy.count_nonzero(is_found, axis=1) > counts
+    if is_more.any():
+        is_above, is_equal = values[is_more] > thresholds[is_more, None], values[is_more] == thresholds[is_more, None]
+        n_equal = counts[is_more] - numpy.count_nonzero(is_above, axis=1)
+        is_found[is_more] = is_above | (is_equal & (is_equal.cumsum(axis=1) <= n_equal[:, None]))
+    return is_found

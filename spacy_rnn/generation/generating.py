@@ -4,6 +4,7 @@ from typing import Any, Collection, Iterator, List, NamedTuple, Optional, Sequen
 
 import numpy
 
+from .blocks import Drawn, draw_blocks, many_steps_of
 from .checks import as_forbidden, as_prompts, as_symbols, require_count, require_scores
 from .history import History
 from .interface import START, UNKNOWN, NextSymbol
@@ -65,11 +66,11 @@ def generate(
     steps = list(_run(request))
     if not steps:
         return [_generation(_NOTHING, 0, 0) for _ in range(n_sequences)]
-    everything = _Step(*(numpy.concatenate(parts) for parts in zip(*steps, strict=True)))
+    everything = Drawn(*(numpy.concatenate(parts) for parts in zip(*steps, strict=True)))
     order = numpy.argsort(everything.sequences, kind="stable")
     sizes = numpy.bincount(everything.sequences, minlength=n_sequences)
     ends = numpy.cumsum(sizes)
-    ordered = _Step(*(array[order] for array in everything))
+    ordered = Drawn(*(array[order] for array in everything))
     return [_generation(ordered, int(end - size), int(end)) for end, size in zip(ends, sizes, strict=True)]
 
 
@@ -113,22 +114,7 @@ class _Request(NamedTuple):
     context: Any
 
 
-class _Step(NamedTuple):
-    """What one step has added.
-
-    sequences (numpy.ndarray): int64 [B], to which sequences.
-    symbols (numpy.ndarray): int64 [B], -1 where none could come.
-    log_probabilities (numpy.ndarray): float32 [B], those of the symbols by the model.
-    counts (numpy.ndarray): int64 [B], how many of its last symbols make a sequence stop.
-    """
-
-    sequences: numpy.ndarray
-    symbols: numpy.ndarray
-    log_probabilities: numpy.ndarray
-    counts: numpy.ndarray
-
-
-_NOTHING = _Step(*(numpy.empty(0, dtype=dtype) for dtype in ("int64", "int64", "float32", "int64")))
+_NOTHING = Drawn(*(numpy.empty(0, dtype=dtype) for dtype in ("int64", "int64", "float32", "int64")))
 
 
 def _request(
@@ -162,13 +148,13 @@ def _produce(request: _Request) -> Iterator[Produced]:
                 yield Produced(sequence, symbol, log_probability)
 
 
-def _run(request: _Request) -> Iterator[_Step]:
+def _run(request: _Request) -> Iterator[Drawn]:
     if request.stopping.max_symbols:
         for reading in read_prompts(request.model, request.prompts, request.start, request.context):
             yield from _continue(request, reading)
 
 
-def _continue(request: _Request, reading: Reading) -> Iterator[_Step]:
+def _continue(request: _Request, reading: Reading) -> Iterator[Drawn]:
     """Generate in one batch, which sequences leave as they end."""
     model, n, sampling = request.model, request.n, request.sampling
     prompts, symbols, state = numpy.repeat(reading.prompts, n), numpy.repeat(reading.symbols, n), reading.state
@@ -178,13 +164,19 @@ def _continue(request: _Request, reading: Reading) -> Iterator[_Step]:
     uniforms = Uniforms(request.seed, [(request.indices[i // n], i % n) for i in sequences.tolist()])
     watch = Watch(request.stopping, model.n_symbols, len(sequences))
     history = _history(request, prompts) if sampling.needs_history else None
+    steps = many_steps_of(model, sampling)
+    if steps is not None:
+        yield from draw_blocks(
+            model, steps, sequences, symbols, state, uniforms, sampling, request.stopping, request.forbidden, history
+        )
+        return
     for _ in range(request.stopping.max_symbols):
         scores, state = model.step(symbols, state)
         require_scores(scores, len(sequences), model.n_symbols)
         scores = to_host(scores)
         symbols = choose(scores, sampling, request.forbidden, history, uniforms.next())
         counts = watch.append(symbols)
-        yield _Step(sequences, symbols, scores[numpy.arange(len(symbols)), symbols], counts)
+        yield Drawn(sequences, symbols, scores[numpy.arange(len(symbols)), symbols], counts)
         if history is not None:
             history.append(symbols)
         is_over = (counts > 0) | (symbols < 0)
@@ -208,7 +200,7 @@ def _history(request: _Request, prompts: numpy.ndarray) -> History:
     )
 
 
-def _generation(steps: _Step, begin: int, end: int) -> Generation:
+def _generation(steps: Drawn, begin: int, end: int) -> Generation:
     """Give the sequence that rows of all steps make."""
     if end > begin and steps.symbols[end - 1] < 0:
         ended, count, end = "blocked", 0, end - 1

@@ -1,6 +1,6 @@
 """What a model of the next symbol is."""
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Collection, NamedTuple, Optional, Protocol, Sequence, runtime_checkable
 
 import numpy
 
@@ -76,4 +76,80 @@ class LanguageModel(NextSymbol, Protocol):
         RETURNS (Scores): The scores, and the state to go on with.
         RAISES (ValueError): If there is no such symbol, or a shape does not fit.
         """
+        ...
+
+
+class Block(Protocol):
+    """Several symbols of each of B sequences."""
+
+    @property
+    def symbols(self) -> numpy.ndarray:
+        """int64 [B, T], -1 behind the last symbol of a sequence."""
+        ...
+
+    @property
+    def log_probabilities(self) -> numpy.ndarray:
+        """float32 [B, T], those of the symbols by the model itself, in nats."""
+        ...
+
+    @property
+    def lengths(self) -> numpy.ndarray:
+        """int64 [B], how many symbols of a sequence there are."""
+        ...
+
+    @property
+    def counts(self) -> numpy.ndarray:
+        """int64 [B], how many of its last symbols make a sequence stop; 0 if it goes on; -1 if no symbol could come."""
+        ...
+
+    @property
+    def state(self) -> Any:
+        """The state before the last symbol of each sequence is read."""
+        ...
+
+
+class ManySteps(Protocol):
+    """What makes many steps of a model in one call, and draws the symbols in between."""
+
+    def generate(
+        self,
+        symbols: numpy.ndarray,
+        state: Any,
+        uniforms: numpy.ndarray,
+        *,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        min_p: float,
+        repetition_penalty: float,
+        greedy: bool,
+        forbidden: Collection[int],
+        stops: Collection[int],
+        stop_sequences: Sequence[Sequence[int]],
+        before: numpy.ndarray,
+        seen: Optional[numpy.ndarray],
+    ) -> Block:
+        """Go on with sequences, each by T symbols at most: those that `sampling.choose` would choose.
+
+        symbols (numpy.ndarray): int64 [B], the last symbol of each, which is read first.
+        state (Any): The state before.
+        uniforms (numpy.ndarray): float64 [B, T], what symbols are drawn by.
+        temperature, top_k, top_p, min_p, repetition_penalty, greedy: As `Sampling` takes them.
+        forbidden (Collection[int]): Symbols that never come.
+        stops (Collection[int]): Symbols that end a sequence.
+        stop_sequences (Sequence[Sequence[int]]): Symbols that end one where they stand in a row.
+        before (numpy.ndarray): int64 [B, n], the last symbols that were generated before; -1 where there are fewer.
+        seen (Optional[numpy.ndarray]): bool [B, V], the symbols that a sequence has, to which those that are chosen are added;
+            None without a penalty.
+        RETURNS (Block): The symbols.
+        """
+        ...
+
+
+@runtime_checkable
+class MakesManySteps(NextSymbol, Protocol):
+    """A model of the next symbol that may have a quicker way to generate."""
+
+    def many_steps(self) -> Optional[ManySteps]:
+        """RETURNS (Optional[ManySteps]): That way, whose states are those of `step`; None if it has none."""
         ...

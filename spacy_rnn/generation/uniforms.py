@@ -48,6 +48,17 @@ class Uniforms:
         self._at += 1
         return self._block[:, self._at - 1]
 
+    def take(self, n: int) -> numpy.ndarray:
+        """Give several numbers of each sequence.
+
+        n (int): How many.
+        RETURNS (numpy.ndarray): float64 [B, n], the next ones, in [0, 1).
+        """
+        numbers = numpy.empty((len(self._streams), n))
+        for i in range(n):
+            numbers[:, i] = self.next()
+        return numbers
+
     def keep(self, index: numpy.ndarray) -> None:
         """Go on with some sequences.
 

@@ -132,10 +132,12 @@ class ScoresSymbols:
     begin_update (Callable): (layer, H [N, nI], targets [N], weights [N] or None) -> (log-probabilities [N], backprop): for
         training. `backprop()` adds the gradients of the sum of all losses, each times its weight (1 if None), to those of the
         parameters, and gives that of H. Nothing is added before.
+    weights (Optional[Callable]): layer -> (W [V, nI], b [V]), if the log-probabilities are log softmax(H Wᵀ + b).
     """
 
     score: Callable[[Model, Any, Any], Any]
     begin_update: Callable[[Model, Any, Any, Optional[Any]], Tuple[Any, Callable[[], Any]]]
+    weights: Optional[Callable[[Model], Tuple[Any, Any]]] = None
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from ..layers.plain.dropout import check_rate
 from ..layers.ragged.taken import TakenRows
 from ..layers.recurrent.rnn import build_rnn
 from ..layers.recurrent.scanning import begin_scan, initial_state, scan
-from ..layers.recurrent.session import RnnSession
+from ..layers.recurrent.session import RnnSession, begin_stack_session
 from ..layers.saved import Saved, no_parameters
-from ..recurrence import Table, TableRows
+from ..recurrence import StackSession, Table, TableRows
 from ..text.symbols import SymbolBatch, Symbols
 from .symbols import (
     as_symbols,
@@ -214,6 +214,7 @@ class RnnLanguageModel:
         self._model = model
         self._embed, self._rnn, self._head = model.layers
         self._session: Optional[RnnSession] = None
+        self._stack: Optional[StackSession] = None
 
     def start(self, n: int, context: Any = None) -> State:
         """Give the state before the first symbol, as `NextSymbol.start` says."""
@@ -223,10 +224,28 @@ class RnnLanguageModel:
 
     def step(self, symbols: Any, state: State) -> Tuple[Floats2d, State]:
         """Read one symbol of each sequence, as `NextSymbol.step` says."""
+        numbers = as_symbols(symbols, self.n_symbols)
+        self._begin()
         if self._session is None:
-            self._session = RnnSession(self._rnn, cast(Floats2d, self._embed.get_param("E")))
-        H, after = self._session.step(as_symbols(symbols, self.n_symbols), state)
+            assert self._stack is not None
+            return self._stack.step(numbers, state)
+        H, after = self._session.step(numbers, state)
         return self._head.predict(H), after
+
+    def many_steps(self) -> Optional[StackSession]:
+        """Give what generates in one call, as `MakesManySteps.many_steps` says."""
+        self._begin()
+        return self._stack
+
+    def _begin(self) -> None:
+        """Pack the weights, where that has not been done."""
+        if self._session is not None or self._stack is not None:
+            return
+        table, weights = cast(Floats2d, self._embed.get_param("E")), head_of(self._model).weights
+        if weights is not None:
+            self._stack = begin_stack_session(self._rnn, table, *weights(self._head))
+        if self._stack is None:
+            self._session = RnnSession(self._rnn, table)
 
     def reorder(self, state: State, index: Any) -> State:
         """Take some sequences of a state, as `NextSymbol.reorder` says."""

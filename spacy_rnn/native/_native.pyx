@@ -147,11 +147,16 @@ cdef extern from "engine.h" namespace "spacy_rnn":
         const float *transitions
         const float *end
 
+    cdef cppclass PackedSymbols:
+        int64_t n_symbols
+
     cdef cppclass Kernels:
         const char *name
         cbool supported()
         void pack(const Parameters &, int, Packed &) except + nogil
         int64_t projection_width(const Packed &)
+        void pack_symbols(const float *, const float *, int64_t, int64_t, PackedSymbols &) except + nogil
+        float sum(const float *, int64_t) nogil
         double multiply_adds(int64_t) nogil
 
     const Kernels *const *all_kernels()
@@ -161,6 +166,51 @@ cdef extern from "engine.h" namespace "spacy_rnn":
     void run_multiply(const Kernels &, const MatrixProduct &) except + nogil
     void run_normalize(const Kernels &, const Normalization &) except + nogil
     void order_by_length(const int32_t *, int64_t, int32_t *) except + nogil
+
+
+cdef extern from "sampling.h" namespace "spacy_rnn":
+    cdef cppclass Sampling:
+        double temperature
+        double top_p
+        double min_p
+        double repetition_penalty
+        int64_t top_k
+        cbool greedy
+
+
+cdef extern from "generate.h" namespace "spacy_rnn":
+    cdef cppclass CSymbolStack "spacy_rnn::SymbolStack":
+        const Kernels *kernels
+        vector[const Packed *] layers
+        const float *projections
+        PackedSymbols symbols
+
+    cdef cppclass StackState:
+        const float *h
+        const float *c
+        float *h_after
+        float *c_after
+
+    cdef cppclass Generation:
+        int64_t n
+        int64_t n_steps
+        const int64_t *symbols
+        const double *uniforms
+        const uint8_t *forbidden
+        const uint8_t *stops
+        vector[vector[int64_t]] stop_sequences
+        int64_t n_before
+        const int64_t *before
+        uint8_t *seen
+        int64_t *chosen
+        float *log_probabilities
+        int64_t *lengths
+        int64_t *counts
+
+    void step_stack(const CSymbolStack &, int64_t, const int64_t *, const StackState &, int64_t, float *) except + nogil
+    void generate_symbols "spacy_rnn::generate"(
+        const CSymbolStack &, const Sampling &, const Generation &, const StackState &, int64_t
+    ) except + nogil
 
 
 cdef extern from "crf_paths.h" namespace "spacy_rnn":
@@ -263,6 +313,29 @@ def fma_peak(double seconds):
             done = _kernels.multiply_adds(200000)
         elapsed = time.perf_counter() - begin
         best = max(best, 2.0 * done / elapsed / 1e9)
+        PyErr_CheckSignals()
+        if begin + elapsed > end:
+            return best
+
+
+def reading_rate(const float[::1] x not None, double seconds):
+    """Measure how fast one thread reads an array, from wherever it fits in: it is summed again and again.
+
+    x (Floats1d): The array.
+    seconds (float): How long to measure.
+    RETURNS (float): GB/s; the best of many readings.
+    """
+    cdef double best = 0.0, begin, elapsed
+    cdef double end = time.perf_counter() + seconds
+    cdef int64_t n = x.shape[0]
+    cdef const float *numbers = _vector(x)
+    cdef float total = 0
+    while True:
+        begin = time.perf_counter()
+        with nogil:
+            total += _kernels.sum(numbers, n)
+        elapsed = time.perf_counter() - begin
+        best = max(best, n * sizeof(float) / elapsed / 1e9)
         PyErr_CheckSignals()
         if begin + elapsed > end:
             return best
@@ -1066,6 +1139,195 @@ cdef class Session:
         cdef const Kernels *kernels = self.weights.kernels
         with nogil:
             run_forward(kernels[0], &pointer, 1, False)
+
+
+cdef class SymbolStack:
+    """Layers over a table of symbols, and the softmax over the symbol that follows, packed."""
+
+    cdef CSymbolStack stack
+    cdef Buffer projections
+    cdef tuple weights
+    cdef int64_t n_rows
+    cdef int64_t n_steps
+    cdef int64_t nH
+    cdef bint has_c
+
+    def __init__(
+        self, list weights not None, const float[:, :] table not None, const float[:, ::1] W not None, const float[::1] b not None
+    ):
+        """Pack what is not packed yet, and project the table.
+
+        weights (List[Weights]): Those of each layer, the lowest first.
+        table (Floats2d): [D, nI], a row for each symbol that may be read, D >= V.
+        W (Floats2d): [V, nH], the weights of each symbol that may follow, V >= 1.
+        b (Floats1d): [V].
+        RAISES (ValueError): If a shape does not fit, or layers are of different cells or widths, or packed in different ways.
+        """
+        if self.weights is not None:
+            raise ValueError("a stack is packed once")
+        cdef Weights first, each
+        cdef int64_t i, n_symbols = W.shape[0]
+        cdef tuple kept = tuple(weights)
+        if not kept:
+            raise ValueError("a stack has one layer at least")
+        first = <Weights?>kept[0]
+        for i in range(len(kept)):
+            each = <Weights?>kept[i]
+            if each.kernels != first.kernels or each.packed.cell != first.packed.cell or each.packed.precision != first.packed.precision:
+                raise ValueError("the layers of a stack are of one cell, one precision, and packed for one instruction set")
+            if each.packed.nH != first.packed.nH or (i and each.packed.nI != first.packed.nH):
+                raise ValueError(
+                    f"layer {i} of a stack: expected {first.packed.nH} units that read as many, got {each.packed.nH} that read "
+                    f"{each.packed.nI}"
+                )
+            self.stack.layers.push_back(&each.packed)
+        self.nH = first.packed.nH
+        self.has_c = first.cell.startswith("lstm")
+        if n_symbols < 1 or n_symbols > table.shape[0]:
+            raise ValueError(f"W: expected 1 to {table.shape[0]} symbols, a row of the table each, got {n_symbols}")
+        _require("the table", table, table.shape[0], first.packed.nI)
+        _require("W", W, n_symbols, self.nH)
+        _require_vector("b", b, n_symbols)
+        self.n_rows = table.shape[0]
+        cdef int64_t width = first.kernels.projection_width(first.packed)
+        self.projections.resize(self.n_rows * width)
+        cdef vector[float_pointer] rows = _pointers(_matrix(table), _stride(table), self.n_rows)
+        self.stack.kernels, self.stack.projections = first.kernels, self.projections.data()
+        with nogil:
+            run_project(first.kernels[0], first.packed, rows.data(), self.n_rows, self.projections.data())
+            first.kernels.pack_symbols(&W[0, 0], &b[0], n_symbols, self.nH, self.stack.symbols)
+        self.weights = kept
+
+    cdef int64_t _read(
+        self,
+        StackState &state,
+        vector[int64_t] &copies,
+        const int64_t[::1] symbols,
+        const float[:, :, ::1] h,
+        const float[:, :, ::1] c,
+        float[:, :, ::1] h_after,
+        float[:, :, ::1] c_after,
+    ) except -1:
+        """Check symbols, of which copies are taken, and states; give the number of sequences."""
+        if symbols is None or h is None or h_after is None or self.has_c == (c is None) or self.has_c == (c_after is None):
+            raise ValueError("symbols or states are missing, or the cell has no such state")
+        cdef int64_t i, n = symbols.shape[0], depth = self.stack.layers.size()
+        _require_state("h", h, depth, n, self.nH)
+        _require_state("h_after", h_after, depth, n, self.nH)
+        if self.has_c:
+            _require_state("c", c, depth, n, self.nH)
+            _require_state("c_after", c_after, depth, n, self.nH)
+        copies.resize(n)
+        for i in range(n):
+            copies[i] = symbols[i]
+            if not 0 <= copies[i] < self.n_rows:
+                raise ValueError(f"the table has the symbols 0 to {self.n_rows - 1}, got {copies[i]}")
+        if n:
+            state.h, state.h_after = &h[0, 0, 0], &h_after[0, 0, 0]
+            if self.has_c:
+                state.c, state.c_after = &c[0, 0, 0], &c_after[0, 0, 0]
+        return n
+
+    def step(
+        self,
+        const int64_t[::1] symbols,
+        const float[:, :, ::1] h,
+        const float[:, :, ::1] c,
+        float[:, :, ::1] h_after,
+        float[:, :, ::1] c_after,
+        float[:, ::1] Y,
+    ):
+        """Read one symbol of each sequence.
+
+        symbols (Ints1d): int64 [B].
+        h, c (Floats3d): [depth, B, nH], the state before; c is None where the cell has no cell state.
+        h_after, c_after (Floats3d): [depth, B, nH], written: the state after.
+        Y (Floats2d): [B, V], written: the log-probabilities of the symbol that follows.
+        RAISES (ValueError): If a shape does not fit, or there is no such symbol.
+        """
+        cdef StackState state
+        cdef vector[int64_t] copies
+        cdef int64_t n = self._read(state, copies, symbols, h, c, h_after, c_after)
+        _require("Y", Y, n, self.stack.symbols.n_symbols)
+        if n == 0:
+            return
+        self.n_steps += 1
+        with nogil:
+            step_stack(self.stack, n, copies.data(), state, self.n_steps, &Y[0, 0])
+
+    def generate(
+        self,
+        const int64_t[::1] symbols,
+        const float[:, :, ::1] h,
+        const float[:, :, ::1] c,
+        const double[:, ::1] uniforms not None,
+        dict sampling not None,
+        const uint8_t[::1] forbidden not None,
+        const uint8_t[::1] stops not None,
+        list stop_sequences not None,
+        const int64_t[:, ::1] before not None,
+        uint8_t[:, ::1] seen,
+        int64_t[:, ::1] chosen not None,
+        float[:, ::1] log_probabilities not None,
+        int64_t[::1] lengths not None,
+        int64_t[::1] counts not None,
+        float[:, :, ::1] h_after,
+        float[:, :, ::1] c_after,
+    ):
+        """Go on with sequences, symbol after symbol.
+
+        symbols (Ints1d): int64 [B], the last symbol of each, which is read first.
+        h, c (Floats3d): [depth, B, nH], the state before it.
+        uniforms (Floats2d): float64 [B, T], what each symbol is drawn by, in [0, 1).
+        sampling (Dict[str, Any]): temperature, top_k, top_p, min_p, repetition_penalty and greedy.
+        forbidden, stops (Ints1d): uint8 [V], whether a symbol never comes, and whether a sequence stops with it.
+        stop_sequences (List[List[int]]): Symbols that stop a sequence where they stand in a row.
+        before (Ints2d): int64 [B, n], what was generated before, for these; -1 where it is less.
+        seen (Optional[Ints2d]): uint8 [B, V], which symbols a sequence has, for the penalty; those that are chosen are added.
+        chosen (Ints2d): int64 [B, T], written: the symbols.
+        log_probabilities (Floats2d): [B, T], written: theirs by the model.
+        lengths (Ints1d): int64 [B], written: how many of each sequence were written.
+        counts (Ints1d): int64 [B], written: how many of its last symbols have stopped a sequence; 0 if it may go on; -1 if no symbol
+            may come.
+        h_after, c_after (Floats3d): [depth, B, nH], written: the state before the last symbol is read.
+        RAISES (ValueError): If a shape does not fit, there is no such symbol, or the model's log-probabilities are no numbers.
+        """
+        cdef StackState state
+        cdef vector[int64_t] copies
+        cdef int64_t n = self._read(state, copies, symbols, h, c, h_after, c_after), V = self.stack.symbols.n_symbols
+        cdef int64_t T = uniforms.shape[1]
+        cdef Sampling how
+        cdef Generation to
+        if uniforms.shape[0] != n or chosen.shape[0] != n or chosen.shape[1] != T or before.shape[0] != n:
+            raise ValueError(f"expected uniforms, chosen and before of {n} sequences")
+        if lengths.shape[0] != n or counts.shape[0] != n or forbidden.shape[0] != V or stops.shape[0] != V:
+            raise ValueError(f"expected lengths and counts of {n} sequences, forbidden and stops of {V} symbols")
+        if seen is not None and (seen.shape[0] != n or seen.shape[1] != V):
+            raise ValueError(f"seen: expected shape [{n}, {V}], got [{seen.shape[0]}, {seen.shape[1]}]")
+        _require("log_probabilities", log_probabilities, n, T)
+        how.temperature, how.top_k, how.top_p = sampling["temperature"], sampling["top_k"], sampling["top_p"]
+        how.min_p, how.repetition_penalty, how.greedy = sampling["min_p"], sampling["repetition_penalty"], sampling["greedy"]
+        to.n, to.n_steps, to.symbols, to.stop_sequences = n, T, copies.data(), stop_sequences
+        lengths[:], counts[:], chosen[:], log_probabilities[:] = 0, 0, -1, 0
+        if n == 0 or T == 0:
+            if n:
+                h_after[:] = h
+                if self.has_c:
+                    c_after[:] = c
+            return
+        to.uniforms, to.forbidden, to.stops, to.n_before = &uniforms[0, 0], &forbidden[0], &stops[0], before.shape[1]
+        to.before = &before[0, 0] if before.shape[1] else NULL
+        to.seen = &seen[0, 0] if seen is not None else NULL
+        to.chosen, to.log_probabilities, to.lengths, to.counts = &chosen[0, 0], &log_probabilities[0, 0], &lengths[0], &counts[0]
+        with nogil:
+            generate_symbols(self.stack, how, to, state, self.n_steps)
+        self.n_steps += T
+
+
+cdef int _require_state(str name, const float[:, :, ::1] x, int64_t depth, int64_t n, int64_t nH) except -1:
+    if x.shape[0] != depth or x.shape[1] != n or x.shape[2] != nH:
+        raise ValueError(f"{name}: expected shape [{depth}, {n}, {nH}], got [{x.shape[0]}, {x.shape[1]}, {x.shape[2]}]")
+    return 0
 
 
 def multiply(

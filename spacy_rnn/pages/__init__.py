@@ -2,5 +2,6 @@
 
 from .attention import render_attention
 from .states import StateTrace, render_states, trace_states
+from .surprisal import render_surprisal
 
-__all__ = ["StateTrace", "render_attention", "render_states", "trace_states"]
+__all__ = ["StateTrace", "render_attention", "render_states", "render_surprisal", "trace_states"]

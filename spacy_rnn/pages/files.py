@@ -4,33 +4,45 @@ import os
 import secrets
 import shutil
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Callable, Union
+from typing import BinaryIO, Callable, Iterator, Union
 
 
 def write_file(path: Union[str, Path], content: Union[str, bytes]) -> None:
     """Write a file whole or not at all.
 
-    It is written beside its place, and takes it when it is on the disk. If that fails, what was there stays.
-
     path (Union[str, Path]): The file. Its folder is made if there is none; a link stays a link.
     content (Union[str, bytes]): What it holds; a str is written as UTF-8.
     RAISES (OSError): If it cannot be written.
     """
-    data = content.encode("utf8") if isinstance(content, str) else content
+    with open_file(path) as file:
+        file.write(content.encode("utf8") if isinstance(content, str) else content)
+
+
+@contextmanager
+def open_file(path: Union[str, Path]) -> Iterator[BinaryIO]:
+    """Write a file piece by piece, whole or not at all.
+
+    It is written beside its place, and takes it when it is on the disk. If that fails, what was there stays.
+
+    path (Union[str, Path]): The file. Its folder is made if there is none; a link stays a link.
+    YIELDS (BinaryIO): The file, in the `with` block.
+    RAISES (OSError): If it cannot be written.
+    """
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     mode = target.stat().st_mode if target.exists() else None
     if mode is not None and not (stat.S_ISREG(mode) and os.access(target, os.W_OK)):
         # A device or a pipe is nothing to replace; a directory or a protected file is refused.
-        target.write_bytes(data)
+        with target.open("wb") as file:
+            yield file
         return
     # A name of its own length: that of the file may be as long as names can be.
     beside = target.parent / f".{secrets.token_hex(8)}.part"
     try:
         with beside.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if mode is not None:

@@ -165,6 +165,28 @@ def draw_gradients(norms: Mapping[str, numpy.ndarray], textbook: Mapping[str, nu
     return figure
 
 
+def draw_positions(edges: numpy.ndarray, bits: Mapping[str, numpy.ndarray]) -> Figure:
+    """Draw surprisal by how much of a text has been read.
+
+    edges (numpy.ndarray): int64 [k], where each range of positions ends, in characters.
+    bits (Mapping[str, numpy.ndarray]): For each line float64 [k], bits a character in each range; nan where there is no text.
+    RETURNS (Figure): The plot.
+    """
+    with _style():
+        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+        axes = figure.subplots()
+        for i, (name, values) in enumerate(bits.items()):
+            axes.plot(range(len(edges)), values, label=_entry(name), linestyle=LINES[i // len(COLORS) % len(LINES)], **_line(i))
+        begins = [0, *edges[:-1].tolist()]
+        axes.set_xticks(range(len(edges)), [f"{begin}–{end}" for begin, end in zip(begins, edges.tolist(), strict=True)])
+        axes.set_xlabel("characters read before")
+        axes.set_ylabel("bits a character")
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        axes.grid(color="0.9")
+        _open(axes)
+    return figure
+
+
 def as_data(figure: Figure) -> str:
     """Give a plot as the source of an image in a page that needs no other file.
 

@@ -49,6 +49,9 @@ def build_fit_to_corpus(
     has no need for that. The steps of the learning rate are those of the training, so that it falls to zero with the last one
     (`spacy_rnn.warmup_linear.v1`). The numbers are saved in the trained pipeline's config.
 
+    With `spacy_rnn.batch_by_streams.v1` the corpus is cut into streams as in training, and the steps of an epoch are counted. For
+    subwords, which are learned first, it is `[initialize.after_init]`.
+
     The corpus is what `training.train_corpus` names, read as it is in training. Nothing is set if its path is null: then it is
     not the config that trains.
 
@@ -59,7 +62,7 @@ def build_fit_to_corpus(
     min_batch (int): The number of words of a batch at least.
     RETURNS (Callable[[Language], Language]): The callback.
     RAISES (ValueError): If an argument is out of its range; when it is called, if the corpus has no words, is streamed
-        (`max_epochs = -1`), or if batches are not counted in words.
+        (`max_epochs = -1`), or if batches are counted neither in words nor in streams.
     """
     if epochs <= 0:
         raise ValueError(f"epochs must be greater than 0, got {epochs}")
@@ -75,13 +78,8 @@ def build_fit_to_corpus(
             read = _find_corpus(nlp)
             if read is None:
                 return nlp
-            n_words = _count_words(nlp, read)
-            batch = max(min_batch, round((_SHARE * n_words) ** 0.5))
-            if batcher.get("size") == 0:
-                _require_words(batcher)
-                batcher["size"] = batch
+            steps = _steps_of_an_epoch(nlp, read, min_batch)
             if training["max_steps"] == 0:
-                steps = n_words / (batcher["size"] if isinstance(batcher.get("size"), int) else batch)
                 training["max_steps"] = max(min_steps, min(max_steps, round(epochs * steps)))
                 if training["max_epochs"] > 0:
                     training["max_steps"] = min(training["max_steps"], max(1, round(training["max_epochs"] * steps)))
@@ -91,6 +89,46 @@ def build_fit_to_corpus(
         return nlp
 
     return fit_to_corpus
+
+
+def _steps_of_an_epoch(nlp: Language, read: Callable[[Language], Iterable[Example]], min_batch: int) -> float:
+    """Count the steps of a pass over a corpus, and set the size of the batches if it is 0."""
+    batcher = nlp.config["training"]["batcher"]
+    if batcher.get("@batchers", "").startswith("spacy_rnn.batch_by_streams."):
+        return _count_stream_batches(nlp, read)
+    n_words = _count_words(nlp, read)
+    batch = max(min_batch, round((_SHARE * n_words) ** 0.5))
+    if batcher.get("size") == 0:
+        _require_words(batcher)
+        batcher["size"] = batch
+    return n_words / (batcher["size"] if isinstance(batcher.get("size"), int) else batch)
+
+
+def _count_stream_batches(nlp: Language, read: Callable[[Language], Iterable[Example]]) -> int:
+    """Count the batches of streams of a corpus."""
+    # Imported here because importing a callback must stay cheap.
+    from ..layers.capabilities import PredictsSymbols, find
+    from ..text.streams import piece_of
+
+    models = [getattr(component, "model", None) for _, component in nlp.pipeline]
+    symbols = [
+        model.attrs["symbols"] for model in models if isinstance(model, Model) and find(model, PredictsSymbols) is not None
+    ]
+    batcher = registry.resolve({"batcher": nlp.config.interpolate()["training"]["batcher"]})["batcher"]
+    n_batches = 0
+    for n_batches, batch in enumerate(batcher(list(read(nlp))), 1):  # noqa: B007
+        pieces = [piece for example in batch if (piece := piece_of(example.reference)) is not None]
+        # How many pieces a stream has is only known exactly once it has been turned into symbols.
+        for piece in (piece for piece in pieces if piece.number == 0):
+            for each in symbols:
+                try:
+                    piece.take(each)
+                except ValueError as error:
+                    raise ValueError(
+                        f"the steps of an epoch are counted in {each.unit}s, but: {error}. What is learned first is counted "
+                        "later: move [initialize.before_init] to [initialize.after_init]"
+                    ) from error
+    return n_batches
 
 
 def _find_corpus(nlp: Language) -> Optional[Callable[[Language], Iterable[Example]]]:

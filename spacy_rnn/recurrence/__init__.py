@@ -5,9 +5,9 @@ from .checkpoint import Backpropagation
 from .engines.base import BaseEngine
 from .engines.registry import Engines, use_engine
 from .engines.table import ENGINES, known_precisions, select_engine
-from .interface import Backprop, Engine, Result, Session, Settings, Sweep, Tape
+from .interface import Backprop, Engine, Generated, Result, Session, Settings, StackSession, Sweep, SymbolStack, Tape
 from .packing import Batch, as_lengths
-from .sessions import reorder, session
+from .sessions import reorder, session, stack_session
 from .sweeps import infer_outputs, run_sweeps, sweep
 from .tables import Table, TableRows
 from .threads import use_threads
@@ -22,10 +22,13 @@ __all__ = [
     "Cell",
     "Engine",
     "Engines",
+    "Generated",
     "Result",
     "Session",
     "Settings",
+    "StackSession",
     "Sweep",
+    "SymbolStack",
     "Table",
     "TableRows",
     "Tape",
@@ -38,6 +41,7 @@ __all__ = [
     "run_sweeps",
     "select_engine",
     "session",
+    "stack_session",
     "sweep",
     "use_engine",
     "use_threads",

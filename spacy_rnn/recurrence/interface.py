@@ -1,6 +1,6 @@
 """What engines are given and what they give back."""
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
+from typing import Any, Callable, Collection, Dict, FrozenSet, List, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
 
 import numpy
 
@@ -143,6 +143,106 @@ class Session(Protocol):
         ...
 
 
+class SymbolStack(NamedTuple):
+    """Layers of one direction over a table of symbols, and the softmax over the symbol that follows.
+
+    cell (Cell): The cell of all layers.
+    params (Sequence[Mapping[str, Array]]): The parameters of each layer, the lowest first. Each has nH units, and reads the
+        output of the one below.
+    table (Array): [D, nI], a row for each symbol that the lowest layer may read, D >= V.
+    W (Array): [V, nH], the weights of each symbol that may follow.
+    b (Array): [V].
+    """
+
+    cell: Cell
+    params: Sequence[Params]
+    table: Array
+    W: Array
+    b: Array
+
+
+class Generated(NamedTuple):
+    """Symbols that have been generated.
+
+    symbols (numpy.ndarray): int64 [B, T]; -1 behind the last one of a sequence.
+    log_probabilities (numpy.ndarray): float32 [B, T], those of the symbols by the model itself, in nats; 0 behind the last one.
+    lengths (numpy.ndarray): int64 [B], the number of symbols of each sequence.
+    counts (numpy.ndarray): int64 [B], how many of its last symbols have stopped a sequence; 0 if it may go on; -1 if no symbol
+        may come, since nothing is left of the distribution.
+    state (Dict[str, numpy.ndarray]): The state [depth, B, nH] before the last symbol of each sequence is read.
+    """
+
+    symbols: numpy.ndarray
+    log_probabilities: numpy.ndarray
+    lengths: numpy.ndarray
+    counts: numpy.ndarray
+    state: Dict[str, numpy.ndarray]
+
+
+class StackSession(Protocol):
+    """A stack over symbols at inference, which makes many steps at a time. What is packed does not follow later changes.
+
+    A state is an array [depth, B, nH] for each of the cell's states; it is never written to. The results of a sequence do not
+    depend on the others.
+    """
+
+    n_symbols: int
+
+    def step(self, symbols: Any, state: State) -> Tuple[Array, Dict[str, Array]]:
+        """Read one symbol of each sequence.
+
+        symbols (Array): Integers [B].
+        state (Mapping[str, Array]): The state before.
+        RETURNS (Tuple[Array, Dict[str, Array]]): The log-probabilities of the symbol that follows, float32 [B, V], in nats; and
+            the state after.
+        RAISES (ValueError): If a shape or type does not fit, or there is no such symbol.
+        """
+        ...
+
+    def generate(
+        self,
+        symbols: Any,
+        state: State,
+        uniforms: numpy.ndarray,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        greedy: bool = False,
+        forbidden: Collection[int] = (),
+        stops: Collection[int] = (),
+        stop_sequences: Sequence[Sequence[int]] = (),
+        before: Optional[numpy.ndarray] = None,
+        seen: Optional[numpy.ndarray] = None,
+    ) -> Generated:
+        """Go on with sequences, symbol after symbol, until each stops or has T more.
+
+        The symbols are those that `spacy_rnn.generation.sampling` chooses from what `step` gives, whose settings these are.
+
+        symbols (Array): Integers [B], the last symbol of each, which is read first.
+        state (Mapping[str, Array]): The state before it is read.
+        uniforms (numpy.ndarray): float64 [B, T], what the symbols are drawn by, in [0, 1).
+        temperature (float): Above 0.
+        top_k (int): Only the k most probable symbols; 0 is all.
+        top_p (float): Only the most probable symbols that together have this probability; 1 is all.
+        min_p (float): Only symbols that have this part of the probability of the most probable one; 0 is all.
+        repetition_penalty (float): Above 0, what the log-probabilities of symbols in `seen` are multiplied with; 1 is none.
+        greedy (bool): Always the most probable symbol.
+        forbidden (Collection[int]): Symbols that never come.
+        stops (Collection[int]): Symbols with which a sequence ends.
+        stop_sequences (Sequence[Sequence[int]]): Symbols with which it ends where they stand in a row.
+        before (Optional[numpy.ndarray]): int64 [B, n], the last symbols that were generated before these, which may begin a stop
+            sequence; -1 where there are fewer.
+        seen (Optional[numpy.ndarray]): bool [B, V], which symbols a sequence has already; those that are chosen are added.
+        RETURNS (Generated): The symbols.
+        RAISES (ValueError): If a shape or type does not fit, a number is out of its range, there is no such symbol, or the
+            log-probabilities of the model are not numbers.
+        """
+        ...
+
+
 class Engine(Protocol):
     """What executes recurrences.
 
@@ -205,6 +305,15 @@ class Engine(Protocol):
         table (Optional[Array]): [V, nI], the rows that its steps read; checked. None if steps are given rows.
         settings (Settings): How.
         RETURNS (Session): The session.
+        """
+        ...
+
+    def stack_session(self, stack: SymbolStack, settings: Settings) -> Optional[StackSession]:
+        """Begin a session of a stack over symbols.
+
+        stack (SymbolStack): The stack; checked.
+        settings (Settings): How its layers are executed.
+        RETURNS (Optional[StackSession]): The session; None if the engine has none.
         """
         ...
 

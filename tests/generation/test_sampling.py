@@ -100,7 +100,7 @@ def test_more_than_all_symbols_are_all():
 
 
 @pytest.mark.parametrize("setting", [*SETTINGS, Sampling(greedy=True)])
-@pytest.mark.parametrize("n_symbols", [2, 5, 68, 257])
+@pytest.mark.parametrize("n_symbols", [2, 5, 68, 257, 1500])
 def test_a_row_is_the_same_in_every_batch_to_the_last_bit(setting, n_symbols):
     rng = numpy.random.default_rng(n_symbols)
     scores = numpy.log(rng.dirichlet(numpy.full(n_symbols, 0.5), size=33) + 1e-30).astype("float32")
@@ -113,6 +113,17 @@ def test_a_row_is_the_same_in_every_batch_to_the_last_bit(setting, n_symbols):
     alone = [choose(scores[[row]], setting, NOTHING, None, uniforms[[row]])[0] for row in range(33)]
     assert_array_equal(symbols, alone)
     assert_array_equal(symbols, draw(together, uniforms))
+
+
+def test_large_vocabularies_are_sorted_in_part_with_the_same_result():
+    rng = numpy.random.default_rng(2)
+    for concentration in (0.01, 0.1, 10.0):
+        probabilities = rng.dirichlet(numpy.full(3000, concentration), size=4) + 1e-12
+        probabilities[:, 7:40] = probabilities[:, 7:8]
+        for p in (0.3, 0.9, 0.999):
+            found = distribution(numpy.log(probabilities), Sampling(top_p=p))
+            for row, expected in zip(found, probabilities, strict=True):
+                assert_allclose(row, slow_distribution(expected, Sampling(top_p=p)), rtol=1e-9, atol=1e-15)
 
 
 def test_log_probabilities_stay_as_they_are():
@@ -150,7 +161,7 @@ def test_symbols_are_drawn_by_the_sums_of_weights():
         [1.0, 1e-17, 0.0],
         [0.1] * 10 + [0.0],
         [1e-17] * 10 + [1.0, 0.0],
-        [5e-324, 0.0, 0.0],
+        [0.0, 5e-324, 0.0],
         [0.0, 0.3, 1e-300, 0.0],
     ],
 )

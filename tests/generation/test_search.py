@@ -141,6 +141,12 @@ def test_a_wider_beam_finds_what_greedy_misses():
     assert second.symbols.tolist() == [3, END]
 
 
+def test_a_beam_is_never_wider_than_was_asked_for():
+    model = Chain(8)
+    beam_search(model, [[], []], width=3, stopping=Stopping(max_symbols=6, symbols=[]))
+    assert model.batches == [2, 6, 6, 6, 6, 6]
+
+
 def test_length_normalization_is_that_of_the_papers():
     sums = numpy.asarray([-3.0])
     assert_allclose(LengthNormalization("wu", 0.6).score(sums, 7), -3 / 2**0.6)

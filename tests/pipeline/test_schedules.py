@@ -7,11 +7,11 @@ from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
-from spacy_rnn.pipeline.schedules import build_warmup_linear
+from spacy_rnn.pipeline.schedules import build_plateau, build_warmup_linear
 
 
-def list_rates(*settings, n=201):
-    return list(islice(build_warmup_linear(*settings), n))
+def list_rates(*settings, n=201, **others):
+    return list(islice(build_warmup_linear(*settings, **others), n))
 
 
 def test_the_rate_rises_and_falls_to_zero():
@@ -34,6 +34,58 @@ def test_a_tenth_of_the_steps_at_most_is_for_warming_up():
 def test_without_a_number_of_steps_it_does_not_fall():
     rates = list_rates(0.1, 10)
     assert [rates[step] for step in (0, 5, 10, 200)] == pytest.approx([0.1, 0.05, 0.1, 0.1])
+
+
+def test_it_may_stay_before_it_falls():
+    rates = list_rates(0.1, 10, 110, constant_share=0.5)
+    assert rates[10:61] == [0.1] * 51
+    assert [rates[step] for step in (5, 61, 85, 109, 110, 200)] == pytest.approx([0.05, 0.098, 0.05, 0.002, 0.0, 0.0])
+    assert list_rates(0.1, 0, 100, constant_share=1.0)[99:101] == [0.1, 0.0]
+    assert list_rates(0.1, 0, constant_share=0.5)[200] == 0.1
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_of_steps_is_from_0_to_1(share):
+    with pytest.raises(ValueError, match="constant_share must be from 0 to 1"):
+        build_warmup_linear(0.1, 10, 100, share)
+
+
+def report_all(schedule, scores):
+    rates = []
+    for score in scores:
+        schedule.report(score)
+        rates.append(next(schedule))
+    return rates
+
+
+def test_a_rate_is_halved_when_scores_stall():
+    scores = [0.1, 0.2, 0.2, 0.15, 0.3, 0.3, float("nan"), 0.3]
+    assert report_all(build_plateau(0.8), scores) == [0.8, 0.8, 0.4, 0.2, 0.2, 0.1, 0.05, 0.025]
+    assert report_all(build_plateau(0.8, patience=2), scores) == [0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.2, 0.2]
+    assert report_all(build_plateau(0.8, scale=0.25, lowest_rate=0.1), scores[:4]) == [0.8, 0.8, 0.2, 0.1]
+
+
+def test_a_plateau_is_an_optimizers_schedule():
+    schedule = build_plateau(0.8)
+    optimizer = Adam(schedule)
+    report_all(schedule, [0.5, 0.5])
+    optimizer.step_schedules()
+    assert optimizer.learn_rate == 0.4
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"patience": 0}, "patience.*0"),
+        ({"scale": 1.0}, "scale.*1.0"),
+        ({"scale": 0.0}, "scale.*0.0"),
+        ({"lowest_rate": 0.2}, "0.2 and 0.1"),
+        ({"lowest_rate": -1.0}, "-1.0 and 0.1"),
+    ],
+)
+def test_a_plateau_with_settings_out_of_range_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        build_plateau(0.1, **settings)
 
 
 @pytest.mark.parametrize("settings", [(-0.1, 10, 10), (0.1, -1, 10), (0.1, 1, -10)])

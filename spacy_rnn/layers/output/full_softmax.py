@@ -9,7 +9,7 @@ from ..capabilities import ScoresSymbols, declare
 from ..saved import Saved
 from .symbol_rows import check_rows, check_targets
 from .symbol_scores import log_likelihood, log_likelihood_gradients, log_softmax
-from .symbol_weights import add_gradients, build_symbol_layer, check_tied, project, symbol_shapes, weights_of
+from .symbol_weights import add_gradients, build_symbol_layer, check_tied, project, symbol_shapes, weights_of, whole_weights_of
 
 
 def build_full_softmax(
@@ -78,4 +78,4 @@ def begin_update(
     return Y, backprop
 
 
-declare(forward, ScoresSymbols(score, begin_update), Saved(symbol_shapes, check_tied))
+declare(forward, ScoresSymbols(score, begin_update, whole_weights_of), Saved(symbol_shapes, check_tied))

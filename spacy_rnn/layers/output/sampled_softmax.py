@@ -14,7 +14,7 @@ from .full_softmax import forward as full_forward
 from .full_softmax import score
 from .symbol_rows import check_rows, check_targets
 from .symbol_scores import Affine, exponentiate, in_pieces
-from .symbol_weights import add_gradients, build_symbol_layer, check_tied, project, symbol_shapes, weights_of
+from .symbol_weights import add_gradients, build_symbol_layer, check_tied, project, symbol_shapes, weights_of, whole_weights_of
 
 
 def build_sampled_softmax(
@@ -138,4 +138,4 @@ def _find_targets(sample: Sample, targets: numpy.ndarray) -> Tuple[numpy.ndarray
     return places[rows], rows
 
 
-declare(forward, ScoresSymbols(score, begin_update), Saved(symbol_shapes, check_tied))
+declare(forward, ScoresSymbols(score, begin_update, whole_weights_of), Saved(symbol_shapes, check_tied))

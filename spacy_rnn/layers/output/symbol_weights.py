@@ -73,6 +73,16 @@ def weights_of(model: Model[Floats2d, Floats2d]) -> Affine:
     return Affine(cast(Floats2d, W), cast(Floats1d, model.get_param("b")))
 
 
+def whole_weights_of(model: Model[Floats2d, Floats2d]) -> Affine:
+    """Give what makes scores from rows as they are.
+
+    model (Model[Floats2d, Floats2d]): A layer made by `build_symbol_layer`.
+    RETURNS (Affine): Weights [V, nI], in which the projection of the rows is contained, and the bias.
+    """
+    W, b = weights_of(model)
+    return Affine(multiply(model.ops, W, model.get_param("P")) if model.has_param("P") else W, b)
+
+
 def project(model: Model[Floats2d, Floats2d], H: Floats2d) -> Floats2d:
     """Bring rows to the width of the symbols' vectors.
 

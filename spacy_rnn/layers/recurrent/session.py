@@ -4,12 +4,32 @@ from typing import Any, List, Optional, Sequence, Tuple, cast
 
 import numpy
 from thinc.api import Model
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats1d, Floats2d, Ragged
 
-from ...recurrence import Result, Sweep, TableRows, get_cell, run_sweeps, session
+from ...recurrence import Result, StackSession, Sweep, TableRows, get_cell, run_sweeps, session, stack_session
 from ..capabilities import State
 from .direction import get_params, own_state
 from .stack import check_state, is_residual, n_directions, require_weights, stack_states
+
+
+def begin_stack_session(model: Model[Ragged, Ragged], table: Floats2d, W: Floats2d, b: Floats1d) -> Optional[StackSession]:
+    """Begin a session of a recurrent layer over symbols with the softmax over the next symbol, which generates in one call.
+
+    model (Model[Ragged, Ragged]): A layer made by `build_rnn`, initialized.
+    table (Floats2d): [D, nI], the embedding.
+    W (Floats2d): [V, nO], the weights of the symbols that may follow, V <= D.
+    b (Floats1d): [V], their bias.
+    RETURNS (Optional[StackSession]): The session, whose states are those of `RnnSession`; None if the layer has a backward
+        direction or residual connections, or the engine of its arrays has no such session.
+    RAISES (ValueError): If the model is no such layer, or a shape does not fit.
+    """
+    require_weights(model)
+    is_plain = not model.attrs["residual"] or all(each.get_dim("nI") != model.get_dim("nO") for each in model.layers)
+    if model.attrs["bidirectional"] or not is_plain:
+        return None
+    cell = get_cell(model.attrs["cell"])
+    params = [get_params(direction, cell) for direction in model.layers]
+    return stack_session(cell, params, table, W, b, precision=model.attrs["precision"].value)
 
 
 class RnnSession:

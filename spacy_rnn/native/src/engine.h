@@ -98,6 +98,25 @@ struct Backward {
     float *d_h0, *d_c0;   // [B, nH]
 };
 
+// Time steps of a stack of layers of equally many units, each of which reads the outputs of the one below.
+struct StackSteps {
+    const Packed *const *layers;  // [depth]
+    int64_t depth;
+    Batch batch;  // of sequences of one row; there may be fewer after a step, but not more
+    const float *const *projections;  // [B], what the first layer reads instead of an input
+    float *const *h, *const *c;       // [depth], matrices [B, nH]: the state before a step, and after it; no c: null
+    int64_t first_step;               // time steps before these
+    bool (*after)(StackSteps &);      // called after each step; says whether there is another
+    void *context;                    // its own
+};
+
+// The weights of symbols in the order in which the kernels read them, made by Kernels::pack_symbols.
+struct PackedSymbols {
+    int64_t n_symbols = 0, nH = 0;
+    Buffer W;  // [ceil(n_symbols / V) vector columns, nH, V]
+    Buffer b;  // [ceil(n_symbols / V)·V]
+};
+
 // C [n, m] = A B, or with transposed factors. Rows without gaps.
 struct MatrixProduct {
     const float *A;  // [n, K]; [K, n] if it is transposed
@@ -163,6 +182,11 @@ struct Kernels {
     // Projects n rows, given by pointers.
     void (*project)(const Packed &, const float *const *rows, int64_t n, float *to);
     void (*backward)(const Backward &);
+    void (*run_steps)(StackSteps &);
+    // From W [n_symbols, nH] and b [n_symbols].
+    void (*pack_symbols)(const float *W, const float *b, int64_t n_symbols, int64_t nH, PackedSymbols &);
+    // Gives the log-probabilities [n, n_symbols] of the symbols after n rows [nH]: log softmax(W h + b).
+    void (*score_symbols)(const PackedSymbols &, const float *const *h, int64_t n, float *Y);
     void (*multiply)(const MatrixProduct &);
     void (*normalize)(const Normalization &);
     void (*pack_scores)(const Field &, PackedField &);
@@ -176,6 +200,7 @@ struct Kernels {
     // sums [L, width] += the probabilities of pairs of labels in rows that follow each other, divided by the exponential of their
     // transition.
     void (*add_pairs)(const PackedField &exponentials, const float *before, const float *after, int64_t n, float *sums);
+    float (*sum)(const float *x, int64_t n);  // the sum of n floats, read as fast as it goes
     double (*multiply_adds)(int64_t rounds);  // does rounds times a fixed number of independent fused multiply-adds; returns that number
 };
 

@@ -58,6 +58,8 @@ namespace {
 
 #include "sweep.h"
 
+#include "steps.h"
+
 #include "backprop.h"
 
 #include "matrix.h"
@@ -79,6 +81,19 @@ namespace {
 void forward(const Forward &f) {
     if (f.weights->precision != BFLOAT16) return ISA_BFLOAT16::kernels.forward(f);
     ForwardSweep<Bfloat16Pairs>(f).run();
+}
+
+void run_steps(StackSteps &s) {
+    if (s.layers[0]->precision != BFLOAT16) return ISA_BFLOAT16::kernels.run_steps(s);
+    StackRun<Bfloat16Pairs>(s).run();
+}
+
+void pack_symbols(const float *W, const float *b, int64_t n_symbols, int64_t nH, PackedSymbols &to) {
+    ISA_BFLOAT16::kernels.pack_symbols(W, b, n_symbols, nH, to);
+}
+
+void score_symbols(const PackedSymbols &w, const float *const *h, int64_t n, float *Y) {
+    ISA_BFLOAT16::kernels.score_symbols(w, h, n, Y);
 }
 
 void project(const Packed &w, const float *const *rows, int64_t n, float *to) {
@@ -108,6 +123,8 @@ void add_pairs(const PackedField &f, const float *before, const float *after, in
     ISA_BFLOAT16::kernels.add_pairs(f, before, after, n, sums);
 }
 
+float sum(const float *x, int64_t n) { return ISA_BFLOAT16::kernels.sum(x, n); }
+
 double multiply_adds(int64_t rounds) { return ISA_BFLOAT16::kernels.multiply_adds(rounds); }
 
 #else
@@ -116,7 +133,17 @@ double multiply_adds(int64_t rounds) { return ISA_BFLOAT16::kernels.multiply_add
 
 #include "crf.h"
 
+#include "symbols.h"
+
 void forward(const Forward &f) { ForwardSweep<Float32>(f).run(); }
+
+void run_steps(StackSteps &s) { StackRun<Float32>(s).run(); }
+
+void pack_symbols(const float *W, const float *b, int64_t n_symbols, int64_t nH, PackedSymbols &to) {
+    pack_symbol_weights(W, b, n_symbols, nH, to);
+}
+
+void score_symbols(const PackedSymbols &w, const float *const *h, int64_t n, float *Y) { score_rows(w, h, n, Y); }
 
 void project(const Packed &w, const float *const *rows, int64_t n, float *to) { project_rows<Float32>(w, rows, n, to); }
 
@@ -131,6 +158,20 @@ void multiply(const MatrixProduct &p) {
 }
 
 void normalize_rows(const Normalization &n) { normalize(n); }
+
+float sum(const float *x, int64_t n) {
+    constexpr int CHAINS = 8;
+    Vec sums[CHAINS];
+    float rest = 0.0f;
+    int64_t i = 0;
+    for (int k = 0; k < CHAINS; k++) sums[k] = zero();
+    for (; i + CHAINS * V <= n; i += CHAINS * V) {
+        SPACY_RNN_UNROLL for (int k = 0; k < CHAINS; k++) sums[k] = sums[k] + load(x + i + k * V);
+    }
+    for (; i < n; i++) rest += x[i];
+    for (int k = 1; k < CHAINS; k++) sums[0] = sums[0] + sums[k];
+    return total(sums[0]) + rest;
+}
 
 double multiply_adds(int64_t rounds) {
     constexpr int CHAINS = 12;
@@ -156,8 +197,8 @@ bool supported() { return ISA_SUPPORTED; }
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {ISA_NAME, supported,      pack,        forward,           projection_width, project,   backward,
-                         multiply, normalize_rows, pack_scores, pack_exponentials, find_best,        sum_paths, add_pairs,
+const Kernels kernels = {ISA_NAME,      supported, pack,           forward,     projection_width,  project,   backward,  run_steps, pack_symbols,
+                         score_symbols, multiply,  normalize_rows, pack_scores, pack_exponentials, find_best, sum_paths, add_pairs, sum,
                          multiply_adds};
 
 }  // namespace ISA

@@ -4,7 +4,7 @@ import random
 import re
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterable, Iterator, List, Optional, Union
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator, List, NamedTuple, Optional, Union
 
 from spacy.errors import Errors
 from spacy.tokens import Doc, DocBin
@@ -21,6 +21,19 @@ TOKENS = ("pipeline", "whitespace", "none")
 _RUN = re.compile(r"\s+|\S+")
 # A vocabulary keeps every string that it has seen, as long as there is a text of it.
 _TEXTS_OF_A_VOCABULARY = 1000
+
+
+class PlacedDoc(NamedTuple):
+    """A text and where it is.
+
+    doc (Doc): The text.
+    path (Path): The file.
+    number (int): The line it begins in, from 1; in spaCy's binary format the number of the text, from 1.
+    """
+
+    doc: Doc
+    path: Path
+    number: int
 
 
 def build_text_corpus(
@@ -62,7 +75,7 @@ def build_text_corpus(
     folder = Path(path)
 
     def read_corpus(nlp: "Language") -> Iterator[Example]:
-        docs = (doc for file in find_files(folder) for doc in _read_docs(file, nlp, unit, tokens))
+        docs = (placed.doc for file in find_files(folder) for placed in read_docs(file, nlp, unit, tokens))
         kept: Iterable[Doc] = (doc for doc in docs if min_length == 0 or len(doc.text) >= min_length)
         kept = islice(kept, limit) if limit else kept
         if shuffle:
@@ -80,21 +93,31 @@ def build_text_corpus(
     return read_corpus
 
 
-def _read_docs(path: Path, nlp: "Language", unit: str, tokens: str) -> Iterator[Doc]:
+def read_docs(path: Path, nlp: "Language", unit: str, tokens: str) -> Iterator[PlacedDoc]:
+    """Read the texts of a file. Those of white space alone are left out.
+
+    path (Path): The file.
+    nlp (Language): The pipeline, whose vocabulary and tokenizer are used.
+    unit (str): What a text of a `.txt` file is, as in `build_text_corpus`.
+    tokens (str): Where tokens come from, as in `build_text_corpus`.
+    YIELDS (PlacedDoc): The texts.
+    RAISES (ValueError): With the file, and the line where there is one, if it is damaged or no such text.
+    """
     joined = _JoinedTexts()
     if path.suffix == ".spacy":
-        for doc in _read_doc_bin(path, nlp.vocab):
+        for number, doc in enumerate(_read_doc_bin(path, nlp.vocab), 1):
             if not doc.text.isspace() and len(doc):
-                yield joined.make_doc(doc.text) if tokens == "none" else doc
+                yield PlacedDoc(joined.make_doc(doc.text) if tokens == "none" else doc, path, number)
         return
     for text in read_texts(path, unit):
         if tokens == "none":
-            yield joined.make_doc(text.text)
+            doc = joined.make_doc(text.text)
         elif tokens == "whitespace":
-            yield split_text(text.text, nlp.vocab)
+            doc = split_text(text.text, nlp.vocab)
         else:
             # `nlp.make_doc` refuses texts that are longer than `nlp.max_length`.
-            yield nlp.tokenizer(text.text)
+            doc = nlp.tokenizer(text.text)
+        yield PlacedDoc(doc, path, text.line)
 
 
 def _read_doc_bin(path: Path, vocab: Vocab) -> Iterator[Doc]:

@@ -20,6 +20,7 @@ from ..annotation.surprisal import (
 )
 from ..defaults import language_model
 from ..pipe import RNNPipe
+from ..schedules import Plateau
 from .carried import Carried
 from .writing import Prompt, Written, as_prompts, as_written, encode_prompts, encode_stops, stream_text
 
@@ -93,6 +94,8 @@ class RNNLanguageModel(RNNPipe):
         self.store_perplexity, self.store_surprisal = store_perplexity, store_surprisal
         self._rehearsal_model = None
         self._carried = Carried()
+        # The score of the last evaluation, until a learning rate has been told it.
+        self._unreported: Optional[float] = None
         if store_perplexity or store_surprisal:
             register_surprisal()
 
@@ -233,6 +236,17 @@ class RNNLanguageModel(RNNPipe):
         losses[self.name] -= float(scores.log_probabilities.mean())
         return losses
 
+    def finish_update(self, sgd: Any) -> None:
+        """Update the weights. If the learning rate waits for a plateau, it is told the score of an evaluation.
+
+        sgd (Optimizer): The optimizer.
+        """
+        super().finish_update(sgd)
+        learn_rate = getattr(sgd, "schedules", {}).get("learn_rate")
+        if isinstance(learn_rate, Plateau) and self._unreported is not None:
+            learn_rate.report(self._unreported)
+        self._unreported = None
+
     def get_loss(self, examples: Iterable[Example], scores: Sequence[ScoredText]) -> Tuple[float, List[numpy.ndarray]]:
         """Find the loss of texts that were scored.
 
@@ -267,7 +281,9 @@ class RNNLanguageModel(RNNPipe):
         """
         texts = list(examples)
         if any(isinstance(text, Example) for text in texts):
-            return self._evaluate([text.predicted if isinstance(text, Example) else self._as_doc(text) for text in texts])
+            scores = self._evaluate([text.predicted if isinstance(text, Example) else self._as_doc(text) for text in texts])
+            self._unreported = scores["lm_score"]
+            return scores
         return self.predict([self._as_doc(text) for text in texts])
 
     def _as_doc(self, text: Any) -> Doc:

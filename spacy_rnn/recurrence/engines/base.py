@@ -7,7 +7,7 @@ from thinc.util import get_array_module
 
 from ..cells import Array, Cell, Params, State
 from ..checks import check_directions, check_parameters, check_states
-from ..interface import Engine, Result, Session, Settings, Sweep
+from ..interface import Engine, Result, Session, Settings, StackSession, Sweep, SymbolStack
 from ..packing import Batch
 from ..tables import TableRows
 
@@ -34,6 +34,9 @@ class BaseEngine(Engine):
 
     def session(self, cell: Cell, params: Params, table: Optional[Array], settings: Settings) -> Session:
         return SweepSession(self, cell, params, table, settings)
+
+    def stack_session(self, stack: SymbolStack, settings: Settings) -> Optional[StackSession]:
+        return None
 
 
 class SweepSession(Session):

@@ -9,10 +9,11 @@ import numpy
 from ...native import library, problem
 from ..cells import BUILT_IN, Array, Cell, Grads, Params, State
 from ..checks import check_parameters, check_states, check_sweep
-from ..interface import Engine, EngineBackprop, Result, Session, Settings, Sweep, Tape
+from ..interface import Engine, EngineBackprop, Result, Session, Settings, StackSession, Sweep, SymbolStack, Tape
 from ..packing import Batch
 from ..tables import Table, TableRows, source
 from .base import as_whole_numbers
+from .cpu_stack import CpuStackSession
 from .registry import ENGINE_VARIABLE
 
 # Multiply-adds of a direction from which on a thread of its own pays.
@@ -55,6 +56,12 @@ class CpuEngine(Engine):
 
     def session(self, cell: Cell, params: Params, table: Optional[Array], settings: Settings) -> Session:
         return CpuSession(cell, params, table, _rounds(settings))
+
+    def stack_session(self, stack: SymbolStack, settings: Settings) -> Optional[StackSession]:
+        weights = [_packed.get(stack.cell, each, _rounds(settings)) for each in stack.params]
+        native = library.SymbolStack(weights, _rows(stack.table), whole(stack.W), whole(stack.b))
+        shape = len(weights), stack.W.shape[1]
+        return CpuStackSession(stack.cell, native, len(stack.b), len(stack.table), shape)
 
     def tape(self, sweeps: Sequence[Sweep]) -> Tape:
         # Gates and one state; of a cell without gates nothing, since its gradient follows from the output.

@@ -1,0 +1,50 @@
+"""`mix`: a mixture of language models."""
+
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+from spacy.language import Language
+from wasabi import msg, table
+
+from ..evaluation.components import find_language_model
+from ..evaluation.language.documents import find_reading, read_documents
+from ..pages.files import write_folder
+from ..pipeline.language_model.mixing import mix_language_models
+from .errors import CommandError, writing
+from .loading import load_pipeline, require_free
+
+
+def mix_pipelines(pipelines: List[str], texts: Path, output: Path, unit: Optional[str], force: bool) -> None:
+    """Write a pipeline whose language model is a mixture of those of others, with weights that fit texts best.
+
+    pipelines (List[str]): Directories, or names of installed packages.
+    texts (Path): Texts that no model has been trained on: a file or a folder.
+    output (Path): Where the pipeline goes.
+    unit (Optional[str]): What a text of a `.txt` file is; as the first model was trained if None.
+    force (bool): Whether a pipeline that is there already is replaced.
+    RAISES (CommandError): If there is no such pipeline or file, or one cannot be written.
+    RAISES (ValueError): If a pipeline has no language model, or they have other symbols.
+    """
+    require_free(output, force)
+    members = _load_members(pipelines)
+    nlp, name = next(iter(members.values()))
+    _, lm = find_language_model(nlp, name)
+    try:
+        docs = (placed.doc for placed in read_documents(nlp, texts, find_reading(nlp, lm, unit, None)))
+        mixed, weights = mix_language_models(members, docs)
+    except FileNotFoundError as error:
+        raise CommandError(f"There is no file or folder {texts}", "Expected texts, or a folder of them.") from error
+    with writing("pipeline", output):
+        write_folder(output, mixed.to_disk)
+    rows = [(key, pipeline, f"{weights[key]:.3f}") for key, pipeline in zip(members, pipelines, strict=True)]
+    print(table(rows, header=("member", "pipeline", "weight"), divider=True, aligns=("l", "l", "r")))
+    msg.good(f"Saved the mixture to {output}")
+
+
+def _load_members(pipelines: List[str]) -> Dict[str, Tuple[Language, str]]:
+    """Load pipelines, and name them so that they are in the order in which they were given."""
+    members = {}
+    for i, pipeline in enumerate(pipelines):
+        nlp = load_pipeline(pipeline)
+        members[f"model_{i + 1:02}"] = (nlp, find_language_model(nlp)[0])
+    return members

@@ -1,0 +1,70 @@
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose
+from spacy.training import Example
+from thinc.api import fix_random_seed
+
+from spacy_rnn.pipeline.language_model.mixing import mix_language_models
+
+TEXTS = ["the cat sat on the mat .", "a cat and a hat", "the fat rat sat on a hat !", "that is that"]
+DEV = ["the rat sat on that mat", "a fat cat"]
+CHARACTERS = {"@misc": "spacy_rnn.Characters.v1"}
+MODELS = {
+    "rnn": {"@architectures": "spacy_rnn.RNNLM.v1", "width": 8, "hidden_width": 16},
+    "ngram": {"@architectures": "spacy_rnn.NGramLM.v1", "order": 3, "smoothing": "witten_bell"},
+    "window": {"@architectures": "spacy_rnn.FeedForwardLM.v1", "width": 8, "hidden_width": 16, "window": 2},
+}
+
+
+def train(name, symbols=CHARACTERS, texts=TEXTS, **settings):
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("rnn_lm", name=f"own_{name}", config={"model": {**MODELS[name], "symbols": symbols}, **settings})
+    examples = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in texts]
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.02
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    return nlp, f"own_{name}"
+
+
+def bits(nlp, name, texts=DEV):
+    return sum(scored.bits for scored in nlp.get_pipe(name).score(texts))
+
+
+def test_a_mixture_fits_texts_better_than_each_of_its_members(tmp_path):
+    members = {name: train(name) for name in MODELS}
+    nlp, weights = mix_language_models(members, [spacy.blank("en").make_doc(text) for text in DEV])
+    assert set(weights) == set(MODELS) and sum(weights.values()) == pytest.approx(1)
+    own = {name: bits(*member) for name, member in members.items()}
+    assert bits(nlp, "lm") < min(own.values())
+    surprisals = [member.get_pipe(name).score(DEV[:1])[0].surprisals for member, name in members.values()]
+    expected = -numpy.log2(
+        sum(weights[key] * 2.0 ** -each.astype("float64") for key, each in zip(members, surprisals, strict=True))
+    )
+    assert_allclose(nlp.get_pipe("lm").score(DEV[:1])[0].surprisals, expected, rtol=1e-4)
+    nlp.to_disk(tmp_path)
+    assert bits(spacy.load(tmp_path), "lm") == pytest.approx(bits(nlp, "lm"))
+    assert nlp.get_pipe("lm").generate("the", max_symbols=5)[0].n_symbols <= 5
+
+
+def test_settings_are_those_of_the_first_member():
+    members = {name: train(name, unknown=rule) for name, rule in (("rnn", "skip"), ("ngram", "symbol"))}
+    nlp, _ = mix_language_models(members, [spacy.blank("en").make_doc(text) for text in DEV])
+    assert nlp.get_pipe("lm").unknown == "skip"
+
+
+@pytest.mark.parametrize(
+    "members, texts, words",
+    [
+        (lambda: {"one": train("rnn")}, DEV, ["two language models", "got 1"]),
+        (lambda: {"one": train("rnn"), "other": train("ngram")}, [], ["texts"]),
+        (lambda: {"one": train("rnn"), "other": train("ngram", {"@misc": "spacy_rnn.Words.v1"})}, DEV, ["characters and words"]),
+        (lambda: {"one": train("rnn"), "other": train("ngram", texts=[*TEXTS, "zebra"])}, DEV, ["other symbols", "in one only"]),
+    ],
+)
+def test_what_cannot_be_mixed_is_refused(members, texts, words):
+    with pytest.raises(ValueError) as error:
+        mix_language_models(members(), [spacy.blank("en").make_doc(text) for text in texts])
+    assert all(word in str(error.value) for word in words), str(error.value)
