@@ -117,3 +117,21 @@ def test_the_evaluation_example_scores_and_compares():
 def test_the_quick_start_saves_and_loads_a_categorizer(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run_example("docs/quickstart.md", 0).splitlines() == ["a funny film good", "a dull film bad"]
+
+
+def test_the_language_model_examples_score_annotate_and_write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    fluent, garbled, *written = run_example("docs/language_models.md", 0, names).splitlines()
+    assert float(fluent.split()[0]) < 1 < 3 < float(garbled.split()[0])
+    assert len(written) == 3 and all(text.startswith("the dog s") for text in written)
+    names["texts"] = ["the dog sat on the mat.", "mat the dog on sat the."]
+    run_example("docs/language_models.md", 1, names)
+    assert names["kept"] == names["texts"][:1]
+    surprisals = ast.literal_eval(run_example("docs/language_models.md", 2, names))
+    assert [word for word, _ in surprisals] == ["the", "dog", "sat", "on", "the", "mat", "."]
+    assert sum(bits for _, bits in surprisals) == pytest.approx(names["scored"][0].bits, abs=1)
+    streamed, best, second = run_example("docs/language_models.md", 3, names).splitlines()
+    assert streamed.strip()
+    bits = [float(line.split()[0]) for line in (best, second)]
+    assert all("bits: the cat s" in line for line in (best, second)) and bits[0] < bits[1]

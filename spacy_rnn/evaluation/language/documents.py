@@ -112,7 +112,7 @@ def find_reading(nlp: Language, lm: RNNLanguageModel, unit: Optional[str] = None
     RETURNS (TextReading): How they are read.
     RAISES (ValueError): If there is no such unit, or no such tokens.
     """
-    corpora = nlp.config.get("corpora", {})
+    corpora = nlp.config.interpolate().get("corpora", {})
     blocks = [corpora.get(name, {}) for name in ("train", "dev")]
     found: Dict[str, Any] = next((block for block in blocks if block.get("@readers") == _READER), {})
     unit = unit or found.get("unit", "line")
