@@ -46,6 +46,14 @@ OF_SPACY = {**MAXOUT, "backends/_custom_kernels.py:_check_indices": 2, "backends
 ENSEMBLE = {"pipeline/textcat.py:get_loss": 2, "layers/plain/cpu_only.py:backprop": 1}
 
 
+LANGUAGE_MODEL = {"pipeline/language_model/component.py:run_update": 1}
+
+
+def language_model(name="RNNLM", **settings):
+    symbols = {"@misc": "spacy_rnn.Characters.v1"}
+    return {"model": {"@architectures": f"spacy_rnn.{name}.v1", "width": 8, "hidden_width": 16, "symbols": symbols, **settings}}
+
+
 def tok2vec(embed=HASH_EMBED, encode=RNN, **settings):
     return {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": embed, "encode": {**encode, **settings}}
 
@@ -83,6 +91,15 @@ UPDATES = {
     "a vocabulary": ("rnn_tagger", tagger(EMBED), SOFTMAX),
     "spaCy's embedding": ("rnn_tagger", tagger(MULTI_HASH_EMBED), {**SOFTMAX, **OF_SPACY}),
     "GRU, pieces": ("rnn_tagger", tagger(cell="gru", checkpoint_rows=3), {**SOFTMAX, **MAXOUT}),
+    "language model": (
+        "rnn_lm",
+        language_model(depth=2, dropout=0.2, input_dropout=0.2, recurrent_dropout=0.1, weight_dropout=0.1, symbol_dropout=0.1),
+        LANGUAGE_MODEL,
+    ),
+    "tied": ("rnn_lm", language_model(tied=True), LANGUAGE_MODEL),
+    "adaptive": ("rnn_lm", language_model(output="adaptive", cutoffs=[6, 9]), LANGUAGE_MODEL),
+    "sampled": ("rnn_lm", language_model(output="sampled", n_samples=5), LANGUAGE_MODEL),
+    "feed-forward": ("rnn_lm", language_model("FeedForwardLM", direct=True), LANGUAGE_MODEL),
     "between layers": (
         "rnn_tagger",
         tagger(layer_norm=True, highway=True, residual=False, variational_dropout=0.1, train_initial_state=True),
@@ -137,6 +154,11 @@ PREDICTIONS = {
     "textcat": ("rnn_textcat", {}, {"pipeline/textcat.py:set_annotations": 1}),
     "characters": ("rnn_tagger", tagger(CHAR_EMBED), {**CACHE, **PREDICTED}),
     "a vocabulary": ("rnn_tagger", tagger(EMBED), PREDICTED),
+    "language model": (
+        "rnn_lm",
+        {**language_model(), "store_surprisal": True},
+        {"pipeline/language_model/component.py:_score": 1},
+    ),
 }
 
 

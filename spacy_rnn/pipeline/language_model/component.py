@@ -228,7 +228,7 @@ class RNNLanguageModel(RNNPipe):
         before = carry(self.model, None, numpy.full(len(examples), -1), None)
         for state, index in self._carried.find(pieces, self.reset_probability):
             before = carry(self.model, state, index, before)
-        scores, backprop = begin_update(self.model, batch, before, self.model.ops.xp.asarray(weights))
+        scores, backprop = begin_update(self.model, batch, before, weights)
         backprop()
         self._carried.keep(pieces, scores.state)
         if settings["sgd"] is not None:
