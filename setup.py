@@ -36,6 +36,7 @@ COMMON = [
     "src/ngram_rows.cpp",
     "src/ngram_trie.cpp",
     "src/ngram_query.cpp",
+    "src/ngram_lines.cpp",
     "src/processor.cpp",
     "src/sampling.cpp",
 ]

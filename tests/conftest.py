@@ -24,7 +24,18 @@ VARIANTS = {"elman_relu", "gru_reset_before", "lstm_peephole", "rnn_pos_tagger",
 LONG_FILES = {
     "annotation": ("test_attention", "test_probabilities"),
     "benchmarks": ("test_defaults", "test_gpu_matrix", "test_gpu_parts", "test_workers"),
-    "cli": ("test_app", "test_calibrate", "test_compare", "test_gradients", "test_loading", "test_report", "test_train"),
+    "cli": (
+        "test_app",
+        "test_calibrate",
+        "test_compare",
+        "test_generate",
+        "test_gradients",
+        "test_loading",
+        "test_perplexity",
+        "test_report",
+        "test_samples",
+        "test_train",
+    ),
     "cuda": ("test_compile",),
     "engines": ("test_cuda", "test_engine"),
     "evaluation": ("test_calibration", "test_components", "test_decisions", "test_extras", "test_speed"),
@@ -153,6 +164,23 @@ def pipelines(tmp_path_factory):
         if not path.exists():
             path.parent.mkdir()
             train(factory, *SETTINGS[factory], n_updates).to_disk(path)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def language_models(tmp_path_factory):
+    """(settings of `train_language_model`) -> the directory of a pipeline with a language model."""
+    from trained_pipelines import train_language_model
+
+    folder = tmp_path_factory.mktemp("language_models")
+
+    def find(*settings):
+        path = folder / "-".join(("lm", *settings)) / "model-best"
+        if not path.exists():
+            path.parent.mkdir()
+            train_language_model(*settings).to_disk(path)
         return path
 
     return find

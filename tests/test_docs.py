@@ -97,6 +97,14 @@ def test_the_attention_example_writes_its_pages(tmp_path, monkeypatch):
         assert (tmp_path / f"{name}.html").read_text(encoding="utf8").startswith("<!DOCTYPE html>")
 
 
+def test_the_surprisal_example_draws_a_page():
+    names = {}
+    shown = ast.literal_eval(run_example("docs/pages.md", 1, names))
+    assert [word for word, _ in shown] == ["A", "lovely", "cold", "film"]
+    titles = [float(bits) for bits in re.findall(r'title="([\d.]+) bits"', names["html"])]
+    assert titles == pytest.approx([bits for _, bits in shown], abs=0.06) and min(titles) > 1
+
+
 def test_the_evaluation_example_scores_and_compares():
     *labels, calibration, accuracy, macro_f, macro_recall = run_example("docs/evaluation.md", 0).splitlines()
     assert sorted(labels) == ["bad 1.0 1.0", "good 1.0 1.0"]
@@ -109,3 +117,21 @@ def test_the_evaluation_example_scores_and_compares():
 def test_the_quick_start_saves_and_loads_a_categorizer(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run_example("docs/quickstart.md", 0).splitlines() == ["a funny film good", "a dull film bad"]
+
+
+def test_the_language_model_examples_score_annotate_and_write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    fluent, garbled, *written = run_example("docs/language_models.md", 0, names).splitlines()
+    assert float(fluent.split()[0]) < 1 < 3 < float(garbled.split()[0])
+    assert len(written) == 3 and all(text.startswith("the dog s") for text in written)
+    names["texts"] = ["the dog sat on the mat.", "mat the dog on sat the."]
+    run_example("docs/language_models.md", 1, names)
+    assert names["kept"] == names["texts"][:1]
+    surprisals = ast.literal_eval(run_example("docs/language_models.md", 2, names))
+    assert [word for word, _ in surprisals] == ["the", "dog", "sat", "on", "the", "mat", "."]
+    assert sum(bits for _, bits in surprisals) == pytest.approx(names["scored"][0].bits, abs=1)
+    streamed, best, second = run_example("docs/language_models.md", 3, names).splitlines()
+    assert streamed.strip()
+    bits = [float(line.split()[0]) for line in (best, second)]
+    assert all("bits: the cat s" in line for line in (best, second)) and bits[0] < bits[1]

@@ -192,9 +192,10 @@ def test_a_local_text_trains_language_models(project, tmp_path, run):
     (tmp_path / "plays.txt").write_text("".join(f"KING {i}:\nSpeak, or be silent.\n\n" for i in range(200)))
     code, output = run("shakespeare", "--vars.shakespeare", str(tmp_path), "--vars.max_steps", "1")
     assert code == 0, output
-    for name in ("shakespeare", "shakespeare_feedforward"):
+    for name in ("shakespeare", "shakespeare_feedforward", "shakespeare_ngram", "shakespeare_mixed"):
         metrics = json.loads((project / "metrics" / f"{name}.json").read_text())
         assert 0 < metrics["lm_bits_per_char"] < 8, name
+    assert "shakespeare_ngram" in (project / "metrics" / "shakespeare_samples.html").read_text(encoding="utf8")
     assert (project / "packages" / "en_rnn_shakespeare-0.1.0").exists()
 
 

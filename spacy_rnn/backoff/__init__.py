@@ -1,7 +1,6 @@
 """Back-off models of n-grams: counting, smoothing, asking, ARPA files; caches, mixtures. Arrays in, arrays out."""
 
-from .arpa_reader import Arpa, read_arpa
-from .arpa_writer import write_arpa
+from .arpa import Arpa, read_arpa, write_arpa
 from .cache import CacheModel, check_cache
 from .counting import DEFAULT_MEMORY, NGramCounter, NGramCounts
 from .estimation import check_prune, estimate

@@ -39,7 +39,7 @@ class NGramCounter:
 
         order (int): The highest order of n-grams, 1 to 16.
         n_symbols (int): V, how many symbols there are: unknown (0), start (1), end (2), and others.
-        max_memory (int): Bytes that windows may take. The counts that are made of them take 16 bytes an n-gram, whatever this is.
+        max_memory (int): Bytes that windows may take. The counts that are made of them take 16 to 20 bytes an n-gram on top.
         folder (Optional[str]): Where temporary files go; if None, where Python's `tempfile` puts them.
         RAISES (ValueError): If an argument is out of range.
         """
@@ -126,7 +126,10 @@ class NGramCounter:
             if self._n > self._capacity // 2:
                 self._spill()
         if self._n + wanted > len(self._rows) < self._capacity:
-            grown = numpy.empty((min(max(2 * len(self._rows), self._n + wanted), self._capacity), self._packing.width), "uint64")
+            size = 2 * max(len(self._rows), self._n + wanted)
+            # Rows and their copy must fit, so no size is between half of the capacity and all.
+            size = size if size <= self._capacity // 2 else self._capacity
+            grown = numpy.empty((size, self._packing.width), "uint64")
             grown[: self._n] = self._rows[: self._n]
             self._rows = grown
         return len(self._rows) - self._n

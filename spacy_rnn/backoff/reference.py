@@ -1,6 +1,6 @@
 """What the compiled engine does for n-grams, in plain array operations: the same functions, for where there is no compiler."""
 
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 import numpy
 
@@ -177,6 +177,35 @@ class _Children:
         return numpy.where(self._keys[at] == keys, at + 1, 0)
 
 
+class LineWriter:
+    """Write n-grams as lines of an ARPA file."""
+
+    def __init__(self, n_symbols: int, symbols: numpy.ndarray, first: numpy.ndarray, names: List[bytes]) -> None:
+        """Take a tree.
+
+        n_symbols (int): V.
+        symbols, first (numpy.ndarray): See `find_links`.
+        names (List[bytes]): How symbols are written.
+        """
+        self._symbols, self._first, self._names = symbols, first, names
+
+    def format(self, order: int, begin: int, logarithms: numpy.ndarray, weights: Optional[numpy.ndarray]) -> bytes:
+        """Write n-grams of an order that follow each other.
+
+        order (int): Their order.
+        begin (int): The first one.
+        logarithms (numpy.ndarray): int64 [n], those of their probabilities, in 10^-7.
+        weights (Optional[numpy.ndarray]): int64 [n], the logarithms of their back-off weights, if they have some.
+        RETURNS (bytes): The lines.
+        """
+        ngrams = find_ngrams(self._symbols, self._first, order, begin, begin + len(logarithms)).tolist()
+        fields = [[_decimal(number) for number in logarithms.tolist()]]
+        fields.append([b" ".join([self._names[symbol] for symbol in ngram]) for ngram in ngrams])
+        if weights is not None:
+            fields.append([_decimal(number) for number in weights.tolist()])
+        return b"".join([b"\t".join(line) + b"\n" for line in zip(*fields, strict=True)])
+
+
 class BackoffQuery:
     """A back-off model, ready to be asked."""
 
@@ -264,6 +293,29 @@ class BackoffQuery:
         symbols = numpy.arange(self._n_symbols)
         for row, context in zip(log_probabilities, self._find_contexts(states), strict=True):
             row[:] = self._look_up(numpy.full(self._n_symbols, context), symbols)[0]
+
+
+def find_ngrams(symbols: numpy.ndarray, first: numpy.ndarray, order: int, begin: int, end: int) -> numpy.ndarray:
+    """List the symbols of n-grams that follow each other.
+
+    symbols, first (numpy.ndarray): See `find_links`.
+    order (int): Their order.
+    begin, end (int): The first one, and the one after the last one.
+    RETURNS (numpy.ndarray): int32 [n, order].
+    """
+    found = numpy.empty((end - begin, order), "int32")
+    nodes: numpy.ndarray = numpy.arange(begin, end)
+    for place in reversed(range(order)):
+        found[:, place] = symbols[nodes]
+        # Contexts without children begin where the next one does.
+        nodes = numpy.searchsorted(first, nodes.astype("uint32"), side="right") - 1
+    return found
+
+
+def _decimal(number: int) -> bytes:
+    """Write a number of 10^-7, without zeros at its end."""
+    whole, part = divmod(abs(number), 10**7)
+    return (f"{'-' if number < 0 else ''}{whole}.{part:07d}".rstrip("0").rstrip(".")).encode("ascii")
 
 
 def _require_symbols(n_symbols: int, *arrays: numpy.ndarray) -> None:

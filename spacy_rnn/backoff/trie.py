@@ -4,6 +4,8 @@ from typing import Iterator, List, NamedTuple, Tuple
 
 import numpy
 
+from .reference import find_ngrams
+
 # Nodes that are worked on at a time.
 _PIECE = 1 << 18
 
@@ -69,13 +71,7 @@ class Trie(NamedTuple):
         nodes (slice): Which they are.
         RETURNS (numpy.ndarray): int32 [n, order].
         """
-        found = numpy.empty((nodes.stop - nodes.start, order), "int32")
-        numbers: numpy.ndarray = numpy.arange(nodes.start, nodes.stop)
-        for place in reversed(range(order)):
-            found[:, place] = self.symbols[numbers]
-            # Contexts without children begin where the next one does.
-            numbers = numpy.searchsorted(self.first, numbers.astype("uint32"), side="right") - 1
-        return found
+        return find_ngrams(self.symbols, self.first, order, nodes.start, nodes.stop)
 
     def beginning_with(self, symbol: int) -> List[Tuple[int, int]]:
         """Find the n-grams that begin with a symbol.

@@ -10,9 +10,7 @@ from spacy.cli._util import Arg, Opt, app, import_code, parse_config_overrides, 
 
 from .errors import CommandError, refusals_as_errors, shown_to_user
 
-HELP = (
-    """Look into recurrent networks: layers and parameters, reports on trained pipelines, comparisons, calibration, gradients."""
-)
+HELP = """Look into recurrent networks: layers, reports on trained pipelines, comparisons, calibration, gradients; and n-grams."""
 
 # Defaults, not Annotated, as in spaCy's own commands: typer < 0.9, which spaCy allows, has nothing else.
 PIPELINE = Arg(..., help="Directory of a trained pipeline, or name of an installed one", show_default=False)
@@ -297,3 +295,33 @@ def samples_command(
         from .samples import Options, show_samples
 
         show_samples(pipelines, Options(output, text, train, prompt or [], number, max_symbols, seed, unit, component))
+
+
+@rnn_cli.command("ngrams")
+def ngrams_command(
+    texts: List[Path] = Arg(..., help="Plain text: files .txt, .txt.gz or .jsonl, or folders of them", show_default=False),
+    output: Path = Opt(..., "--output", "-o", help="The ARPA file; compressed if its name ends in .gz", show_default=False),
+    order: int = Opt(5, "--order", "-n", min=1, max=16, help="Order of the longest n-grams"),
+    symbols: str = Opt("words", help="What is counted: words, by white space, or characters"),
+    unit: str = Opt("line", help="What a text is: a line, a paragraph, or a file"),
+    size: int = Opt(0, min=0, help="How many words or characters are known, the most frequent ones; 0 for all"),
+    min_count: int = Opt(1, min=1, help="How often a known word or character occurs at least"),
+    smoothing: str = Opt("kneser_ney", help="kneser_ney, witten_bell, add_k or none"),
+    k: float = Opt(1.0, help="What add_k adds to each count"),
+    prune: str = Opt("", help="Counts up to which n-grams are left out, by order, e.g. 0,0,1"),
+    discount_fallback: bool = Opt(
+        False,
+        "--discount-fallback",
+        help="Take 0.5, 1, 1.5 where discounts cannot be estimated, as for characters",
+    ),
+    memory: str = Opt("512M", help="How much memory counting may take; beyond it uses temporary files"),
+) -> None:
+    """Write an n-gram model of plain text.
+
+    Modified Kneser-Ney smoothing by default, in an ARPA file, which KenLM and SRILM read as well.
+    """
+    with _running(None):
+        from .ngrams import Options, write_ngrams
+
+        options = Options(order, symbols, unit, size, min_count, smoothing, k, prune, discount_fallback, memory)
+        write_ngrams(texts, output, options)

@@ -3,9 +3,12 @@
 import re
 from dataclasses import fields
 from itertools import chain
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Union
+
+from spacy.tokens import Doc
 
 from ..evaluation.components import find_language_model
+from ..evaluation.language.documents import find_reading, read_text
 from ..generation import Sampling
 from ..pipeline.language_model.component import RNNLanguageModel
 from .errors import CommandError
@@ -52,10 +55,11 @@ def write_texts(pipeline: str, prompts: List[str], component: Optional[str], opt
     """
     changed = [field.name for field in fields(Sampling) if sampling[field.name] != field.default]
     _check_search(options, changed)
-    _, lm = find_language_model(load_pipeline(pipeline), component)
-    prompts = prompts or [""]
+    nlp = load_pipeline(pipeline)
+    _, lm = find_language_model(nlp, component)
+    reading = find_reading(nlp, lm)
     try:
-        texts = _begin(lm, prompts, options, sampling)
+        texts = _begin(lm, [read_text(nlp, reading, prompt) for prompt in prompts or [""]], options, sampling)
         with to_stdout():
             for i, pieces in enumerate(texts):
                 write(f"{SEPARATOR}\n" if i else "")
@@ -67,7 +71,9 @@ def write_texts(pipeline: str, prompts: List[str], component: Optional[str], opt
         raise CommandError(message[:1].upper() + message[1:]) from error
 
 
-def _begin(lm: RNNLanguageModel, prompts: List[str], options: Options, sampling: Dict[str, Any]) -> Iterable[Iterable[str]]:
+def _begin(
+    lm: RNNLanguageModel, prompts: List[Union[str, Doc]], options: Options, sampling: Dict[str, Any]
+) -> Iterable[Iterable[str]]:
     """Give each text in pieces. What is wrong with the settings is said before anything is printed."""
     settings: Dict[str, Any] = {
         "max_symbols": options.max_symbols,
@@ -77,12 +83,11 @@ def _begin(lm: RNNLanguageModel, prompts: List[str], options: Options, sampling:
     if options.beam is not None:
         no_repeat_ngram = sampling["no_repeat_ngram"]
         found = lm.search(prompts, width=options.beam, n=options.number, no_repeat_ngram=no_repeat_ngram, **settings)
-        return [(each.prompt, each.text) for each in found]
-    if len(prompts) == options.number == 1:
-        return [chain(prompts, lm.stream(prompts[0], seed=options.seed, **settings, **sampling))]
-    return [
-        (each.prompt, each.text) for each in lm.generate(prompts, n=options.number, seed=options.seed, **settings, **sampling)
-    ]
+    elif len(prompts) == options.number == 1:
+        return [chain([str(prompts[0])], lm.stream(prompts[0], seed=options.seed, **settings, **sampling))]
+    else:
+        found = lm.generate(prompts, n=options.number, seed=options.seed, **settings, **sampling)
+    return [(each.prompt, each.text) for each in found]
 
 
 def _check_search(options: Options, changed: List[str]) -> None:

@@ -14,6 +14,8 @@ from spacy.vocab import Vocab
 
 from ..evaluation.decisions import Task
 from ..evaluation.known import find_known
+from ..evaluation.language.documents import TextReading, read_documents
+from ..pipeline.corpus.reader import PlacedDoc
 from .errors import CommandError
 
 # What every pipeline of spaCy's has.
@@ -104,6 +106,24 @@ def read_known(task: Task, path: Path) -> Set[str]:
         return find_known(task, _read_docs(path))
     except ValueError as error:
         raise CommandError(f"The training corpus {path} cannot be used", str(error)) from error
+
+
+def read_plain_texts(nlp: Language, path: Path, reading: TextReading) -> Iterator[PlacedDoc]:
+    """Read texts for a language model.
+
+    nlp (Language): The pipeline, whose vocabulary and tokenizer are used.
+    path (Path): A file `.txt`, `.jsonl`, either of them with `.gz`, or `.spacy`; or a folder of such files.
+    reading (TextReading): How they are read.
+    YIELDS (PlacedDoc): The texts.
+    RAISES (CommandError): If there is no such file or folder, or one cannot be read.
+    RAISES (ValueError): If a file is damaged or no such text, or there is no text at all.
+    """
+    try:
+        yield from read_documents(nlp, path, reading)
+    except FileNotFoundError as error:
+        raise CommandError(f"There is no file or folder {path}", "Expected texts, or a folder of them.") from error
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read", str(error)) from error
 
 
 def check_corpus(path: Path) -> None:

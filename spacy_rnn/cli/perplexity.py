@@ -17,15 +17,14 @@ from ..evaluation.language.documents import (
     TotalScore,
     WorstDocuments,
     find_reading,
-    read_documents,
     score_documents,
     to_json,
 )
 from ..pages.files import open_file, write_file
 from ..pages.text import visible
 from ..pipeline.language_model.component import RNNLanguageModel
-from .errors import CommandError, writing
-from .loading import load_pipeline
+from .errors import writing
+from .loading import load_pipeline, read_plain_texts
 from .printing import to_stdout, write
 
 HEADER = ("", "text", "words", "bits/character", "bits/word", "perplexity", "unknown")
@@ -102,20 +101,17 @@ def _write_page(path: Path, figures: List[Markup]) -> None:
 def _score(nlp: Language, lm: RNNLanguageModel, texts: Path, options: Options) -> Iterator[DocumentScore]:
     """Score the texts, and write the file of their scores."""
     reading = find_reading(nlp, lm, options.unit, options.tokens)
-    try:
-        placed = tqdm(read_documents(nlp, texts, reading), desc="Texts", unit="text", disable=None, leave=False)
-        with ExitStack() as stack:
-            file = None
-            if options.output is not None:
-                stack.enter_context(writing("scores", options.output))
-                file = stack.enter_context(open_file(options.output))
-            for document in score_documents(lm, placed):
-                if file is not None:
-                    line = json.dumps(to_json(document, options.words), ensure_ascii=True)
-                    file.write(line.encode("utf8") + b"\n")
-                yield document
-    except FileNotFoundError as error:
-        raise CommandError(f"There is no file or folder {texts}", "Expected texts, or a folder of them.") from error
+    placed = tqdm(read_plain_texts(nlp, texts, reading), desc="Texts", unit="text", disable=None, leave=False)
+    with ExitStack() as stack:
+        file = None
+        if options.output is not None:
+            stack.enter_context(writing("scores", options.output))
+            file = stack.enter_context(open_file(options.output))
+        for document in score_documents(lm, placed):
+            if file is not None:
+                line = json.dumps(to_json(document, options.words))
+                file.write(line.encode("ascii") + b"\n")
+            yield document
 
 
 def _write_words(document: DocumentScore, with_end: bool) -> None:

@@ -11,14 +11,14 @@ from wasabi import msg
 
 from ..evaluation.components import find_language_model
 from ..evaluation.extras import check_packages
-from ..evaluation.language.documents import TextReading, find_reading, read_documents
+from ..evaluation.language.documents import TextReading, find_reading, read_text
 from ..evaluation.language.positions import EDGES, draw_passages, measure_positions
 from ..evaluation.language.samples import Samples, find_words, write_samples
 from ..pages.files import write_file
 from ..pages.samples import Conditions, Writer, draw_plots, render_samples
 from ..pipeline.language_model.component import RNNLanguageModel
 from .errors import CommandError, writing
-from .loading import load_pipeline
+from .loading import load_pipeline, read_plain_texts
 
 # How many passages of real text, and how many texts of its own, a model scores.
 _N_PASSAGES, _N_OWN = 200, 50
@@ -65,13 +65,13 @@ class Subject(NamedTuple):
     lm: RNNLanguageModel
     reading: TextReading
 
-    def read(self, text: str) -> Union[str, Doc]:
-        """Give a text as the model reads it.
+    def read(self, texts: Sequence[str]) -> List[Union[str, Doc]]:
+        """Give texts as the model reads them.
 
-        text (str): The text.
-        RETURNS (Union[str, Doc]): With the pipeline's tokens, if these are what the model has learned.
+        texts (Sequence[str]): The texts.
+        RETURNS (List[Union[str, Doc]]): With the pipeline's tokens, if these are its words.
         """
-        return self.nlp.tokenizer(text) if self.reading.tokens == "pipeline" else text
+        return [read_text(self.nlp, self.reading, text) for text in texts]
 
 
 def show_samples(pipelines: Sequence[str], options: Options) -> None:
@@ -90,9 +90,9 @@ def show_samples(pipelines: Sequence[str], options: Options) -> None:
     settings: Dict[str, Any] = {"n": options.number, "max_symbols": options.max_symbols, "seed": options.seed, "known": known}
     written, own = [], []
     for subject in tqdm(subjects, desc="Models", disable=None, leave=False):
-        written.append(write_samples(subject.lm, [subject.read(prompt) for prompt in prompts], **settings))
+        written.append(write_samples(subject.lm, subject.read(prompts), **settings))
         found = subject.lm.generate("", n=_N_OWN, max_symbols=EDGES[-1], seed=options.seed)
-        own.append([each.text[: EDGES[-1]] for each in found])
+        own.append([each.text for each in found])
     writers = [_describe(i, subjects, written[i], own, passages) for i in range(len(subjects))]
     _print(writers)
     named = (str(path) if path is not None else None for path in (options.text, options.train))
@@ -125,11 +125,8 @@ def _distinct(pipelines: Sequence[str]) -> List[Tuple[str, str]]:
 
 
 def _texts(subject: Subject, path: Path) -> Iterator[str]:
-    try:
-        for placed in read_documents(subject.nlp, path, subject.reading._replace(tokens="none")):
-            yield placed.doc.text
-    except FileNotFoundError as error:
-        raise CommandError(f"There is no file or folder {path}", "Expected texts, or a folder of them.") from error
+    for placed in read_plain_texts(subject.nlp, path, subject.reading._replace(tokens="none")):
+        yield placed.doc.text
 
 
 def _read_passages(subject: Subject, options: Options) -> Tuple[List[str], List[str]]:
@@ -146,8 +143,8 @@ def _describe(
 ) -> Writer:
     """Say what is on the page of a model."""
     subject = subjects[number]
-    scores = [measure_positions(each.lm, [each.read(text) for text in own[number]]) for each in subjects]
-    real = measure_positions(subject.lm, [subject.read(text) for text in passages]) if passages else None
+    scores = [measure_positions(each.lm, each.read(own[number])) for each in subjects]
+    real = measure_positions(subject.lm, subject.read(passages)) if passages else None
     return Writer(subject.name, subject.lm.symbols.unit, samples, scores[number], [each.mean for each in scores], real)
 
 

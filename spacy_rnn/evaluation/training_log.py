@@ -55,7 +55,7 @@ def find_log(nlp: Language) -> Optional[TrainingLog]:
     nlp (Language): The pipeline.
     RETURNS (Optional[TrainingLog]): The log; None if there is none.
     """
-    named = nlp.config["training"].get("logger", {}).get("output_file")
+    named = nlp.config.interpolate()["training"].get("logger", {}).get("output_file")
     candidates = [Path(named)] if named else []
     if nlp.path is not None:
         folders = (nlp.path, nlp.path.resolve().parent)

@@ -1,6 +1,7 @@
 # N-grams: how they are counted, and how models of them are asked. Included in _native.pyx.
 
 from libc.stdint cimport uint32_t, uint64_t
+from libcpp.string cimport string
 
 cdef extern from "ngram_rows.h" namespace "spacy_rnn":
     enum:
@@ -47,6 +48,15 @@ cdef extern from "ngram_query.h" namespace "spacy_rnn":
         const CBackoffModel &, const int32_t *, const int32_t *, const int32_t *, int64_t, int32_t *, float *
     ) except + nogil
     void _predict_next "spacy_rnn::predict_next"(const CBackoffModel &, const int32_t *, int64_t, float *) except + nogil
+
+cdef extern from "ngram_lines.h" namespace "spacy_rnn":
+    cdef cppclass SymbolNames:
+        const char *text
+        const int64_t *begin
+
+    string _format_ngrams "spacy_rnn::format_ngrams"(
+        const CTrie &, int, uint32_t, uint32_t, const SymbolNames &, const int64_t *, const int64_t *
+    ) except + nogil
 
 
 cdef Packing _packing(int order, int bits) except *:
@@ -220,6 +230,67 @@ def find_links(
         raise ValueError(f"expected {trie.n_nodes} links and {trie.n_contexts} extensions")
     with nogil:
         _find_links(trie, &links[0], &extensions[0])
+
+
+cdef class LineWriter:
+    """Writes n-grams as lines of an ARPA file."""
+
+    cdef CTrie trie
+    cdef SymbolNames names
+    cdef tuple arrays
+
+    def __init__(
+        self,
+        int64_t n_symbols,
+        const int32_t[::1] symbols not None,
+        const uint32_t[::1] first not None,
+        list names not None,
+    ):
+        """Take a tree, which must stay as it is.
+
+        n_symbols (int): V.
+        symbols, first (Ints1d): See `find_links`.
+        names (List[bytes]): How symbols are written.
+        RAISES (ValueError): If that is no tree, or there are not so many names.
+        """
+        cdef CTrie trie = _trie(n_symbols, symbols, first)
+        if len(names) != n_symbols:
+            raise ValueError(f"expected {n_symbols} names, got {len(names)}")
+        cdef bytes text = b"".join(names)
+        cdef const int64_t[::1] begin = array("q", accumulate((len(name) for name in names), initial=0))
+        self.trie = trie
+        self.names.text, self.names.begin = text, &begin[0]
+        self.arrays = (symbols, first, text, begin)
+
+    def format(self, int order, int64_t begin, const int64_t[::1] logarithms not None, const int64_t[::1] weights):
+        """Write n-grams of an order that follow each other.
+
+        order (int): Their order.
+        begin (int): The first one, which is of that order.
+        logarithms (Ints1d): int64 [n], those of their probabilities, in 10^-7.
+        weights (Optional[Ints1d]): int64 [n], the logarithms of their back-off weights, if they have some.
+        RETURNS (bytes): The lines.
+        RAISES (ValueError): If these are no n-grams of that order.
+        """
+        cdef int64_t n = logarithms.shape[0], first = 0, after = 1
+        cdef int i
+        if n == 0:
+            return b""
+        for i in range(order if 1 <= order <= MAX_ORDER else 0):
+            # The children of the nodes of an order are those of the next one.
+            if first >= self.trie.n_contexts:
+                first, after = 0, 0
+                break
+            first, after = self.trie.first[first], self.trie.first[min(after, <int64_t>self.trie.n_contexts)]
+        if not 1 <= order <= MAX_ORDER or begin < first or begin + n > after or (weights is not None and weights.shape[0] != n):
+            raise ValueError(f"there are no {n} n-grams of order {order} from node {begin}")
+        cdef string lines
+        cdef const int64_t *of_weights = NULL
+        if weights is not None:
+            of_weights = &weights[0]
+        with nogil:
+            lines = _format_ngrams(self.trie, order, <uint32_t>begin, <uint32_t>(begin + n), self.names, &logarithms[0], of_weights)
+        return <bytes>lines
 
 
 cdef class BackoffQuery:

@@ -13,6 +13,8 @@ from cpython.exc cimport PyErr_CheckSignals
 
 import os
 import threading
+from array import array
+from itertools import accumulate
 import time
 import weakref
 

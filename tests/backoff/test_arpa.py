@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from language_models import as_batch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from spacy_rnn.backoff import read_arpa, write_arpa
+from spacy_rnn.backoff import engine, read_arpa, reference, write_arpa
+from spacy_rnn.native import library
 
 NAMES = ["<unk>", "<s>", "</s>", "a", "ü", "c\u00a0d", "\u2028", "...", "\\1-grams:"]
 SMOOTHINGS = ["kneser_ney", "witten_bell", "add_k", "none"]
@@ -231,8 +232,51 @@ def test_what_was_there_stays(train, texts, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr("spacy_rnn.backoff.arpa_writer._decimal", fail)
+    monkeypatch.setattr("spacy_rnn.backoff.arpa.writing._decimal", fail)
     with pytest.raises(OSError, match="no space left"):
         write_arpa(path, train(texts, 2, 9), NAMES)
     assert path.read_text() == "before"
     assert os.listdir(tmp_path) == ["lm.arpa"]
+
+
+@pytest.mark.skipif(library is None, reason="needs the compiled engine")
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.integers(3, 8), max_size=8), min_size=1, max_size=6), st.integers(1, 4), st.sampled_from(SMOOTHINGS))
+def test_either_engine_writes_the_same(train, tmp_path_factory, texts, order, smoothing):
+    path = tmp_path_factory.mktemp("arpa") / "lm.arpa"
+    model = train(texts, order, 9, smoothing)
+    found = []
+    for functions in (library, reference):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine, "functions", functions)
+            write_arpa(path, model, NAMES)
+            found.append(path.read_bytes())
+    assert found[0] == found[1]
+
+
+@pytest.mark.skipif(library is None, reason="needs the compiled engine")
+@settings(max_examples=100, deadline=None)
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_either_engine_writes_numbers_alike(number):
+    symbols, first = numpy.array([-1, 0, 1, 2], "int32"), numpy.array([1, 4], "uint32")
+    numbers = numpy.array([number, 0, 10], "int64")
+    lines = [
+        functions.LineWriter(3, symbols, first, [b"a", b"", b"c"]).format(1, 1, numbers, numbers[::-1].copy())
+        for functions in (library, reference)
+    ]
+    assert lines[0] == lines[1]
+    assert float(lines[0].split(b"\t")[0]) == pytest.approx(number / 1e7)
+
+
+@pytest.mark.skipif(library is None, reason="needs the compiled engine")
+@pytest.mark.parametrize(
+    ("order", "begin", "n"), [(0, 0, 1), (3, 10, 1), (17, 1, 1), (1, 0, 1), (1, 1, 10), (2, 1, 1), (2, 10, 99)]
+)
+def test_no_such_ngrams(train, texts, order, begin, n):
+    trie = train(texts, 2, 9).trie
+    writer = library.LineWriter(9, trie.symbols, trie.first, [b"x"] * 9)
+    numbers = numpy.zeros(n, "int64")
+    with pytest.raises(ValueError, match="there are no"):
+        writer.format(order, begin, numbers, None)
+    with pytest.raises(ValueError, match="expected 9 names"):
+        library.LineWriter(9, trie.symbols, trie.first, [b"x"] * 8)

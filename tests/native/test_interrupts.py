@@ -250,3 +250,38 @@ def test_in_other_threads_calls_go_on(run_alone):
         thread.join()
         assert_array_equal(layer.Y, expected.Y)
     """)
+
+
+@pytest.mark.slow
+def test_ngrams(run_alone):
+    run_alone("""
+        # Windows that are packed, sorted, and made a tree of; the links of its nodes, and scores.
+        N = 4_000_000
+        symbols = numpy.random.default_rng(0).integers(3, 200, size=N).astype("int32")
+        rows = numpy.zeros((N, 3), "uint64")
+        assert is_interrupted(lambda: [library.pack_windows(symbols, 16, 8, rows) for _ in range(20)], 0.05)
+        library.pack_windows(symbols, 16, 8, rows)
+        assert is_interrupted(lambda: library.sort_rows(rows))
+        library.pack_windows(symbols, 16, 8, rows)
+        rows = rows[: library.sort_rows(rows)]
+        filler = library.TrieFiller(16, 8, 200)
+        assert is_interrupted(lambda: [library.TrieFiller(16, 8, 200).count(rows) for _ in range(20)], 0.05)
+        filler.count(rows[:200_000])
+        sizes = filler.sizes()
+        n_nodes = 1 + sum(sizes)
+        nodes, counts = numpy.zeros(n_nodes, "int32"), numpy.zeros(n_nodes, "uint32")
+        first = numpy.zeros(n_nodes - sizes[-1] + 1, "uint32")
+        filler.begin(nodes, counts, first)
+        filler.fill(rows[:200_000])
+        filler.end()
+        links, extensions = numpy.zeros(n_nodes, "uint32"), numpy.zeros(len(first) - 1, "uint32")
+        assert is_interrupted(lambda: [library.find_links(200, nodes, first, links, extensions) for _ in range(50)], 0.05)
+        library.find_links(200, nodes, first, links, extensions)
+        zeros = numpy.zeros(n_nodes, "float32"), numpy.zeros(len(first) - 1, "float32")
+        query = library.BackoffQuery(16, 200, nodes, first, links, *zeros)
+        states, found = numpy.full((1, 15), -1, "int32"), numpy.ones(N, "float32")
+        assert is_interrupted(lambda: query.score(symbols, symbols, numpy.array([N], "int32"), states, found), 0.05)
+        assert found[-1] == 1
+        more = numpy.zeros((100_000, 200), "float32")
+        assert is_interrupted(lambda: [query.predict(numpy.full((len(more), 15), 5, "int32"), more) for _ in range(50)], 0.05)
+    """)

@@ -17,6 +17,7 @@ from spacy_rnn.pages.plots import (
     draw_confusion,
     draw_gradients,
     draw_learning_curve,
+    draw_positions,
     save_plots,
 )
 
@@ -57,10 +58,12 @@ def draw(kind, labels):
     if kind == "learning curve":
         log = TrainingLog(Path("log"), [1, 2], {label: [2.0, 1.0] for label in labels}, {}, [0.5, 0.6], True)
         return draw_learning_curve({"A": log})
+    if kind == "positions":
+        return draw_positions(numpy.asarray([10, 20]), {label: numpy.asarray([2.5, numpy.nan]) for label in labels})
     return draw_gradients({label: numpy.asarray([1.0, 0.5]) for label in labels}, {"0.9^k": numpy.asarray([1.0, 0.9])})
 
 
-@pytest.mark.parametrize("kind", ["confusion", "calibration", "learning curve", "gradients"])
+@pytest.mark.parametrize("kind", ["confusion", "calibration", "learning curve", "gradients", "positions"])
 def test_labels_are_shown_as_they_are_or_as_what_cannot_be_shown(tmp_path, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -73,7 +76,7 @@ def test_labels_are_shown_as_they_are_or_as_what_cannot_be_shown(tmp_path, kind)
         assert any(shown in text for text in texts), texts
 
 
-@pytest.mark.parametrize("kind", ["calibration", "learning curve", "gradients"])
+@pytest.mark.parametrize("kind", ["calibration", "learning curve", "gradients", "positions"])
 def test_an_underscore_does_not_hide_an_entry_of_a_legend(tmp_path, kind):
     name = "_ner"
     save_plots({"plot": draw(kind, [name]) if kind != "learning curve" else draw_learning_curve(logs(name))}, tmp_path)
@@ -98,7 +101,7 @@ def test_long_labels_leave_room_for_the_matrix(tmp_path):
     assert min(matrix.width, matrix.height) > 0.3 * figure.get_window_extent().height
 
 
-@pytest.mark.parametrize("kind", ["calibration", "learning curve", "gradients"])
+@pytest.mark.parametrize("kind", ["calibration", "learning curve", "gradients", "positions"])
 def test_long_names_leave_room_beside_the_legend(tmp_path, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

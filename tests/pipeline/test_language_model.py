@@ -277,6 +277,15 @@ def test_texts_that_were_learned_are_written():
     assert lm.generate("the", greedy=True, stop=["mat"])[0].text == " cat sat on the "
 
 
+@pytest.mark.parametrize("stop", [["mat"], ["s"], ["at o", "at"], ["sat on", "on"], ["mat on"], ["t sat", "at sat on"]])
+def test_a_text_as_it_comes_is_the_text(stop):
+    lm = build(["the cat sat on the mat ."], steps=150).get_pipe("lm")
+    for prompt in ("the", ""):
+        expected = lm.generate(prompt, greedy=True, stop=stop)[0]
+        pieces = list(lm.stream(prompt, greedy=True, stop=stop))
+        assert "".join(pieces) == expected.text and all(pieces)
+
+
 def test_words_are_written_with_blanks_between():
     lm = build(["the cat sat on the mat ."], steps=100, unit="Words").get_pipe("lm")
     assert lm.generate("the cat", greedy=True)[0].text == " sat on the mat ."

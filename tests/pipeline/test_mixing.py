@@ -2,8 +2,9 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose
+from spacy import util
 from spacy.training import Example
-from thinc.api import fix_random_seed
+from thinc.api import Config, fix_random_seed
 
 from spacy_rnn.pipeline.language_model.mixing import mix_language_models
 
@@ -53,6 +54,21 @@ def test_settings_are_those_of_the_first_member():
     members = {name: train(name, unknown=rule) for name, rule in (("rnn", "skip"), ("ngram", "symbol"))}
     nlp, _ = mix_language_models(members, [spacy.blank("en").make_doc(text) for text in DEV])
     assert nlp.get_pipe("lm").unknown == "skip"
+
+
+def test_variables_of_the_members_configs_are_settled(pytestconfig):
+    members = {}
+    for name in ("lm_char", "lm_ngram"):
+        config = Config().from_disk(pytestconfig.rootpath / "configs" / f"{name}.cfg", interpolate=False)
+        nlp = util.load_model_from_config(config, auto_fill=False)
+        assert nlp.config["corpora"]["train"]["path"] == "${paths.train}"
+        examples = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in TEXTS]
+        nlp.config["initialize"]["before_init"] = None
+        nlp.initialize(lambda examples=examples: examples)
+        members[name] = nlp, "lm"
+    mixed, weights = mix_language_models(members, [spacy.blank("en").make_doc(text) for text in DEV])
+    assert set(weights) == set(members)
+    assert "${" not in str(mixed.get_pipe_config("lm"))
 
 
 @pytest.mark.parametrize(

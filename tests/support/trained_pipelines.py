@@ -99,6 +99,21 @@ def train(factory, kind, config, n_updates):
     return nlp
 
 
+def train_language_model(unit="Characters", architecture="RNNLM", name="lm", n_updates=40, **settings):
+    """Train a language model on the reviews, a line each."""
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    symbols = {"@misc": f"spacy_rnn.{unit}.v1"}
+    model = {"@architectures": f"spacy_rnn.{architecture}.v1", "symbols": symbols, "width": 16, "hidden_width": 32}
+    nlp.add_pipe("rnn_lm", name=name, config={"model": model, **settings})
+    examples = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text, _ in read_reviews("train")[:60]]
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.02
+    for _ in range(n_updates):
+        nlp.update(examples, sgd=optimizer)
+    return nlp
+
+
 class Page(HTMLParser):
     """What is on a page: its text, tables by section, the sources of images; and whether the HTML is sound."""
 

@@ -33,9 +33,9 @@ def distinct_n(texts: Sequence[Text], n: int) -> float:
 def self_bleu(texts: Sequence[Text], max_n: int = 4) -> float:
     """Find how similar texts are to each other: the mean BLEU of each against all others.
 
-    It is a measure of Zhu et al. (2018, "Texygen: a benchmarking platform for text generation models", section 2.2). BLEU is
-    that of Papineni et al. (2002), of n-grams of equal weight, sentence by sentence; a length without a match counts for 0.1
-    matches. It rises with the number of texts: compare as many.
+    It is a measure of Zhu et al. (2018, "Texygen: a benchmarking platform for text generation models", section 2.2). BLEU is that
+    of Papineni et al. (2002), of n-grams of equal weight, sentence by sentence; a length without a match counts for 0.1 matches.
+    It rises with the number of texts: compare as many.
 
     texts (Sequence[Sequence[Hashable]]): The words or symbols of each text, two texts at least.
     max_n (int): The length of the longest n-grams.

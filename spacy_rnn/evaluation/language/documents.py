@@ -2,7 +2,7 @@
 
 import heapq
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import numpy
 from spacy.language import Language
@@ -112,7 +112,7 @@ def find_reading(nlp: Language, lm: RNNLanguageModel, unit: Optional[str] = None
     RETURNS (TextReading): How they are read.
     RAISES (ValueError): If there is no such unit, or no such tokens.
     """
-    corpora = nlp.config.get("corpora", {})
+    corpora = nlp.config.interpolate().get("corpora", {})
     blocks = [corpora.get(name, {}) for name in ("train", "dev")]
     found: Dict[str, Any] = next((block for block in blocks if block.get("@readers") == _READER), {})
     unit = unit or found.get("unit", "line")
@@ -125,6 +125,17 @@ def find_reading(nlp: Language, lm: RNNLanguageModel, unit: Optional[str] = None
     if tokens not in TOKENS[:2]:
         raise ValueError(f"words must be one of {', '.join(TOKENS[:2])}, got {tokens!r}")
     return TextReading(unit, tokens)
+
+
+def read_text(nlp: Language, reading: TextReading, text: str) -> Union[str, Doc]:
+    """Give a text as a language model reads it.
+
+    nlp (Language): The pipeline.
+    reading (TextReading): How texts are read.
+    text (str): The text.
+    RETURNS (Union[str, Doc]): With the tokens of the pipeline, if these are its words.
+    """
+    return nlp.tokenizer(text) if reading.tokens == "pipeline" else text
 
 
 def read_documents(nlp: Language, path: Path, reading: TextReading) -> Iterator[PlacedDoc]:

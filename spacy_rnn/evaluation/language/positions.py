@@ -1,7 +1,7 @@
 """How surprisal depends on how much of a text has been read."""
 
 import random
-from typing import Any, Iterable, List, NamedTuple, Sequence, Union
+from typing import Any, Iterable, Iterator, List, NamedTuple, Sequence, Union
 
 import numpy
 from spacy.tokens import Doc
@@ -67,9 +67,10 @@ def measure_positions(lm: RNNLanguageModel, texts: Sequence[Union[str, Doc]], ed
 def draw_passages(texts: Iterable[str], n: int, length: int = EDGES[-1], seed: int = 0) -> List[str]:
     """Draw passages of texts at random, each as probable as the others.
 
-    texts (Iterable[str]): The texts, which may be more than memory has room for. Longer ones are cut into passages.
+    texts (Iterable[str]): The texts, which may be more than memory has room for. Longer ones are cut into passages, at white
+        space if there is any.
     n (int): How many passages are drawn at most.
-    length (int): The length of a passage in characters. What is left at the end of a text is one if it is the only one there.
+    length (int): The greatest length of a passage in characters. What is left at the end of a longer text is none.
     seed (int): What random numbers begin with.
     RETURNS (List[str]): The passages, in their order.
     """
@@ -77,10 +78,22 @@ def draw_passages(texts: Iterable[str], n: int, length: int = EDGES[-1], seed: i
     drawn: List[Any] = []
     n_seen = 0
     for text in texts:
-        for begin in range(0, max(len(text) - length, 0) + 1, length):
+        for passage in _cut(text, length):
             place = n_seen if n_seen < n else rng.randrange(n_seen + 1)
             if place < n:
                 # Vitter 1985, "Random sampling with a reservoir", algorithm R.
-                drawn[place : place + 1] = [(n_seen, text[begin : begin + length])]
+                drawn[place : place + 1] = [(n_seen, passage)]
             n_seen += 1
     return [passage for _, passage in sorted(drawn)]
+
+
+def _cut(text: str, length: int) -> Iterator[str]:
+    begin = 0
+    while begin == 0 or begin + length <= len(text):
+        piece = text[begin : begin + length]
+        end = begin + len(piece)
+        if end < len(text) and not text[end].isspace():
+            # A part of a word would be another word.
+            piece = piece[: max((i + 1 for i, character in enumerate(piece) if character.isspace()), default=length)]
+        yield piece
+        begin += max(len(piece), 1)

@@ -355,16 +355,17 @@ class RNNLanguageModel(RNNPipe):
         """Go on from a prompt, and give the text of `generate` as it comes.
 
         prompt (Union[str, Doc]): The prompt.
-        max_symbols, stop, seed, replace_unknown, **sampling: As `generate` takes them. What ends the text is given as well.
+        max_symbols, stop, seed, replace_unknown, **sampling: As `generate` takes them.
         RETURNS (Iterator[str]): Pieces of the text.
         RAISES (ValueError): As `generate` does; what is wrong with the arguments is said at once.
         """
         from ...generation import Sampling, Stopping, stream
 
-        model, stopping = self.begin(), Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
+        model, stops = self.begin(), encode_stops(self.symbols, stop)
+        stopping = Stopping(max_symbols, sequences=stops)
         encoded = encode_prompts(self.symbols, as_prompts(prompt), replace_unknown)
         produced = stream(model, encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
-        return stream_text(self.symbols, prompt, produced)
+        return stream_text(self.symbols, prompt, produced, stops)
 
     def search(
         self,

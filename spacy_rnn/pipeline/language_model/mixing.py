@@ -33,10 +33,10 @@ def mix_language_models(
         raise ValueError(f"a mixture needs two language models at least, got {len(members)}")
     first, first_name = next(iter(members.values()))
     nlp = _like(first)
-    settings = {key: value for key, value in first.get_pipe_config(first_name).items() if key != "factory"}
+    settings = {key: value for key, value in _settings(first, first_name).items() if key != "factory"}
     settings["model"] = {
         "@architectures": "spacy_rnn.MixtureLM.v1",
-        "members": {key: member.get_pipe_config(component)["model"] for key, (member, component) in members.items()},
+        "members": {key: _settings(member, component)["model"] for key, (member, component) in members.items()},
     }
     mixture: Any = nlp.add_pipe("rnn_lm", name=name, config=settings)
     for key, layer in zip(mixture.model.attrs["weights"], mixture.model.layers, strict=True):
@@ -48,13 +48,19 @@ def mix_language_models(
 
 def _like(nlp: Language) -> Language:
     """Make an empty pipeline of the same language and tokenizer."""
-    config = {"nlp": {**nlp.config["nlp"], "pipeline": []}}
+    config = {"nlp": {**nlp.config.interpolate()["nlp"], "pipeline": []}}
     found = util.get_lang_class(str(nlp.lang)).from_config(config)
     tokenizer: Any = found.tokenizer
     if hasattr(tokenizer, "from_bytes"):
         original: Any = nlp.tokenizer
         tokenizer.from_bytes(original.to_bytes())
     return found
+
+
+def _settings(nlp: Language, name: str) -> Dict[str, Any]:
+    """Give the settings of a component, without the variables of a config that the mixture will not have."""
+    _component(nlp, name)
+    return nlp.config.interpolate()["components"][name]
 
 
 def _component(nlp: Language, name: str) -> RNNLanguageModel:

@@ -94,21 +94,18 @@ def as_written(symbols: Any, prompt: Prompt, generation: Any) -> Written:
     return Written(str(prompt), _before(symbols, str(prompt)) + text, bits, len(generation.symbols), generation.ended)
 
 
-def stream_text(symbols: Any, prompt: Prompt, produced: Iterable[Any]) -> Iterator[str]:
-    """Turn the symbols of one sequence into text as they come.
+def stream_text(symbols: Any, prompt: Prompt, produced: Iterable[Any], stops: Sequence[Sequence[int]]) -> Iterator[str]:
+    """Turn the symbols of one sequence into text as they come, without what ends it.
 
     symbols (Symbols): The symbols.
     prompt (Union[str, Doc]): What it goes on from.
     produced (Iterable[Produced]): The symbols.
+    stops (Sequence[Sequence[int]]): Symbols that end the text where they stand in a row.
     YIELDS (str): What is new of the text. A character of several symbols comes with the last of them.
     """
-    from ...text.symbols import N_SPECIAL
-
     before, pending = _before(symbols, str(prompt)), []
-    for each in produced:
-        if each.symbol < N_SPECIAL:
-            continue
-        pending.append(each.symbol)
+    for number in _without_stops(produced, stops):
+        pending.append(number)
         text = symbols.decode(pending)
         if text.endswith(_REPLACEMENT) and len(pending) < _MOST_BYTES:
             continue
@@ -116,6 +113,22 @@ def stream_text(symbols: Any, prompt: Prompt, produced: Iterable[Any]) -> Iterat
         before, pending = " " if symbols.reads_tokens else "", []
     if pending:
         yield before + symbols.decode(pending)
+
+
+def _without_stops(produced: Iterable[Any], stops: Sequence[Sequence[int]]) -> Iterator[int]:
+    """Give symbols as they come, but not special ones, nor those in a row that end the text: what may be such is held back."""
+    from ...text.symbols import N_SPECIAL
+
+    held: List[int] = []
+    for each in produced:
+        if each.symbol < N_SPECIAL:
+            continue
+        held.append(each.symbol)
+        most = max((n for stop in stops for n in range(1, len(stop) + 1) if held[-n:] == list(stop[:n])), default=0)
+        yield from held[: len(held) - most]
+        del held[: len(held) - most]
+    ended = max((len(stop) for stop in stops if held[-len(stop) :] == list(stop)), default=0)
+    yield from held[: len(held) - ended]
 
 
 def _before(symbols: Any, prompt: str) -> str:

@@ -9,11 +9,11 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 import numpy
 
-from ..generation import END, START, UNKNOWN
-from .arpa_writer import SPECIAL, ZERO
+from ...generation import END, START, UNKNOWN
+from ..model import BackoffModel
+from ..packing import MAX_ORDER
 from .building import BadNGram, NGramList, build_model
-from .model import BackoffModel
-from .packing import MAX_ORDER
+from .writing import SPECIAL, ZERO
 
 _COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)")
 _SECTION = re.compile(rb"\\(\d+)-grams:")

@@ -4,7 +4,7 @@ from typing import List, NamedTuple, Optional, Tuple
 
 import numpy
 
-from .model import BackoffModel, make_trie
+from ..model import BackoffModel, make_trie
 
 
 class NGramList(NamedTuple):

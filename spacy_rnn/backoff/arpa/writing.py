@@ -5,15 +5,18 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Iterator, List, Sequence, Union
+from typing import IO, Any, Sequence, Union
 
 import numpy
 
-from .model import BackoffModel
+from .. import engine
+from ..model import BackoffModel
 
 SPECIAL = ("<unk>", "<s>", "</s>")
 # What stands for the logarithm of 0, as in SRILM's files.
 ZERO = -99.0
+# N-grams that are written at a time.
+_PIECE = 1 << 16
 BLANKS = " \t\r\n\f\v\0"
 
 
@@ -68,32 +71,24 @@ def check_names(names: Sequence[str], n_symbols: int) -> None:
 
 
 def _write(file: Union[IO[bytes], Any], model: BackoffModel, names: Sequence[str]) -> None:
-    lines = ["\\data\\\n", *(f"ngram {order}={size}\n" for order, size in enumerate(model.trie.sizes, 1))]
+    trie = model.trie
+    lines = ["\\data\\\n", *(f"ngram {order}={size}\n" for order, size in enumerate(trie.sizes, 1))]
     file.write("".join(lines).encode("utf8"))
-    written = numpy.array(names, dtype=object)
+    encoded = [name.encode("utf8", "surrogatepass") for name in names]
+    writer = engine.functions.LineWriter(trie.n_symbols, trie.symbols, trie.first, encoded)
     for order in range(1, model.order + 1):
         file.write(f"\n\\{order}-grams:\n".encode())
-        for piece in model.trie.pieces(order):
-            file.write("".join(_format(model, order, piece.children, written)).encode("utf8"))
+        begin, end = trie.level(order)
+        for at in range(begin, end, _PIECE):
+            nodes = slice(at, min(at + _PIECE, end))
+            # Rounding may have taken a probability of 1 a little too high.
+            logarithms = _decimal(numpy.minimum(model.log_probabilities[nodes], 0))
+            weights = _decimal(model.backoffs[nodes]) if order < model.order else None
+            file.write(writer.format(order, at, logarithms, weights))
     file.write(b"\n\\end\\\n")
 
 
-def _format(model: BackoffModel, order: int, nodes: slice, names: numpy.ndarray) -> Iterator[str]:
-    symbols = model.trie.ngrams(order, nodes)
-    ngrams = names[symbols[:, 0]]
-    for column in symbols.T[1:]:
-        ngrams = ngrams + " " + names[column]
-    # Rounding may have taken a probability of 1 a little too high.
-    log_probabilities = _decimal(numpy.minimum(model.log_probabilities[nodes], 0))
-    if order == model.order:
-        return (f"{number:.7g}\t{ngram}\n" for number, ngram in zip(log_probabilities, ngrams, strict=True))
-    weights = _decimal(model.backoffs[nodes])
-    return (
-        f"{number:.7g}\t{ngram}\t{weight:.7g}\n" for number, ngram, weight in zip(log_probabilities, ngrams, weights, strict=True)
-    )
-
-
-def _decimal(logarithms: numpy.ndarray) -> List[float]:
+def _decimal(logarithms: numpy.ndarray) -> numpy.ndarray:
+    """Give decimal logarithms in units of 10^-7, int64."""
     decimal = logarithms.astype("float64") / numpy.log(10)
-    # 0 has no sign in a file.
-    return (numpy.where(decimal < ZERO, ZERO, decimal) + 0.0).tolist()
+    return numpy.rint(numpy.maximum(decimal, ZERO) * 1e7).astype("int64")
