@@ -33,8 +33,9 @@ UNITS = (256, 512, 1024)
 BATCHES = (1, 64)
 SYMBOLS, WIDTH = 65, 64
 TEMPERATURE = 0.8
-# Calls are short, so that some of them are not interrupted by anything else.
-STEPS = {1: 32, 64: 8}
+NAMES = ("one call", "one call, bfloat16", "steps", "torch")
+# Steps of a call: short ones, so that some of them are not interrupted by anything else. One call of `generate` makes 64.
+STEPS = {1: {"one call": 64, "one call, bfloat16": 64, "steps": 16, "torch": 8}, 64: dict.fromkeys(NAMES, 4) | {"torch": 2}}
 TURN = 0.05
 # Of 512 units.
 GOALS = {"torch : one call, batch 1": 4.0, "torch : one call, batch 64": 3.0, "share of the bound, batch 1": 0.6}
@@ -163,35 +164,48 @@ def measure(nH: int, batch: int, seconds: float, at_least: int) -> Row:
     at_least (int): How many calls of each are measured.
     RETURNS (Dict[str, Any]): Microseconds a step, symbols a second, ratios, and what reading the weights allows.
     """
-    weights, cell, n_steps = draw_weights(nH), get_cell("lstm"), STEPS[batch]
-    contenders: Dict[str, Callable[[], Any]] = {}
-    uniforms, first = numpy.random.default_rng(0).random((batch, n_steps)), numpy.ones(batch, "int64")
-    settings = {"sampling": Sampling(temperature=TEMPERATURE), "stopping": Stopping(n_steps, symbols=()), "forbidden": ()}
-    for precision in ("float32", "bfloat16"):
-        session = stack_session(cell, [weights.params], weights.E, weights.W, weights.b, precision=precision)
-        if session is None:
-            raise typer.Exit("this measures the compiled CPU engine, which is not in use")
-        writer, stepper = Writer(session, nH), Stepper(session, nH)
-        if precision == "float32":
-            check(weights, writer, stepper)
-            contenders["steps"] = partial(generate, stepper, [[]] * batch, **settings)
-        name = "one call" if precision == "float32" else "one call, bfloat16"
-        contenders[name] = partial(session.generate, first, writer.start(batch), uniforms, temperature=TEMPERATURE)
-    write = build_torch(weights)
-    contenders["torch"] = lambda: write(batch, n_steps)
-    times: Dict[str, Times] = take_turns(contenders, seconds, TURN, at_least)
+    weights = draw_weights(nH)
+    contenders = make_contenders(weights, batch)
+    taken = take_turns(contenders, seconds, TURN, at_least)
+    times = {
+        name: Times(each.minimum / STEPS[batch][name], each.median / STEPS[batch][name], each.n) for name, each in taken.items()
+    }
     return {
         "units": nH,
         "batch": batch,
         "microseconds a step": {
-            name: {"best": round(each.minimum / n_steps * 1e6, 2), "median": round(each.median / n_steps * 1e6, 2), "n": each.n}
+            name: {"best": round(each.minimum * 1e6, 2), "median": round(each.median * 1e6, 2), "n": each.n}
             for name, each in times.items()
         },
-        "symbols a second": {name: each.speed(batch * n_steps) for name, each in times.items()},
+        "symbols a second": {name: each.speed(batch) for name, each in times.items()},
         "torch : one call": times["torch"].ratio_to(times["one call"]),
         "torch : one call, bfloat16": times["torch"].ratio_to(times["one call, bfloat16"]),
-        "bound": find_bound(weights, batch, min(1.0, seconds), times["one call"].minimum / n_steps),
+        "bound": find_bound(weights, batch, min(1.0, seconds), times["one call"].minimum),
     }
+
+
+def make_contenders(weights: Weights, batch: int) -> Dict[str, Callable[[], Any]]:
+    """Prepare what is timed.
+
+    weights (Weights): The model.
+    batch (int): Sequences side by side.
+    RETURNS (Dict[str, Callable]): Each writes as many symbols as STEPS says.
+    """
+    steps, nH = STEPS[batch], weights.W.shape[1]
+    contenders: Dict[str, Callable[[], Any]] = {}
+    for name, precision in (("one call", "float32"), ("one call, bfloat16", "bfloat16")):
+        session = stack_session(get_cell("lstm"), [weights.params], weights.E, weights.W, weights.b, precision=precision)
+        if session is None:
+            raise ValueError("this measures the compiled CPU engine, which is not in use")
+        writer, stepper = Writer(session, nH), Stepper(session, nH)
+        if precision == "float32":
+            check(weights, writer, stepper)
+            settings = {"sampling": Sampling(temperature=TEMPERATURE), "stopping": Stopping(steps["steps"], symbols=())}
+            contenders["steps"] = partial(generate, stepper, [[]] * batch, forbidden=(), **settings)
+        given = numpy.ones(batch, "int64"), writer.start(batch), numpy.random.default_rng(0).random((batch, steps[name]))
+        contenders[name] = partial(session.generate, *given, temperature=TEMPERATURE)
+    contenders["torch"] = partial(build_torch(weights), batch, steps["torch"])
+    return contenders
 
 
 def find_bound(weights: Weights, batch: int, seconds: float, taken: float) -> Dict[str, Any]:
@@ -228,15 +242,14 @@ def main(
     rows = [measure(nH, batch, seconds, at_least) for nH in UNITS for batch in BATCHES]
     result = {"benchmark": "generation", "machine": machine("torch"), "engine": engine(), "goals": GOALS, "rows": rows}
     srsly.write_json(output, result)
-    names = ("one call", "one call, bfloat16", "steps", "torch")
     lines = []
     for row in rows:
-        speeds = (row["symbols a second"][name]["best"] for name in names)
+        speeds = (row["symbols a second"][name]["best"] for name in NAMES)
         ratios = (row["torch : one call"], row["torch : one call, bfloat16"])
         bound = row["bound"]
         share = f"{bound['share']:.0%} of {bound['rate']} {bound['of'].split()[-1]}"
         lines.append((row["units"], row["batch"], *speeds, *(f"{r['minima']:.2f} ({r['medians']:.2f})" for r in ratios), share))
-    header = ("units", "batch", *names, "torch : one call (medians)", "bfloat16", "share of the bound")
+    header = ("units", "batch", *NAMES, "torch : one call (medians)", "bfloat16", "share of the bound")
     typer.echo("Symbols a second, best call\n" + format_table(lines, header=header, divider=True, max_col=60))
 
 

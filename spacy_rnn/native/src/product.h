@@ -49,8 +49,9 @@ SPACY_RNN_INLINE void outer(const float *a, int64_t a_stride, const float *b, in
 
 constexpr int MAX_TILE_ROWS = 8;
 
-// Vector columns of one row at a time: so many sums run side by side that none waits for another.
-constexpr int ROW_COLS = 8;
+// Vector columns of one row at a time: sums enough to wait for memory rather than for each other, in few streams, which are read
+// faster than many.
+constexpr int ROW_COLS = 4;
 
 // Calls f.template run<rows>(first) for tiles of nearly equal height that cover n rows, at most MAX each.
 template <int MAX, class F>
@@ -118,14 +119,25 @@ struct RowsTile {
     }
 };
 
+// Multiplies a single row by some vector columns of those that are left, and gives their number: the last one is not left alone, whose
+// sum would wait for itself.
+template <class Factors>
+SPACY_RNN_INLINE int64_t row_columns(const RowsProduct &s, int64_t left) {
+    switch (left) {
+        case ROW_COLS + 1: RowsTile<Factors, ROW_COLS + 1>{s}.template run<1>(0); return ROW_COLS + 1;
+        case ROW_COLS + 2: RowsTile<Factors, ROW_COLS + 2>{s}.template run<1>(0); return ROW_COLS + 2;
+        case ROW_COLS + 3: RowsTile<Factors, ROW_COLS + 3>{s}.template run<1>(0); return ROW_COLS + 3;
+        default: RowsTile<Factors, ROW_COLS>{s}.template run<1>(0); return ROW_COLS;
+    }
+}
+
 template <class Factors>
 void rows_product(RowsProduct s, int64_t n) {
     const int64_t columns = vectors(s.width);
     for (s.column = 0; s.column < columns;) {
         const int64_t left = columns - s.column;
         if (n == 1 && left >= ROW_COLS) {
-            RowsTile<Factors, ROW_COLS>{s}.template run<1>(0);
-            s.column += ROW_COLS;
+            s.column += row_columns<Factors>(s, left);
         } else if (TILE_COLS >= 4 && left >= 4) {
             for_row_tiles<TILE_ROWS>(n, RowsTile<Factors, (TILE_COLS >= 4 ? 4 : 1)>{s});
             s.column += 4;

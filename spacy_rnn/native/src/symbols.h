@@ -11,8 +11,13 @@ inline void pack_symbol_weights(const float *W, const float *b, int64_t n_symbol
 // x less the logarithm of the sum of exp(x), by which exp(x) sums to 1.
 inline void log_softmax(float *x, int64_t n) {
     const int64_t whole = n - n % V, rest = n - whole;
-    float most = x[0];
-    for (int64_t k = 1; k < n; k++) most = x[k] > most ? x[k] : most;
+    float most = x[n - 1];
+    for (int64_t k = whole; k < n; k++) most = x[k] > most ? x[k] : most;
+    if (whole) {
+        Vec largest = load(x);
+        for (int64_t k = V; k < whole; k += V) largest = maximum(largest, load(x + k));
+        most = highest(largest) > most ? highest(largest) : most;
+    }
     const Vec shift = broadcast(most);
     Vec sums = zero();
     float last = 0.0f;
