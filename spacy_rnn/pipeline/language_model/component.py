@@ -114,20 +114,21 @@ class RNNLanguageModel(RNNPipe):
         return self._predicts.begin(self.model)
 
     def initialize(self, get_examples: Any, *, nlp: Optional[Language] = None, labels: Optional[Dict[str, Any]] = None) -> None:
-        """Learn the symbols of a corpus, and make the weights. An n-gram model is trained by it.
+        """Learn the symbols of a corpus, and make the weights. An n-gram model is trained by it, also if symbols are given.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training texts.
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Dict[str, Any]]): Symbols that were learned before, as `label_data` gives them.
-        RAISES (ValueError): If there are no texts, or no symbols in them.
+        RAISES (ValueError): If there are no texts, or no symbols in them; or if the symbols that are given are damaged, or were
+            learned under other settings.
         """
-        from ...layers import learn_vocabulary
+        from ...layers import learn_vocabulary, take_vocabulary
 
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        if labels is not None:
-            self.symbols.from_data(labels)
-        else:
+        if labels is None:
             learn_vocabulary(self.model, (example.predicted for example in get_examples()))
+        else:
+            take_vocabulary(self.model, labels, lambda: (example.predicted for example in get_examples()))
         self.model.initialize()
         self._carried = Carried()
 

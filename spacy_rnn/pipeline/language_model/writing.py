@@ -91,7 +91,8 @@ def as_written(symbols: Any, prompt: Prompt, generation: Any) -> Written:
     """
     text = symbols.decode(generation.content)
     bits = -float(generation.log_probabilities.sum(dtype="float64")) / float(numpy.log(2.0))
-    return Written(str(prompt), _before(symbols, str(prompt)) + text, bits, len(generation.symbols), generation.ended)
+    before = _before(symbols, str(prompt)) if text else ""
+    return Written(str(prompt), before + text, bits, len(generation.symbols), generation.ended)
 
 
 def stream_text(symbols: Any, prompt: Prompt, produced: Iterable[Any], stops: Sequence[Sequence[int]]) -> Iterator[str]:
