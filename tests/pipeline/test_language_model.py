@@ -301,6 +301,42 @@ def test_where_nothing_is_written_no_blank_is(settings):
     assert list(lm.stream("the cat", **settings)) == []
 
 
+@pytest.fixture(scope="module")
+def of_subwords():
+    """A model that has hardly learned anything: it writes bytes that are no characters, and words in odd pieces."""
+    pytest.importorskip("tokenizers")
+    model = {"@architectures": "spacy_rnn.RNNLM.v1", **SMALL, "symbols": {"@misc": "spacy_rnn.Subwords.v1", "size": 300}}
+    nlp = spacy.blank("en")
+    lm = nlp.add_pipe("rnn_lm", name="lm", config={"model": model})
+    examples = examples_of(nlp, [*TEXTS, "日本 😀"])
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(20):
+        nlp.update(examples, sgd=optimizer)
+    return lm
+
+
+@pytest.mark.parametrize("stop", [(), ["."], ["t", "at"], ["e "], ["\ufffd."], ["\n"], ["日"]])
+def test_a_text_of_pieces_ends_where_a_string_does(of_subwords, stop):
+    """However it is spelled: most pieces have letters that are pieces of their own, too."""
+    n_stopped = 0
+    for seed in range(100):
+        written = of_subwords.generate("the ", max_symbols=30, seed=seed, stop=stop)[0]
+        pieces = list(of_subwords.stream("the ", max_symbols=30, seed=seed, stop=stop))
+        assert "".join(pieces) == written.text and all(pieces)
+        whole = of_subwords.generate("the ", max_symbols=30, seed=seed)[0]
+        places = [(whole.text.index(each) + len(each), whole.text.index(each)) for each in stop if each in whole.text]
+        if not places:
+            assert written == whole
+            continue
+        n_stopped += 1
+        assert written.text == whole.text[: min(places)[1]] and written.ended == "stop"
+        short = of_subwords.generate("the ", max_symbols=written.n_symbols, seed=seed)[0]
+        assert short.text.startswith(whole.text[: min(places)[0]]) and written.bits == short.bits
+        less = of_subwords.generate("the ", max_symbols=written.n_symbols - 1, seed=seed)[0]
+        assert not less.text.startswith(whole.text[: min(places)[0]])
+    assert n_stopped > 5 or stop not in (["."], ["t", "at"], ["\n"])
+
+
 def test_what_is_written_depends_on_prompt_and_seed_alone():
     lm = build(steps=10).get_pipe("lm")
     prompts = ["the", "", "a cat and", "that"]

@@ -22,7 +22,7 @@ from ..defaults import language_model
 from ..pipe import RNNPipe
 from ..schedules import Plateau
 from .carried import Carried
-from .writing import Prompt, Written, as_prompts, as_written, encode_prompts, encode_stops, stream_text
+from .writing import Prompt, Written, as_prompts, as_stops, as_written, encode_prompts, encode_stops, stream_text
 
 # Scores that are not shown while a model is trained.
 SCORES = ("lm_bits_per_word", "lm_unknown")
@@ -337,11 +337,11 @@ class RNNLanguageModel(RNNPipe):
         """
         from ...generation import Sampling, Stopping, generate
 
-        model, prompts = self.begin(), as_prompts(prompts)
-        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
+        model, prompts, stops = self.begin(), as_prompts(prompts), as_stops(stop)
+        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stops))
         encoded = encode_prompts(self.symbols, prompts, replace_unknown)
         found = generate(model, encoded, sampling=Sampling(**sampling), stopping=stopping, n=n, seed=seed)
-        return [as_written(self.symbols, prompts[i // n], each) for i, each in enumerate(found)]
+        return [as_written(self.symbols, prompts[i // n], each, stops) for i, each in enumerate(found)]
 
     def stream(
         self,
@@ -362,8 +362,8 @@ class RNNLanguageModel(RNNPipe):
         """
         from ...generation import Sampling, Stopping, stream
 
-        model, stops = self.begin(), encode_stops(self.symbols, stop)
-        stopping = Stopping(max_symbols, sequences=stops)
+        model, stops = self.begin(), as_stops(stop)
+        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stops))
         encoded = encode_prompts(self.symbols, as_prompts(prompt), replace_unknown)
         produced = stream(model, encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
         return stream_text(self.symbols, prompt, produced, stops)
@@ -393,18 +393,18 @@ class RNNLanguageModel(RNNPipe):
         """
         from ...generation import LengthNormalization, Stopping, beam_search
 
-        model, prompts = self.begin(), as_prompts(prompts)
+        model, prompts, stops = self.begin(), as_prompts(prompts), as_stops(stop)
         found = beam_search(
             model,
             encode_prompts(self.symbols, prompts, replace_unknown),
             width=width,
             n_best=n,
             normalization=LengthNormalization(alpha=alpha),
-            stopping=Stopping(max_symbols, sequences=encode_stops(self.symbols, stop)),
+            stopping=Stopping(max_symbols, sequences=encode_stops(self.symbols, stops)),
             no_repeat_ngram=no_repeat_ngram,
         )
         pairs = zip(prompts, found, strict=True)
-        return [as_written(self.symbols, prompt, each) for prompt, hypotheses in pairs for each in hypotheses]
+        return [as_written(self.symbols, prompt, each, stops) for prompt, hypotheses in pairs for each in hypotheses]
 
     def check_labels(self) -> None:
         """Do nothing: a language model has symbols in place of labels, which are saved and checked with its model."""
