@@ -95,8 +95,8 @@ class LearnsVocabulary:
 
     begin (Callable): (layer) -> what counts them: it has a method `add` that takes a text.
     end (Callable): (layer, what has counted all texts): sets the vocabulary.
-    take (Optional[Callable]): (layer, a vocabulary in plain data, what gives the training texts): sets that vocabulary, and learns
-        from the texts what else the layer learns from a corpus. None if the layer takes no vocabulary from elsewhere.
+    take (Optional[Callable]): (layer, a vocabulary in plain data, what gives the training texts): sets that vocabulary, and
+        learns from the texts what else the layer learns from a corpus. None if the layer takes no vocabulary from elsewhere.
     """
 
     begin: Callable[[Model], Any]
