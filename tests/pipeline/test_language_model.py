@@ -1,4 +1,5 @@
 import math
+import pickle
 
 import numpy
 import pytest
@@ -85,6 +86,29 @@ def test_streams_go_on_in_the_state_of_the_piece_before(monkeypatch):
 
 def gradients(lm):
     return {(node.name, name): node.get_grad(name).copy() for node in lm.model.walk() for name in node.param_names}
+
+
+def test_a_pickled_component_has_no_training_texts():
+    nlp = build()
+    lm = nlp.get_pipe("lm")
+    size = len(pickle.dumps(lm))
+    optimizer = Adam(0.01)
+    for batch in stream_examples(nlp, [text * 100 for text in TEXTS], 10, 5)[:4]:
+        nlp.update(batch, sgd=optimizer)
+    grown = len(pickle.dumps(lm)) - size
+    # Gradients.
+    assert grown < 1.2 * size
+    loaded = pickle.loads(pickle.dumps(lm))
+    assert_array_equal(loaded.score(["the cat"])[0].surprisals, lm.score(["the cat"])[0].surprisals)
+
+
+def test_rehearsing_changes_nothing():
+    nlp = build()
+    before = nlp.get_pipe("lm").model.to_bytes()
+    for losses in ({}, {"other": 1.0}):
+        assert nlp.get_pipe("lm").rehearse(examples_of(nlp), losses=losses, sgd=Adam(0.1)) is losses
+    assert nlp.get_pipe("lm").rehearse(examples_of(nlp)) == {}
+    assert nlp.get_pipe("lm").model.to_bytes() == before
 
 
 @pytest.mark.parametrize("n_parts", [2, 3])

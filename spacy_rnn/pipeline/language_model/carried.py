@@ -1,6 +1,6 @@
 """The state that a language model carries from update to update."""
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.training import Example
@@ -15,6 +15,10 @@ class Carried:
     def __init__(self) -> None:
         """Begin with none."""
         self._kept: List[Tuple[List[Any], Any]] = []
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): Nothing that was kept: streams hold training texts, and a copy of one is another stream."""
+        return {"_kept": []}
 
     def read(self, examples: Sequence[Example], symbols: Any) -> Tuple[Any, numpy.ndarray, List[Optional[Any]]]:
         """Turn a batch into symbols.

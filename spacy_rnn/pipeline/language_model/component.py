@@ -268,7 +268,8 @@ class RNNLanguageModel(RNNPipe):
         **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
         RETURNS (Dict[str, float]): The losses, unchanged.
         """
-        return settings.get("losses") or {}
+        losses = settings.get("losses")
+        return {} if losses is None else losses
 
     def score(self, examples: Iterable[Union[Example, Doc, str]], **settings: Any) -> Any:
         """Score texts.
