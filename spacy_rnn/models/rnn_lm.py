@@ -77,6 +77,8 @@ def build_rnn_lm(
     RAISES (ValueError): If an argument is out of its range.
     """
     check_rate("input_dropout", input_dropout)
+    if hidden_width < 1:
+        raise ValueError(f"hidden_width must be at least 1, got {hidden_width}")
     embed = build_symbol_embed(width, symbol_dropout=symbol_dropout)
     rnn = build_rnn(
         hidden_width,

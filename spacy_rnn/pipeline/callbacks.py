@@ -1,5 +1,6 @@
 """Callbacks for a config's `[initialize]` block."""
 
+from math import inf
 from pathlib import Path
 from typing import Any, Callable, Iterable, Mapping, Optional
 
@@ -64,8 +65,8 @@ def build_fit_to_corpus(
     RAISES (ValueError): If an argument is out of its range; when it is called, if the corpus has no words, is streamed
         (`max_epochs = -1`), or if batches are counted neither in words nor in streams.
     """
-    if epochs <= 0:
-        raise ValueError(f"epochs must be greater than 0, got {epochs}")
+    if not 0 < epochs < inf:
+        raise ValueError(f"epochs must be a number greater than 0, got {epochs}")
     if not 1 <= min_steps <= max_steps:
         raise ValueError(f"min_steps and max_steps must be 1 <= min_steps <= max_steps, got {min_steps} and {max_steps}")
     if min_batch < 1:

@@ -1,6 +1,7 @@
 """Learning rates."""
 
 from itertools import count
+from math import inf
 from typing import Iterator
 
 
@@ -21,8 +22,8 @@ def build_warmup_linear(
     RAISES (ValueError): If an argument is negative, or constant_share above 1.
     """
     for name, value in (("initial_rate", initial_rate), ("warmup_steps", warmup_steps), ("total_steps", total_steps)):
-        if value < 0:
-            raise ValueError(f"{name} must be at least 0, got {value}")
+        if not 0 <= value < inf:
+            raise ValueError(f"{name} must be a number of at least 0, got {value}")
     if not 0 <= constant_share <= 1:
         raise ValueError(f"constant_share must be from 0 to 1, got {constant_share}")
     warmup = min(warmup_steps, total_steps // 10) if total_steps else warmup_steps
@@ -72,8 +73,8 @@ class Plateau:
             raise ValueError(f"patience must be at least 1, got {patience}")
         if not 0 < scale < 1:
             raise ValueError(f"scale must be greater than 0 and less than 1, got {scale}")
-        if not 0 <= lowest_rate <= initial_rate:
-            raise ValueError(f"rates must be 0 <= lowest_rate <= initial_rate, got {lowest_rate} and {initial_rate}")
+        if not 0 <= lowest_rate <= initial_rate < inf:
+            raise ValueError(f"rates must be numbers 0 <= lowest_rate <= initial_rate, got {lowest_rate} and {initial_rate}")
         self._rate, self._patience, self._scale, self._lowest = initial_rate, patience, scale, lowest_rate
         self._best = float("-inf")
         self._n_failed = 0

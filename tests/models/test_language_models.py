@@ -215,6 +215,7 @@ def test_symbols_are_learned_before_weights_are_made(name):
         ({"input_dropout": -0.1}, ["input_dropout"]),
         ({"symbol_dropout": 2}, ["symbol_dropout"]),
         ({"width": 0}, ["width"]),
+        ({"hidden_width": 0}, ["hidden_width"]),
         ({"cell": "lstmm"}, ["lstmm"]),
     ],
 )

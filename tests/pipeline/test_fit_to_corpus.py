@@ -179,6 +179,8 @@ def test_a_corpus_without_words_is_refused(fitted):
     "arguments, message",
     [
         ({"epochs": 0}, "epochs.*0"),
+        ({"epochs": float("nan")}, "epochs.*nan"),
+        ({"epochs": float("inf")}, "epochs.*inf"),
         ({"epochs": 1, "min_steps": 0}, "min_steps.*0"),
         ({"epochs": 1, "min_steps": 20, "max_steps": 10}, "20 and 10"),
         ({"epochs": 1, "min_batch": 0}, "min_batch.*0"),

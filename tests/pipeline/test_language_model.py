@@ -384,6 +384,8 @@ def test_bad_prompts_and_settings_are_refused():
     lm = build().get_pipe("lm")
     refused(lambda: lm.generate("the Ü"), "never seen", "'Ü' at 4", "replace_unknown")
     assert lm.generate("the Ü", max_symbols=3, replace_unknown=True)[0].n_symbols <= 3
+    of_words = build(unit="Words").get_pipe("lm")
+    refused(lambda: of_words.generate("the cat."), "never seen", "'cat.' at 4", "nlp.make_doc")
     refused(lambda: lm.generate("the", temperature=0), "temperature")
     refused(lambda: lm.generate("the", top_p=1.5), "top_p")
     refused(lambda: lm.generate([3]), "a prompt is a str or a Doc", "int")

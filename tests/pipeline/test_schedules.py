@@ -88,9 +88,15 @@ def test_a_plateau_with_settings_out_of_range_is_refused(settings, message):
         build_plateau(0.1, **settings)
 
 
-@pytest.mark.parametrize("settings", [(-0.1, 10, 10), (0.1, -1, 10), (0.1, 1, -10)])
-def test_negative_arguments_are_refused(settings):
-    with pytest.raises(ValueError, match="at least 0, got -"):
+@pytest.mark.parametrize("rate", [float("nan"), float("inf")])
+def test_a_plateau_without_a_rate_is_refused(rate):
+    with pytest.raises(ValueError, match="rates must be numbers"):
+        build_plateau(rate)
+
+
+@pytest.mark.parametrize("settings", [(-0.1, 10, 10), (0.1, -1, 10), (0.1, 1, -10), (float("nan"), 1, 10), (float("inf"), 1, 10)])
+def test_arguments_that_are_no_rates_are_refused(settings):
+    with pytest.raises(ValueError, match="at least 0, got (-|nan|inf)"):
         build_warmup_linear(*settings)
 
 

@@ -54,9 +54,11 @@ def encode_prompts(symbols: Any, prompts: Sequence[Prompt], replace_unknown: boo
         unknown = symbols.find_unknown(prompt)
         if unknown and not replace_unknown:
             shown = ", ".join(f"{what!r} at {position}" for position, what in unknown[:5])
+            is_split = symbols.reads_tokens and isinstance(prompt, str)
             raise ValueError(
                 f"the prompt {str(prompt)[:40]!r} has {len(unknown)} {symbols.unit}(s) that the model has never seen: {shown}"
                 f"{', …' if len(unknown) > 5 else ''}: leave them out, or read them as unknown (replace_unknown=True)"
+                f"{'; strings are split at white space: for other tokens, give nlp.make_doc(prompt)' if is_split else ''}"
             )
         encoded.append(symbols.encode(prompt).numbers)
     return encoded
