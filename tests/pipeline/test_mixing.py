@@ -3,6 +3,7 @@ import pytest
 import spacy
 from numpy.testing import assert_allclose
 from spacy import util
+from spacy.lookups import Lookups
 from spacy.training import Example
 from thinc.api import Config, fix_random_seed
 
@@ -69,6 +70,29 @@ def test_variables_of_the_members_configs_are_settled(pytestconfig):
     mixed, weights = mix_language_models(members, [spacy.blank("en").make_doc(text) for text in DEV])
     assert set(weights) == set(members)
     assert "${" not in str(mixed.get_pipe_config("lm"))
+
+
+def test_norms_are_those_of_the_first_member(tmp_path):
+    """They say which word it is, and a pipeline may have a table of them."""
+    words = {"@misc": "spacy_rnn.Words.v1", "attr": "NORM"}
+    members = {name: train(name, words) for name in ("rnn", "ngram")}
+    first, name = members["rnn"]
+    lookups = Lookups()
+    lookups.add_table("lexeme_norm", {"feline": "cat"})
+    first.vocab.lookups = lookups
+    mixed, _ = mix_language_models(members, [spacy.blank("en").make_doc(text) for text in DEV])
+    mixed.to_disk(tmp_path)
+    for nlp, component in ((first, name), (mixed, "lm"), (spacy.load(tmp_path), "lm")):
+        assert not nlp.get_pipe(component).symbols.find_unknown(nlp.make_doc("the feline"))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_member_that_has_learned_nothing_says_so(name):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("rnn_lm", name="lm", config={"model": {**MODELS[name], "symbols": CHARACTERS}})
+    for members in ({"a": train("rnn"), "b": (nlp, "lm")}, {"b": (nlp, "lm"), "a": train("rnn")}):
+        with pytest.raises(ValueError, match="(E109.*'lm'|no n-grams yet)"):
+            mix_language_models(members, [nlp.make_doc(text) for text in DEV])
 
 
 @pytest.mark.parametrize(

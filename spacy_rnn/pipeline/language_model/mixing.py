@@ -20,17 +20,20 @@ def mix_language_models(
 
     members (Mapping[str, Tuple[Language, str]]): By any names, pipelines, and the name of the component `rnn_lm` of each.
     texts (Iterable[Doc]): Texts that no member has been trained on.
-    name (str): The name of the new component. Its settings but for the model are those of the first member, and so are language
-        and tokenizer.
+    name (str): The name of the new component. Its settings but for the model are those of the first member, and so are language,
+        norms of words and tokenizer.
     RETURNS (Tuple[Language, Dict[str, float]]): The pipeline, and the weight of each member.
-    RAISES (ValueError): If there are fewer than two members, one is no language model, they have other symbols, or there are no
-        texts.
+    RAISES (ValueError): If there are fewer than two members, one is no language model or has learned nothing yet, they have other
+        symbols, or there are no texts.
     """
     # Imported here because importing a factory must stay cheap.
     from ...models.mixture_lm import interpolate
 
     if len(members) < 2:
         raise ValueError(f"a mixture needs two language models at least, got {len(members)}")
+    for member, component in members.values():
+        # Says which has learned nothing yet.
+        _component(member, component).begin()
     first, first_name = next(iter(members.values()))
     nlp = _like(first)
     settings = {key: value for key, value in _settings(first, first_name).items() if key != "factory"}
@@ -47,7 +50,7 @@ def mix_language_models(
 
 
 def _like(nlp: Language) -> Language:
-    """Make an empty pipeline of the same language and tokenizer."""
+    """Make an empty pipeline of the same language and tokenizer, and with it of the same norms of words."""
     config = {"nlp": {**nlp.config.interpolate()["nlp"], "pipeline": []}}
     found = util.get_lang_class(str(nlp.lang)).from_config(config)
     tokenizer: Any = found.tokenizer
