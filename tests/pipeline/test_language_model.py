@@ -392,6 +392,17 @@ def test_bad_prompts_and_settings_are_refused():
     refused(lambda: lm.generate("the", stop=[""]), "stop")
     refused(lambda: lm.stream("the Ü"), "never seen")
     refused(lambda: lm.score([3]), "scores texts", "int")
+    refused(lambda: lm.score("the cat"), "a list of texts", "[text]", "str")
+    refused(lambda: lm.score(spacy.blank("en").make_doc("the")), "a list of texts", "Doc")
+    refused(lambda: lm.score(None), "a list of texts", "NoneType")
+    for prompts, name in ((None, "NoneType"), (3, "int"), ([None], "NoneType")):
+        refused(lambda prompts=prompts: lm.generate(prompts), "a prompt is a str or a Doc", name)
+        refused(lambda prompts=prompts: lm.search(prompts), "a prompt is a str or a Doc")
+    for prompt in (["the", "cat"], ["the"], None):
+        refused(lambda prompt=prompt: lm.stream(prompt), "a prompt is a str or a Doc", type(prompt).__name__)
+    for stop in ([3], 3, [None], None, [b"a"]):
+        for run in (lm.generate, lm.stream, lm.search):
+            refused(lambda run=run, stop=stop: run("the", stop=stop), "stop", "str")
 
 
 # Saving, and what a component refuses
@@ -422,6 +433,18 @@ def test_a_component_that_was_not_initialized_says_so():
         lambda: lm.update(examples_of(nlp, ["a"])),
     ):
         refused(run, "E109")
+
+
+@pytest.mark.parametrize("architecture", ["NGramLM", "CacheLM"])
+def test_a_model_that_has_counted_nothing_says_so(architecture):
+    nlp = spacy.blank("en")
+    lm = nlp.add_pipe("rnn_lm", config={"model": mixture_of("Characters")["members"][architecture]})
+    for run in (
+        lambda: lm.score(["a"]),
+        lambda: lm.generate("a", replace_unknown=True),
+        lambda: lm.update(examples_of(nlp, ["a"])),
+    ):
+        refused(run, "yet")
 
 
 def test_a_corpus_without_symbols_is_refused():

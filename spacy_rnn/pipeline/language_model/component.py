@@ -22,7 +22,7 @@ from ..defaults import language_model
 from ..pipe import RNNPipe
 from ..schedules import Plateau
 from .carried import Carried
-from .writing import Prompt, Written, as_prompts, as_stops, as_written, encode_prompts, encode_stops, stream_text
+from .writing import Prompt, Written, as_prompts, as_stops, as_written, check_prompt, encode_prompts, encode_stops, stream_text
 
 # Scores that are not shown while a model is trained.
 SCORES = ("lm_bits_per_word", "lm_unknown")
@@ -221,6 +221,8 @@ class RNNLanguageModel(RNNPipe):
         validate_examples(examples, f"{type(self).__name__}.update")
         carry, begin_update = self._predicts.carry, self._predicts.begin_update
         if carry is None or begin_update is None:
+            # Says whether it has learned from a corpus.
+            self.begin()
             return losses
         set_dropout_rate(self.model, settings["drop"])
         batch, weights, pieces = self._carried.read(examples, self.symbols)
@@ -280,7 +282,10 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (Union[List[ScoredText], Dict[str, Any]]): Of texts, the scores of each. Of examples, those of all together:
             "lm_bits_per_char", "lm_bits_per_word", "lm_perplexity" of a word; "lm_score", the geometric mean of the probability
             of a character, from 0 to 1, for early stopping; and "lm_unknown", the rule for what is unknown.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if these are no texts.
         """
+        if isinstance(examples, (str, Doc)) or not isinstance(examples, Iterable):
+            raise ValueError(f"'{self.name}' scores a list of texts, e.g. [text], got {type(examples).__name__}")
         texts = list(examples)
         if any(isinstance(text, Example) for text in texts):
             scores = self._evaluate([text.predicted if isinstance(text, Example) else self._as_doc(text) for text in texts])
@@ -365,7 +370,7 @@ class RNNLanguageModel(RNNPipe):
 
         model, stops = self.begin(), as_stops(stop)
         stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stops))
-        encoded = encode_prompts(self.symbols, as_prompts(prompt), replace_unknown)
+        encoded = encode_prompts(self.symbols, [check_prompt(prompt)], replace_unknown)
         produced = stream(model, encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
         return stream_text(self.symbols, prompt, produced, stops)
 

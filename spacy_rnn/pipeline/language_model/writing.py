@@ -33,11 +33,21 @@ def as_prompts(prompts: Union[Prompt, Sequence[Prompt]]) -> List[Prompt]:
     RETURNS (List[Union[str, Doc]]): The prompts.
     RAISES (ValueError): If one is no text.
     """
-    found = [prompts] if isinstance(prompts, (str, Doc)) else list(prompts)
-    for prompt in found:
-        if not isinstance(prompt, (str, Doc)):
-            raise ValueError(f"a prompt is a str or a Doc, got {type(prompt).__name__}")
-    return found
+    if isinstance(prompts, (str, Doc)) or not isinstance(prompts, Iterable):
+        return [check_prompt(prompts)]
+    return [check_prompt(prompt) for prompt in prompts]
+
+
+def check_prompt(prompt: Any) -> Prompt:
+    """Refuse what is no prompt.
+
+    prompt (Union[str, Doc]): A prompt.
+    RETURNS (Union[str, Doc]): The same.
+    RAISES (ValueError): If it is no text.
+    """
+    if not isinstance(prompt, (str, Doc)):
+        raise ValueError(f"a prompt is a str or a Doc, got {type(prompt).__name__}")
+    return prompt
 
 
 def encode_prompts(symbols: Any, prompts: Sequence[Prompt], replace_unknown: bool) -> List[Any]:
@@ -69,8 +79,14 @@ def as_stops(stop: Union[str, Sequence[str]]) -> List[str]:
 
     stop (Union[str, Sequence[str]]): One or several.
     RETURNS (List[str]): The strings.
+    RAISES (ValueError): If one is no string.
     """
-    return [stop] if isinstance(stop, str) else list(stop)
+    if isinstance(stop, str):
+        return [stop]
+    stops = list(stop) if isinstance(stop, Iterable) else [stop]
+    if not all(isinstance(each, str) for each in stops):
+        raise ValueError(f"stop has strings that end a text: expected str or a list of them, got {stop!r}")
+    return stops
 
 
 def encode_stops(symbols: Any, stops: Sequence[str]) -> List[List[int]]:
