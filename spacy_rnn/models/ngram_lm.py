@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy
-from spacy.attrs import LENGTH, SPACY
+from spacy.attrs import LENGTH, NORM, SPACY
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
@@ -158,13 +158,13 @@ class CorpusCounter:
         """
         self.counter.add(doc)
         text = doc.text.encode("utf8", "surrogatepass")
-        number, lengths, spaces = 0, numpy.zeros(0, "uint32"), numpy.zeros(0, "bool")
+        number, lengths, spaces, norms = 0, numpy.zeros(0, "uint32"), numpy.zeros(0, "bool"), numpy.zeros(0, "uint64")
         if self._symbols.reads_tokens:
             number = self._number(doc.vocab)
-            tokens = doc.to_array([LENGTH, SPACY])
-            lengths, spaces = tokens[:, 0].astype("uint32"), tokens[:, 1].astype("bool")
+            tokens = doc.to_array([LENGTH, SPACY, NORM])
+            lengths, spaces, norms = tokens[:, 0].astype("uint32"), tokens[:, 1].astype("bool"), tokens[:, 2].astype("uint64")
         self._file.write(struct.pack("<QQQ", number, len(text), len(lengths)))
-        for part in (text, lengths.tobytes(), spaces.tobytes()):
+        for part in (text, lengths.tobytes(), spaces.tobytes(), norms.tobytes()):
             self._file.write(part)
 
     def count(self, order: int, max_memory: int) -> Any:
@@ -182,7 +182,8 @@ class CorpusCounter:
             text = self._file.read(n_bytes).decode("utf8", "surrogatepass")
             lengths = numpy.frombuffer(self._file.read(4 * n_tokens), "uint32")
             spaces = numpy.frombuffer(self._file.read(n_tokens), "bool")
-            whole = self._make_doc(number, text, lengths, spaces) if self._symbols.reads_tokens else text
+            norms = numpy.frombuffer(self._file.read(8 * n_tokens), "uint64")
+            whole = self._make_doc(number, text, lengths, spaces, norms) if self._symbols.reads_tokens else text
             counter.add(self._symbols.encode(whole).numbers)
         self._file.close()
         return counter.finish()
@@ -194,10 +195,11 @@ class CorpusCounter:
         self._vocabs.append(vocab)
         return len(self._vocabs) - 1
 
-    def _make_doc(self, number: int, text: str, lengths: numpy.ndarray, spaces: numpy.ndarray) -> Doc:
+    def _make_doc(self, number: int, text: str, lengths: numpy.ndarray, spaces: numpy.ndarray, norms: numpy.ndarray) -> Doc:
         ends = numpy.cumsum(lengths + spaces) - spaces
         words = [text[end - n : end] for n, end in zip(lengths.tolist(), ends.tolist(), strict=True)]
-        return Doc(self._vocabs[number], words=words, spaces=spaces.tolist())
+        # A tokenizer may give a token another norm than the word has in the vocabulary.
+        return Doc(self._vocabs[number], words=words, spaces=spaces.tolist()).from_array([NORM], norms)
 
 
 def _begin_corpus(model: Model) -> CorpusCounter:

@@ -107,6 +107,23 @@ def test_what_is_counted(symbols):
     assert begin(model).to_bytes() == expected.to_bytes()
 
 
+@pytest.mark.parametrize("attr", ["ORTH", "LOWER", "NORM"])
+def test_norms_of_tokens_are_counted(attr):
+    """A tokenizer, or anybody, may give a token another norm than the word has."""
+    docs = docs_of(["I can't see it", "You can't don't it"])
+    docs[1][0].norm_ = "they"
+    model = build_ngram_lm(build_words(attr=attr), order=2, smoothing="witten_bell")
+    learn_vocabulary(model, docs)
+    symbols = model.attrs["symbols"]
+    assert ("not" in symbols.names()) == ("they" in symbols.names()) == (attr == "NORM")
+    counter = NGramCounter(2, len(symbols))
+    for doc in docs:
+        numbers = symbols.encode(doc).numbers
+        assert (numbers > END).all()
+        counter.add(numbers)
+    assert begin(model).to_bytes() == estimate(counter.finish(), "witten_bell").to_bytes()
+
+
 def test_texts_of_several_vocabularies():
     model = build_ngram_lm(build_words(attr="NORM"), order=2, smoothing="witten_bell")
     learn_vocabulary(model, [*docs_of(["can't see"]), *docs_of(["can't see"]), Doc(Vocab(), words=["See", "it"])])
