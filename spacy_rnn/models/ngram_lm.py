@@ -3,7 +3,7 @@
 import struct
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union, cast
 
 import numpy
 from spacy.attrs import LENGTH, NORM, SPACY
@@ -199,7 +199,7 @@ class CorpusCounter:
         ends = numpy.cumsum(lengths + spaces) - spaces
         words = [text[end - n : end] for n, end in zip(lengths.tolist(), ends.tolist(), strict=True)]
         # A tokenizer may give a token another norm than the word has in the vocabulary.
-        return Doc(self._vocabs[number], words=words, spaces=spaces.tolist()).from_array([NORM], norms)
+        return Doc(self._vocabs[number], words=words, spaces=spaces.tolist()).from_array([NORM], cast(Any, norms.reshape(-1, 1)))
 
 
 def _begin_corpus(model: Model) -> CorpusCounter:
