@@ -22,7 +22,7 @@ from ..defaults import language_model
 from ..pipe import RNNPipe
 from ..schedules import Plateau
 from .carried import Carried, read_examples
-from .writing import Prompt, Written, as_prompts, as_written, encode_prompts, encode_stops, stream_text
+from .writing import Prompt, Written, as_prompts, as_stops, as_written, encode_prompts, encode_stops, stream_text
 
 # Scores that are not shown while a model is trained.
 SCORES = ("lm_bits_per_word", "lm_unknown")
@@ -117,20 +117,21 @@ class RNNLanguageModel(RNNPipe):
         return self._predicts.begin(self.model)
 
     def initialize(self, get_examples: Any, *, nlp: Optional[Language] = None, labels: Optional[Dict[str, Any]] = None) -> None:
-        """Learn the symbols of a corpus, and make the weights. An n-gram model is trained by it.
+        """Learn the symbols of a corpus, and make the weights. An n-gram model is trained by it, also if symbols are given.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training texts.
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Dict[str, Any]]): Symbols that were learned before, as `label_data` gives them.
-        RAISES (ValueError): If there are no texts, or no symbols in them.
+        RAISES (ValueError): If there are no texts, or no symbols in them; or if the symbols that are given are damaged, or were
+            learned under other settings.
         """
-        from ...layers import learn_vocabulary
+        from ...layers import learn_vocabulary, take_vocabulary
 
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        if labels is not None:
-            self.symbols.from_data(labels)
-        else:
+        if labels is None:
             learn_vocabulary(self.model, (example.predicted for example in get_examples()))
+        else:
+            take_vocabulary(self.model, labels, lambda: (example.predicted for example in get_examples()))
         self.model.initialize()
         self._carried = Carried()
 
@@ -341,11 +342,11 @@ class RNNLanguageModel(RNNPipe):
         """
         from ...generation import Sampling, Stopping, generate
 
-        model, prompts = self.begin(), as_prompts(prompts)
-        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
+        model, prompts, stops = self.begin(), as_prompts(prompts), as_stops(stop)
+        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stops))
         encoded = encode_prompts(self.symbols, prompts, replace_unknown)
         found = generate(model, encoded, sampling=Sampling(**sampling), stopping=stopping, n=n, seed=seed)
-        return [as_written(self.symbols, prompts[i // n], each) for i, each in enumerate(found)]
+        return [as_written(self.symbols, prompts[i // n], each, stops) for i, each in enumerate(found)]
 
     def stream(
         self,
@@ -366,8 +367,8 @@ class RNNLanguageModel(RNNPipe):
         """
         from ...generation import Sampling, Stopping, stream
 
-        model, stops = self.begin(), encode_stops(self.symbols, stop)
-        stopping = Stopping(max_symbols, sequences=stops)
+        model, stops = self.begin(), as_stops(stop)
+        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stops))
         encoded = encode_prompts(self.symbols, as_prompts(prompt), replace_unknown)
         produced = stream(model, encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
         return stream_text(self.symbols, prompt, produced, stops)
@@ -397,18 +398,18 @@ class RNNLanguageModel(RNNPipe):
         """
         from ...generation import LengthNormalization, Stopping, beam_search
 
-        model, prompts = self.begin(), as_prompts(prompts)
+        model, prompts, stops = self.begin(), as_prompts(prompts), as_stops(stop)
         found = beam_search(
             model,
             encode_prompts(self.symbols, prompts, replace_unknown),
             width=width,
             n_best=n,
             normalization=LengthNormalization(alpha=alpha),
-            stopping=Stopping(max_symbols, sequences=encode_stops(self.symbols, stop)),
+            stopping=Stopping(max_symbols, sequences=encode_stops(self.symbols, stops)),
             no_repeat_ngram=no_repeat_ngram,
         )
         pairs = zip(prompts, found, strict=True)
-        return [as_written(self.symbols, prompt, each) for prompt, hypotheses in pairs for each in hypotheses]
+        return [as_written(self.symbols, prompt, each, stops) for prompt, hypotheses in pairs for each in hypotheses]
 
     def check_labels(self) -> None:
         """Do nothing: a language model has symbols in place of labels, which are saved and checked with its model."""

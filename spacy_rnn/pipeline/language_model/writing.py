@@ -1,14 +1,12 @@
 """What a language model writes: prompts as symbols, and symbols as texts."""
 
-from typing import Any, Iterable, Iterator, List, NamedTuple, Sequence, Union
+from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.tokens import Doc
 
 Prompt = Union[str, Doc]
 _REPLACEMENT = "\ufffd"
-# Those of a character in UTF-8.
-_MOST_BYTES = 4
 
 
 class Written(NamedTuple):
@@ -64,16 +62,25 @@ def encode_prompts(symbols: Any, prompts: Sequence[Prompt], replace_unknown: boo
     return encoded
 
 
-def encode_stops(symbols: Any, stop: Sequence[str]) -> List[List[int]]:
+def as_stops(stop: Union[str, Sequence[str]]) -> List[str]:
+    """Give strings that end a text as a list.
+
+    stop (Union[str, Sequence[str]]): One or several.
+    RETURNS (List[str]): The strings.
+    """
+    return [stop] if isinstance(stop, str) else list(stop)
+
+
+def encode_stops(symbols: Any, stops: Sequence[str]) -> List[List[int]]:
     """Turn strings that end a text into symbols.
 
     symbols (Symbols): The symbols.
-    stop (Sequence[str]): The strings.
+    stops (Sequence[str]): The strings.
     RETURNS (List[List[int]]): The symbols of each.
     RAISES (ValueError): If one is empty, or has unknown symbols.
     """
     sequences = []
-    for string in [stop] if isinstance(stop, str) else stop:
+    for string in stops:
         numbers = symbols.encode(string).numbers.tolist()
         if not numbers or symbols.find_unknown(string):
             raise ValueError(f"a text ends with {symbols.unit}s that the model knows, but stop has {string!r}")
@@ -81,38 +88,97 @@ def encode_stops(symbols: Any, stop: Sequence[str]) -> List[List[int]]:
     return sequences
 
 
-def as_written(symbols: Any, prompt: Prompt, generation: Any) -> Written:
+def as_written(symbols: Any, prompt: Prompt, generation: Any, stops: Sequence[str]) -> Written:
     """Turn what was generated into text.
 
     symbols (Symbols): The symbols.
     prompt (Union[str, Doc]): What it goes on from.
     generation (Generation): What was generated.
+    stops (Sequence[str]): Strings that end the text. Symbols of other spellings than theirs have not ended the generation.
     RETURNS (Written): The text, without what made it stop.
     """
-    text = symbols.decode(generation.content)
-    bits = -float(generation.log_probabilities.sum(dtype="float64")) / float(numpy.log(2.0))
-    return Written(str(prompt), _before(symbols, str(prompt)) + text, bits, len(generation.symbols), generation.ended)
+    content, n, ended = symbols.decode(generation.content), len(generation.symbols), generation.ended
+    if not symbols.has_one_spelling:
+        whole = symbols.decode(generation.symbols)
+        found = _find_stop(whole, stops)
+        if found is not None:
+            content, n, ended = whole[: found[0]], _count_symbols(symbols, generation.symbols, whole[: found[1]]), "stop"
+    bits = -float(generation.log_probabilities[:n].sum(dtype="float64")) / float(numpy.log(2.0))
+    before = _before(symbols, str(prompt)) if content else ""
+    return Written(str(prompt), before + content, bits, n, ended)
 
 
-def stream_text(symbols: Any, prompt: Prompt, produced: Iterable[Any], stops: Sequence[Sequence[int]]) -> Iterator[str]:
+def _find_stop(text: str, stops: Sequence[str]) -> Optional[Tuple[int, int]]:
+    """Find where the string stands that ends a text: of those that are complete first the longest."""
+    places = [(start, start + len(stop)) for stop in stops if (start := text.find(stop)) >= 0]
+    return min(places, key=lambda place: (place[1], place[0]), default=None)
+
+
+def _count_symbols(symbols: Any, numbers: numpy.ndarray, text: str) -> int:
+    """Count the symbols that are needed for the beginning of a text."""
+    least, most = 0, len(numbers)
+    while least < most:
+        middle = (least + most) // 2
+        if symbols.decode(numbers[:middle]).startswith(text):
+            most = middle
+        else:
+            least = middle + 1
+    return least
+
+
+def stream_text(symbols: Any, prompt: Prompt, produced: Iterable[Any], stops: Sequence[str]) -> Iterator[str]:
     """Turn the symbols of one sequence into text as they come, without what ends it.
 
     symbols (Symbols): The symbols.
     prompt (Union[str, Doc]): What it goes on from.
     produced (Iterable[Produced]): The symbols.
-    stops (Sequence[Sequence[int]]): Symbols that end the text where they stand in a row.
+    stops (Sequence[str]): Strings that end the text.
     YIELDS (str): What is new of the text. A character of several symbols comes with the last of them.
     """
-    before, pending = _before(symbols, str(prompt)), []
-    for number in _without_stops(produced, stops):
-        pending.append(number)
+    if not symbols.has_one_spelling:
+        yield from _without_stop_strings(_decode_bytes(symbols, produced), stops)
+        return
+    before = _before(symbols, str(prompt))
+    for number in _without_stops(produced, encode_stops(symbols, stops)):
+        yield before + symbols.decode([number])
+        before = " " if symbols.reads_tokens else ""
+
+
+def _decode_bytes(symbols: Any, produced: Iterable[Any]) -> Iterator[str]:
+    """Give the text of symbols that are pieces of characters, too, as soon as it is certain."""
+    pending: List[int] = []
+    n_given = 0
+    for each in produced:
+        pending.append(each.symbol)
         text = symbols.decode(pending)
-        if text.endswith(_REPLACEMENT) and len(pending) < _MOST_BYTES:
-            continue
-        yield before + text
-        before, pending = " " if symbols.reads_tokens else "", []
-    if pending:
-        yield before + symbols.decode(pending)
+        # Of the last character there may be more bytes to come.
+        n_certain = len(text) - text.endswith(_REPLACEMENT)
+        if n_certain > n_given:
+            yield text[n_given:n_certain]
+        n_given = n_certain
+        if n_certain == len(text):
+            pending, n_given = [], 0
+    rest = symbols.decode(pending)[n_given:]
+    if rest:
+        yield rest
+
+
+def _without_stop_strings(texts: Iterable[str], stops: Sequence[str]) -> Iterator[str]:
+    """Give a text as it comes up to a string that ends it: what may be the beginning of one is held back."""
+    held = ""
+    for text in texts:
+        held += text
+        found = _find_stop(held, stops)
+        if found is not None:
+            if found[0]:
+                yield held[: found[0]]
+            return
+        n_kept = max((n for stop in stops for n in range(1, len(stop)) if held.endswith(stop[:n])), default=0)
+        if n_kept < len(held):
+            yield held[: len(held) - n_kept]
+        held = held[len(held) - n_kept :]
+    if held:
+        yield held
 
 
 def _without_stops(produced: Iterable[Any], stops: Sequence[Sequence[int]]) -> Iterator[int]:

@@ -37,6 +37,7 @@ class Subwords(LearnedSymbols):
     """Pieces of words: sequences of bytes in UTF-8."""
 
     unit = "subword"
+    has_one_spelling = False
     _settings_of_learning = ("size", "method")
 
     def __init__(self, size: int = 8000, method: str = "bpe") -> None:
