@@ -8,8 +8,9 @@
 What is named is a folder with the corpus as docs/corpora.md has it. A recurrent model is trained by `spacy train` with a config
 of configs/, an n-gram model on the same text; their mixture gets its weights on the development part. The test part is read with
 `--test` only, once everything has been chosen. WikiText-2 here is its validation part as training text, of which the last six
-articles are the development part; the n-gram models that are tested have read those as well, the recurrent one has not. Lines are
-texts there, empty ones are left out, the end of a line counts, and words that the training text does not have are `<unk>`.
+articles are the development part; the models that are tested are trained anew on all of it, in as many epochs and with the same
+weights in the mixture. Lines are texts there, empty ones are left out, the end of a line counts, and words that the training text
+does not have are `<unk>`.
 
 Results stand in benchmarks/results/perplexity.json, by the name of the row; a row that is measured again is replaced.
 """
@@ -84,7 +85,7 @@ class Texts(NamedTuple):
     """The files of a corpus.
 
     train, dev, test (Path): What is learned from, chosen on, and tested on.
-    everything (Path): What n-gram models that are tested have read: train, and for WikiText-2 dev.
+    everything (Path): What models are trained on that are tested: train, and for WikiText-2 dev.
     """
 
     train: Path
@@ -127,26 +128,22 @@ def prepare(corpus: str, source: Path, folder: Path) -> Texts:
     return Texts(train, dev, test, train)
 
 
-def train_recurrent(row: Row, texts: Texts, labels: Path, seed: int, output: Path, log: Path) -> float:
+def train_recurrent(row: Row, train: Path, dev: Path, seed: int, output: Path, log: Path) -> float:
     """Train the recurrent model by `spacy train`.
 
     row (Row): What is measured.
-    texts (Texts): The corpus.
-    labels (Path): The symbols, which the n-gram models have too.
+    train, dev (Path): The corpus.
     seed (int): The seed.
     output (Path): Where the pipeline goes.
     log (Path): Where what spaCy prints goes.
     RETURNS (float): Seconds.
     """
-    overrides = {"paths.train": str(texts.train), "paths.dev": str(texts.dev), "vars.unit": row.unit, "system.seed": seed}
-    config = load_config(ROOT / "configs" / f"{row.config}.cfg", overrides={**overrides, **row.settings})
-    config["initialize"]["components"]["lm"] = {"labels": {"@readers": "spacy.read_labels.v1", "path": str(labels)}}
-    path = output.parent / "config.cfg"
-    config.to_disk(path)
+    settings = {"paths.train": train, "paths.dev": dev, "vars.unit": row.unit, "system.seed": seed, **row.settings}
+    command = [sys.executable, "-m", "spacy", "train", str(ROOT / "configs" / f"{row.config}.cfg"), "--output", str(output)]
     start = time.perf_counter()
     with log.open("w", encoding="utf-8") as file:
-        command = [sys.executable, "-m", "spacy", "train", str(path), "--output", str(output)]
-        subprocess.run(command, check=True, stdout=file, stderr=subprocess.STDOUT)
+        overrides = [str(word) for name, value in settings.items() for word in (f"--{name}", value)]
+        subprocess.run([*command, *overrides], check=True, stdout=file, stderr=subprocess.STDOUT)
     return time.perf_counter() - start
 
 
@@ -161,21 +158,20 @@ def read_docs(row: Row, nlp: Language, path: Path) -> List[Any]:
     return [example.predicted for example in build_text_corpus(path, unit=row.unit, tokens="whitespace")(nlp)]
 
 
-def count_ngrams(row: Row, order: int, path: Path, labels: Optional[Path]) -> Language:
+def count_ngrams(row: Row, order: int, path: Path) -> Language:
     """Make an n-gram model.
 
     row (Row): What is measured.
     order (int): Its order.
     path (Path): What is counted.
-    labels (Optional[Path]): Its symbols, if they are not to be learned from that.
     RETURNS (Language): A pipeline with it.
     """
     nlp = spacy.blank("en")
     symbols = load_config(ROOT / "configs" / f"{row.config}.cfg", overrides=row.settings)["components"]["lm"]["model"]["symbols"]
     model = {"@architectures": "spacy_rnn.NGramLM.v1", "order": order, "symbols": symbols}
-    lm: Any = nlp.add_pipe("rnn_lm", name="lm", config={"model": model})
+    nlp.add_pipe("rnn_lm", name="lm", config={"model": model})
     examples = [Example(doc, doc) for doc in read_docs(row, nlp, path)]
-    lm.initialize(lambda: examples, nlp=nlp, labels=None if labels is None else srsly.read_json(labels))
+    nlp.initialize(lambda: examples)
     return nlp
 
 
@@ -188,6 +184,38 @@ def evaluate(row: Row, nlp: Language, path: Path) -> float:
     RETURNS (float): Bits a character, or perplexity of a word.
     """
     return float(nlp.evaluate([Example(doc, doc) for doc in read_docs(row, nlp, path)])[row.score])
+
+
+def train_all(
+    row: Row, train: Path, dev: Path, seed: int, folder: Path, log: Path, best: bool
+) -> Tuple[Dict[str, Language], float]:
+    """Train the recurrent and the n-gram models.
+
+    row (Row): What is measured.
+    train, dev (Path): The corpus.
+    seed (int): The seed.
+    folder (Path): Where the recurrent one goes.
+    log (Path): Where the log of its training goes.
+    best (bool): Whether that is the best one on dev, or the last one.
+    RETURNS (Tuple[Dict[str, Language], float]): The pipelines by name; and the seconds that the recurrent one took.
+    """
+    seconds = train_recurrent(row, train, dev, seed, folder, log)
+    models = {"rnn": spacy.load(folder / ("model-best" if best else "model-last"))}
+    for order in row.orders:
+        models[f"n-grams, {order}"] = count_ngrams(row, order, train)
+    return models, seconds
+
+
+def mix(row: Row, models: Dict[str, Language], dev: Path) -> Tuple[Language, Dict[str, float]]:
+    """Mix the recurrent and the last n-gram model.
+
+    row (Row): What is measured.
+    models (Dict[str, Language]): The pipelines by name.
+    dev (Path): What the weights are fitted to.
+    RETURNS (Tuple[Language, Dict[str, float]]): The pipeline and the weights.
+    """
+    members = {"rnn": (models["rnn"], "lm"), "ngrams": (models[f"n-grams, {row.orders[-1]}"], "lm")}
+    return mix_language_models(members, read_docs(row, models["rnn"], dev))
 
 
 def measure(name: str, source: Path, seed: int, with_test: bool, folder: Path, log: Path) -> Dict[str, Any]:
@@ -203,26 +231,17 @@ def measure(name: str, source: Path, seed: int, with_test: bool, folder: Path, l
     """
     row = ROWS[name]
     texts = prepare(row.corpus, source, folder)
-    labels = folder / "symbols.json"
-    known = count_ngrams(row, row.orders[0], texts.everything, None)
-    srsly.write_json(labels, known.get_pipe("lm").label_data)  # type: ignore[attr-defined]
-    seconds = train_recurrent(row, texts, labels, seed, folder / "rnn", log)
-    models = {"rnn": spacy.load(folder / "rnn" / "model-best")}
-    for order in row.orders:
-        models[f"n-grams, {order}"] = count_ngrams(row, order, texts.train, labels)
-    last = f"n-grams, {row.orders[-1]}"
-    members = {"rnn": (models["rnn"], "lm"), "ngrams": (models[last], "lm")}
-    mixed, weights = mix_language_models(members, read_docs(row, models["rnn"], texts.dev))
+    models, seconds = train_all(row, texts.train, texts.dev, seed, folder / "rnn", log, best=True)
+    mixed, weights = mix(row, models, texts.dev)
     figures = {"dev": {key: evaluate(row, nlp, texts.dev) for key, nlp in {**models, "mixture": mixed}.items()}}
+    if with_test and texts.everything != texts.train:
+        again = log.with_name(f"{log.stem}-everything.log")
+        models, _ = train_all(row, texts.everything, texts.dev, seed, folder / "rnn-everything", again, best=False)
+        mixed, _ = mix(row, models, texts.dev)
+        # Dev is no dev to these: the weights stay.
+        mixed.get_pipe("lm").model.attrs["weights"] = weights  # type: ignore[attr-defined]
     if with_test:
-        tested = dict(models)
-        if texts.everything != texts.train:
-            for order in row.orders:
-                tested[f"n-grams, {order}"] = count_ngrams(row, order, texts.everything, labels)
-            mixed, _ = mix_language_models({**members, "ngrams": (tested[last], "lm")}, read_docs(row, models["rnn"], texts.dev))
-            mixed.get_pipe("lm").model.attrs["weights"] = weights  # type: ignore[attr-defined]
-        figures["test"] = {key: evaluate(row, nlp, texts.test) for key, nlp in {**tested, "mixture": mixed}.items()}
-    info = models["rnn"].meta["performance"]
+        figures["test"] = {key: evaluate(row, nlp, texts.test) for key, nlp in {**models, "mixture": mixed}.items()}
     return {
         "config": row.config,
         "set differently": row.settings,
@@ -231,7 +250,6 @@ def measure(name: str, source: Path, seed: int, with_test: bool, folder: Path, l
         **figures,
         "weights": {key: round(weight, 3) for key, weight in weights.items()},
         "seconds of training": round(seconds),
-        "best on dev while training": info.get(row.score),
         "machine": machine(),
     }
 
