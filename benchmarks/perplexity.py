@@ -142,8 +142,9 @@ def train_recurrent(row: Row, train: Path, dev: Path, seed: int, output: Path, l
     command = [sys.executable, "-m", "spacy", "train", str(ROOT / "configs" / f"{row.config}.cfg"), "--output", str(output)]
     start = time.perf_counter()
     with log.open("w", encoding="utf-8") as file:
-        overrides = [str(word) for name, value in settings.items() for word in (f"--{name}", value)]
-        subprocess.run([*command, *overrides], check=True, stdout=file, stderr=subprocess.STDOUT)
+        for name, value in settings.items():
+            command += [f"--{name}", str(value) if isinstance(value, (str, Path)) else srsly.json_dumps(value)]
+        subprocess.run(command, check=True, stdout=file, stderr=subprocess.STDOUT)
     return time.perf_counter() - start
 
 
