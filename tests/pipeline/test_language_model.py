@@ -84,6 +84,23 @@ def test_streams_go_on_in_the_state_of_the_piece_before(monkeypatch):
     assert_allclose(total / math.log(2), scored.surprisals.sum(), rtol=1e-4)
 
 
+def test_each_text_of_a_stream_begins_anew_unless_state_is_carried_over():
+    texts = ["the cat sat", "on the mat", "that is that"]
+    losses = {}
+    for carry_over in (False, True):
+        lm = build(texts, steps=20, reset_probability=0.0, carry_over=carry_over).get_pipe("lm")
+        total = count = 0
+        for batch in stream_examples(spacy.blank("en"), texts, 1, 7):
+            n = len(batch[0].reference.user_data["spacy_rnn_stream_piece"].take(lm.symbols)[0])
+            total += lm.update(batch, losses={})["lm"] * n
+            count += n
+        losses[carry_over] = total / math.log(2)
+        assert count == sum(map(len, texts)) + 3
+    alone = sum(scored.surprisals.sum() for scored in lm.score(texts))
+    assert_allclose(losses[False], alone, rtol=1e-4)
+    assert abs(losses[True] - alone) > 0.1
+
+
 def gradients(lm):
     return {(node.name, name): node.get_grad(name).copy() for node in lm.model.walk() for name in node.param_names}
 
@@ -217,7 +234,7 @@ def test_an_evaluation_adds_texts_up():
 
 @pytest.mark.parametrize("n_streams", [1, 3, 1000])
 def test_an_evaluation_in_streams_goes_on_from_text_to_text(n_streams):
-    nlp = build(steps=10, eval_streams=n_streams)
+    nlp = build(steps=10, eval_streams=n_streams, carry_over=True)
     lm = nlp.get_pipe("lm")
     numbers = [lm.symbols.encode(text).numbers for text in TEXTS]
     inputs = numpy.concatenate([numpy.append(1, each) for each in numbers])
@@ -228,6 +245,14 @@ def test_an_evaluation_in_streams_goes_on_from_text_to_text(n_streams):
     scores = nlp.evaluate(examples_of(nlp))
     assert_allclose(scores["lm_bits_per_char"], total / math.log(2) / len(inputs), rtol=1e-5)
     assert len(lm.score(TEXTS)[0].surprisals) == len(numbers[0]) + 1
+
+
+def test_an_evaluation_in_streams_begins_each_text_anew_unless_state_is_carried_over():
+    one, other = build(steps=10), build(steps=10, eval_streams=1)
+    assert_allclose(other.evaluate(examples_of(other))["lm_bits_per_char"], one.evaluate(examples_of(one))["lm_bits_per_char"])
+    # A long text is cut.
+    cut = build(steps=10, eval_streams=40)
+    assert cut.evaluate(examples_of(cut))["lm_bits_per_char"] != one.evaluate(examples_of(one))["lm_bits_per_char"]
 
 
 def test_scores_do_not_depend_on_the_batch():

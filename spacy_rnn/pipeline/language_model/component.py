@@ -21,7 +21,7 @@ from ..annotation.surprisal import (
 from ..defaults import language_model
 from ..pipe import RNNPipe
 from ..schedules import Plateau
-from .carried import Carried
+from .carried import Carried, read_examples
 from .writing import Prompt, Written, as_prompts, as_stops, as_written, check_prompt, encode_prompts, encode_stops, stream_text
 
 # Scores that are not shown while a model is trained.
@@ -34,6 +34,7 @@ SETTINGS: Dict[str, Any] = {
     "unknown": "symbol",
     "unknown_types": 1_000_000,
     "count_end": True,
+    "carry_over": False,
     "reset_probability": 0.02,
     "eval_streams": 0,
 }
@@ -53,6 +54,7 @@ class RNNLanguageModel(RNNPipe):
         unknown: str,
         unknown_types: int,
         count_end: bool,
+        carry_over: bool,
         reset_probability: float,
         eval_streams: int,
     ) -> None:
@@ -66,6 +68,7 @@ class RNNLanguageModel(RNNPipe):
         unknown (str): What an unknown symbol counts in scores: "symbol", "skip" or "spread".
         unknown_types (int): With "spread": among how many symbols its probability is shared.
         count_end (bool): Whether the end of a text counts in scores.
+        carry_over (bool): Whether the state of a stream goes from one text to the next.
         reset_probability (float): How often, in training, a stream's state is forgotten.
         eval_streams (int): How many streams `nlp.evaluate` reads texts in; 0 to read each by itself.
         RAISES (ValueError): If an argument is out of its range, or the model is no language model.
@@ -90,7 +93,7 @@ class RNNLanguageModel(RNNPipe):
         self.vocab, self.model, self.name, self._predicts = vocab, model, name, predicts
         self.cfg: Dict[str, Any] = {}
         self.unknown, self.unknown_types, self.count_end = unknown, unknown_types, count_end
-        self.reset_probability, self.eval_streams = reset_probability, eval_streams
+        self.carry_over, self.reset_probability, self.eval_streams = carry_over, reset_probability, eval_streams
         self.store_perplexity, self.store_surprisal = store_perplexity, store_surprisal
         self._rehearsal_model = None
         self._carried = Carried()
@@ -188,8 +191,10 @@ class RNNLanguageModel(RNNPipe):
         targets = numpy.concatenate([part for each in numbers for part in (each, [END])])
         read = lengths
         if n_streams:
-            borders = len(inputs) * numpy.arange(min(n_streams, len(inputs)) + 1) // min(n_streams, len(inputs))
-            read = numpy.diff(borders).astype("int32")
+            borders = len(inputs) * numpy.arange(n_streams + 1) // n_streams
+            if not self.carry_over:
+                borders = numpy.concatenate([borders, numpy.cumsum(lengths)])
+            read = numpy.diff(numpy.unique(borders)).astype("int32")
         scores = self.begin().score(inputs, targets, read)
         return numpy.split(to_numpy(scores.log_probabilities), numpy.cumsum(lengths)[:-1])
 
@@ -225,15 +230,15 @@ class RNNLanguageModel(RNNPipe):
             self.begin()
             return losses
         set_dropout_rate(self.model, settings["drop"])
-        batch, weights, pieces = self._carried.read(examples, self.symbols)
-        if not len(batch.inputs):
+        reading = read_examples(examples, self.symbols, self.carry_over)
+        if not len(reading.batch.inputs):
             return losses
-        before = carry(self.model, None, numpy.full(len(examples), -1), None)
-        for state, index in self._carried.find(pieces, self.reset_probability):
+        before = carry(self.model, None, numpy.full(len(reading.before), -1), None)
+        for state, index in self._carried.find(reading.before, self.reset_probability):
             before = carry(self.model, state, index, before)
-        scores, backprop = begin_update(self.model, batch, before, weights)
+        scores, backprop = begin_update(self.model, reading.batch, before, reading.weights)
         backprop()
-        self._carried.keep(pieces, scores.state)
+        self._carried.keep(reading.after, scores.state)
         if settings["sgd"] is not None:
             self.finish_update(settings["sgd"])
         losses[self.name] -= float(scores.log_probabilities.mean())
@@ -436,6 +441,7 @@ def make_rnn_lm(
     unknown: str,
     unknown_types: int,
     count_end: bool,
+    carry_over: bool,
     reset_probability: float,
     eval_streams: int,
 ) -> RNNLanguageModel:
@@ -451,11 +457,12 @@ def make_rnn_lm(
         "spread": that probability is shared among `unknown_types` symbols.
     unknown_types (int): How many unknown symbols there are, with "spread".
     count_end (bool): Whether the end of a text counts in scores, as one more character and word.
+    carry_over (bool): Whether the state of a stream goes from one text to the next, in training and with `eval_streams`: for
+        texts that follow each other, such as the lines of an article. Otherwise each begins anew, as in a pipeline.
     reset_probability (float): How often, in training, the state of a stream is forgotten between two updates, so that the model
-        meets the state in which texts begin.
+        meets the state in which texts begin even if they are few, or state is carried over.
     eval_streams (int): With 0, `nlp.evaluate` reads each text by itself, as the component does in a pipeline. Otherwise texts
-        follow each other in so many streams, read side by side, whose state goes from text to text as in training: a model
-        profits from the texts before, and one long text takes less time.
+        follow each other in so many streams, read side by side, as in training: one long text takes less time.
     RETURNS (RNNLanguageModel): The component.
     """
     return RNNLanguageModel(
@@ -467,6 +474,7 @@ def make_rnn_lm(
         unknown=unknown,
         unknown_types=unknown_types,
         count_end=count_end,
+        carry_over=carry_over,
         reset_probability=reset_probability,
         eval_streams=eval_streams,
     )
