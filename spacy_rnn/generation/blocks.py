@@ -30,14 +30,15 @@ class Drawn(NamedTuple):
     counts: numpy.ndarray
 
 
-def many_steps_of(model: NextSymbol, sampling: Sampling) -> Optional[ManySteps]:
+def many_steps_of(model: NextSymbol, sampling: Sampling, stopping: Stopping) -> Optional[ManySteps]:
     """Give what draws symbols in blocks.
 
     model (NextSymbol): The model.
     sampling (Sampling): How symbols are drawn.
-    RETURNS (Optional[ManySteps]): What the model has for it; None if it has nothing, or not for this sampling.
+    stopping (Stopping): When sequences end.
+    RETURNS (Optional[ManySteps]): What the model has for it; None if it has nothing, or not for these.
     """
-    if sampling.typical_p < 1 or sampling.no_repeat_ngram or not isinstance(model, MakesManySteps):
+    if stopping.texts is not None or sampling.typical_p < 1 or sampling.no_repeat_ngram or not isinstance(model, MakesManySteps):
         return None
     return model.many_steps()
 

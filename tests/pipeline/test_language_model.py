@@ -286,6 +286,26 @@ def test_a_text_as_it_comes_is_the_text(stop):
         assert "".join(pieces) == expected.text and all(pieces)
 
 
+@pytest.mark.parametrize("stop", [["at"], ["e c", "on t"], [" "], ["ö", "at s", "sa"], ["t"]])
+def test_a_string_ends_what_subwords_write_wherever_they_begin(stop):
+    pytest.importorskip("tokenizers")
+    symbols = {"@misc": "spacy_rnn.Subwords.v1", "size": 270}
+    nlp = spacy.blank("en")
+    model = {"@architectures": "spacy_rnn.NGramLM.v1", "order": 3, "symbols": symbols}
+    lm = nlp.add_pipe("rnn_lm", name="lm", config={"model": model})
+    examples = examples_of(nlp, ["the cat sat on the mat öd", "that rat sat on a hat", "on that mat a cat sat"])
+    nlp.initialize(lambda: examples)
+    whole, cut = (lm.generate("th", n=8, max_symbols=40, seed=2, stop=strings) for strings in ((), stop))
+    for all_of_it, found in zip(whole, cut, strict=True):
+        ends = [all_of_it.text.index(string) + len(string) for string in stop if string in all_of_it.text]
+        begins = [all_of_it.text.index(string) for string in stop if string in all_of_it.text]
+        assert all_of_it.text.startswith(found.text) and not any(string in found.text for string in stop)
+        assert found.text == all_of_it.text if not ends else min(begins) <= len(found.text) < min(ends)
+    assert {each.ended for each in cut} != {"length"} and cut != whole
+    assert "".join(lm.stream("th", max_symbols=40, seed=2, stop=stop)) == cut[0].text
+    assert not any(string in each.text for each in lm.search("th", n=3, max_symbols=40, stop=stop) for string in stop)
+
+
 def test_words_are_written_with_blanks_between():
     lm = build(["the cat sat on the mat ."], steps=100, unit="Words").get_pipe("lm")
     assert lm.generate("the cat", greedy=True)[0].text == " sat on the mat ."
@@ -323,7 +343,11 @@ def test_bad_prompts_and_settings_are_refused():
     assert lm.generate("the Ü", max_symbols=3, replace_unknown=True)[0].n_symbols <= 3
     refused(lambda: lm.generate("the", temperature=0), "temperature")
     refused(lambda: lm.generate("the", top_p=1.5), "top_p")
-    refused(lambda: lm.generate([3]), "a prompt is a str or a Doc", "int")
+    for prompts in ([3], 3):
+        refused(lambda prompts=prompts: lm.generate(prompts), "a prompt is a str or a Doc", "int")
+    for stop in ([3], None, ["at", b"x"]):
+        refused(lambda stop=stop: lm.generate("the", stop=stop), "stop: expected strings that end a text")
+        refused(lambda stop=stop: lm.search("the", stop=stop), "stop: expected strings that end a text")
     refused(lambda: lm.generate("the", stop=[""]), "stop")
     refused(lambda: lm.stream("the Ü"), "never seen")
     refused(lambda: lm.score([3]), "scores texts", "int")

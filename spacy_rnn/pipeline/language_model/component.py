@@ -22,7 +22,17 @@ from ..defaults import language_model
 from ..pipe import RNNPipe
 from ..schedules import Plateau
 from .carried import Carried
-from .writing import Prompt, Written, as_prompts, as_written, encode_prompts, encode_stops, number_prompts, stream_text
+from .writing import (
+    Prompt,
+    Written,
+    as_prompts,
+    as_strings,
+    as_written,
+    encode_prompts,
+    find_stopping,
+    number_prompts,
+    stream_text,
+)
 
 # Scores that are not shown while a model is trained.
 SCORES = ("lm_bits_per_word", "lm_unknown")
@@ -321,7 +331,7 @@ class RNNLanguageModel(RNNPipe):
         replace_unknown: bool = False,
         **sampling: Any,
     ) -> List[Written]:
-        """Go on from prompts. What is written does not depend on the other prompts: one that is there twice goes on in the same way.
+        """Go on from prompts. What is written does not depend on the others: one that is there twice goes on in the same way.
 
         prompts (Union[str, Doc, Sequence[Union[str, Doc]]]): The prompts; an empty one is the beginning of a text.
         n (int): How many texts are written for each.
@@ -334,14 +344,14 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (List[Written]): The texts, n for each prompt, in the order of the prompts.
         RAISES (ValueError): If a prompt has symbols that the model has never seen, or a setting is out of its range.
         """
-        from ...generation import Sampling, Stopping, generate
+        from ...generation import Sampling, generate
 
-        model, prompts = self.begin(), as_prompts(prompts)
-        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stop))
+        model, prompts, strings = self.begin(), as_prompts(prompts), as_strings(stop)
+        stopping = find_stopping(self.symbols, strings, max_symbols)
         encoded = encode_prompts(self.symbols, prompts, replace_unknown)
         settings: Dict[str, Any] = {"n": n, "seed": seed, "indices": number_prompts(encoded)}
         found = generate(model, encoded, sampling=Sampling(**sampling), stopping=stopping, **settings)
-        return [as_written(self.symbols, prompts[i // n], each) for i, each in enumerate(found)]
+        return [as_written(self.symbols, prompts[i // n], each, strings) for i, each in enumerate(found)]
 
     def stream(
         self,
@@ -360,14 +370,14 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (Iterator[str]): Pieces of the text.
         RAISES (ValueError): As `generate` does; what is wrong with the arguments is said at once.
         """
-        from ...generation import Sampling, Stopping, stream
+        from ...generation import Sampling, stream
 
-        model, stops = self.begin(), encode_stops(self.symbols, stop)
-        stopping = Stopping(max_symbols, sequences=stops)
+        model, strings = self.begin(), as_strings(stop)
+        stopping = find_stopping(self.symbols, strings, max_symbols)
         encoded = encode_prompts(self.symbols, as_prompts(prompt), replace_unknown)
         settings: Dict[str, Any] = {"seed": seed, "indices": number_prompts(encoded)}
         produced = stream(model, encoded, sampling=Sampling(**sampling), stopping=stopping, **settings)
-        return stream_text(self.symbols, prompt, produced, stops)
+        return stream_text(self.symbols, prompt, produced, stopping, strings)
 
     def search(
         self,
@@ -392,20 +402,20 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (List[Written]): The best texts of each prompt, the best first, in the order of the prompts.
         RAISES (ValueError): As `generate` does.
         """
-        from ...generation import LengthNormalization, Stopping, beam_search
+        from ...generation import LengthNormalization, beam_search
 
-        model, prompts = self.begin(), as_prompts(prompts)
+        model, prompts, strings = self.begin(), as_prompts(prompts), as_strings(stop)
         found = beam_search(
             model,
             encode_prompts(self.symbols, prompts, replace_unknown),
             width=width,
             n_best=n,
             normalization=LengthNormalization(alpha=alpha),
-            stopping=Stopping(max_symbols, sequences=encode_stops(self.symbols, stop)),
+            stopping=find_stopping(self.symbols, strings, max_symbols),
             no_repeat_ngram=no_repeat_ngram,
         )
         pairs = zip(prompts, found, strict=True)
-        return [as_written(self.symbols, prompt, each) for prompt, hypotheses in pairs for each in hypotheses]
+        return [as_written(self.symbols, prompt, each, strings) for prompt, hypotheses in pairs for each in hypotheses]
 
     def check_labels(self) -> None:
         """Do nothing: a language model has symbols in place of labels, which are saved and checked with its model."""

@@ -123,6 +123,11 @@ class Subwords(LearnedSymbols):
         return [*SPECIAL_NAMES, *map(escape_name, self._written)]
 
     @property
+    def pieces(self) -> List[bytes]:
+        """RETURNS (List[bytes]): [V], what each symbol stands for; nothing where it is a special one."""
+        return [b""] * N_SPECIAL + self._pieces
+
+    @property
     def settings(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): The settings by name."""
         return {"size": self._size, "method": self._method}
