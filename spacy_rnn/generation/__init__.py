@@ -7,7 +7,7 @@ from .results import Generation, Hypothesis
 from .sampling import Sampling, distribution, draw
 from .search import LengthNormalization, beam_search
 from .stepwise import score_stepwise
-from .stopping import Stopping, StopTexts
+from .stopping import Stopping
 from .uniforms import Uniforms
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "Produced",
     "Sampling",
     "Scores",
-    "StopTexts",
     "Stopping",
     "Uniforms",
     "beam_search",

@@ -30,15 +30,14 @@ class Drawn(NamedTuple):
     counts: numpy.ndarray
 
 
-def many_steps_of(model: NextSymbol, sampling: Sampling, stopping: Stopping) -> Optional[ManySteps]:
+def many_steps_of(model: NextSymbol, sampling: Sampling) -> Optional[ManySteps]:
     """Give what draws symbols in blocks.
 
     model (NextSymbol): The model.
     sampling (Sampling): How symbols are drawn.
-    stopping (Stopping): When sequences end.
-    RETURNS (Optional[ManySteps]): What the model has for it; None if it has nothing, or not for these.
+    RETURNS (Optional[ManySteps]): What the model has for it; None if it has nothing, or not for this sampling.
     """
-    if stopping.texts is not None or sampling.typical_p < 1 or sampling.no_repeat_ngram or not isinstance(model, MakesManySteps):
+    if sampling.typical_p < 1 or sampling.no_repeat_ngram or not isinstance(model, MakesManySteps):
         return None
     return model.many_steps()
 

@@ -164,7 +164,7 @@ def _continue(request: _Request, reading: Reading) -> Iterator[Drawn]:
     uniforms = Uniforms(request.seed, [(request.indices[i // n], i % n) for i in sequences.tolist()])
     watch = Watch(request.stopping, model.n_symbols, len(sequences))
     history = _history(request, prompts) if sampling.needs_history else None
-    steps = many_steps_of(model, sampling, request.stopping)
+    steps = many_steps_of(model, sampling)
     if steps is not None:
         yield from draw_blocks(
             model, steps, sequences, symbols, state, uniforms, sampling, request.stopping, request.forbidden, history

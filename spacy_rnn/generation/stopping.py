@@ -1,7 +1,7 @@
 """When a sequence ends."""
 
 from dataclasses import dataclass
-from typing import Collection, NamedTuple, Optional, Sequence
+from typing import Collection, Sequence
 
 import numpy
 
@@ -9,20 +9,9 @@ from .checks import as_symbols, require_count
 from .interface import END
 
 
-class StopTexts(NamedTuple):
-    """Texts that end a sequence, for symbols that may begin or end within them.
-
-    texts (Sequence[bytes]): The texts.
-    pieces (Sequence[bytes]): [V], what each symbol writes.
-    """
-
-    texts: Sequence[bytes]
-    pieces: Sequence[bytes]
-
-
 @dataclass(frozen=True)
 class Stopping:
-    """When a sequence ends: after a symbol, after several in a row, after a text, or at a length.
+    """When a sequence ends: after a symbol, after several in a row, or at a length.
 
     What makes it stop belongs to the sequence. The prompt counts for none of these: it neither stops a sequence, nor begins what
     does.
@@ -30,15 +19,12 @@ class Stopping:
     max_symbols (int): The largest number of symbols after the prompt.
     symbols (Collection[int]): The symbols that end a sequence.
     sequences (Sequence[Sequence[int]]): Symbols that end a sequence where they stand in a row.
-    texts (Optional[StopTexts]): Texts that end a sequence with the symbol that completes them, which is the one that counts as
-        what made it stop. A model's symbols are then drawn step by step.
-    RAISES (ValueError): If the length is below 0, what should be symbols is not, or a sequence of them or a text is empty.
+    RAISES (ValueError): If the length is below 0, what should be symbols is not, or a sequence of them is empty.
     """
 
     max_symbols: int = 200
     symbols: Collection[int] = (END,)
     sequences: Sequence[Sequence[int]] = ()
-    texts: Optional[StopTexts] = None
 
     def __post_init__(self) -> None:
         require_count("max_symbols", self.max_symbols, 0)
@@ -48,8 +34,6 @@ class Stopping:
         for i, sequence in enumerate(self.sequences):
             if not len(as_symbols(f"stop sequence {i}", sequence)):
                 raise ValueError(f"stop sequence {i}: expected a symbol at least, got none; leave it out")
-        if self.texts is not None and not all(self.texts.texts):
-            raise ValueError("stop texts: expected a byte at least in each, got none; leave it out")
 
 
 class Watch:
@@ -58,7 +42,7 @@ class Watch:
     stopping (Stopping): When they stop.
     n_symbols (int): V, how many symbols there are.
     n_rows (int): B, how many sequences.
-    RAISES (ValueError): If there is no such symbol, or the text of one is missing.
+    RAISES (ValueError): If there is no such symbol.
     """
 
     def __init__(self, stopping: Stopping, n_symbols: int, n_rows: int) -> None:
@@ -68,11 +52,6 @@ class Watch:
         # The longest first: it is the one that is found.
         self._sequences = sorted(sequences, key=len, reverse=True)
         self._last = numpy.full((n_rows, len(self._sequences[0]) if sequences else 0), -1, dtype="int64")
-        self._texts = stopping.texts
-        if self._texts is not None and len(self._texts.pieces) != n_symbols:
-            raise ValueError(f"stop texts: expected the texts of {n_symbols} symbols, got {len(self._texts.pieces)}")
-        # The end of what each sequence has written, in which a stop text may have begun.
-        self._written = [b""] * n_rows
 
     def append(self, symbols: numpy.ndarray) -> numpy.ndarray:
         """Add a symbol to each sequence.
@@ -85,19 +64,7 @@ class Watch:
             self._last = numpy.concatenate([self._last[:, 1:], symbols[:, None]], axis=1)
             for sequence in reversed(self._sequences):
                 counts[(self._last[:, -len(sequence) :] == sequence).all(axis=1)] = len(sequence)
-        if self._texts is not None:
-            self._find_texts(self._texts, symbols, counts)
         return counts
-
-    def _find_texts(self, stop: StopTexts, symbols: numpy.ndarray, counts: numpy.ndarray) -> None:
-        most = max(map(len, stop.texts), default=1) - 1
-        for row, symbol in enumerate(symbols.tolist()):
-            before = self._written[row]
-            written = before + (stop.pieces[symbol] if symbol >= 0 else b"")
-            # It is completed by this symbol: one of several texts may be shorter than what is kept.
-            if any(written.find(text, max(len(before) - len(text) + 1, 0)) >= 0 for text in stop.texts):
-                counts[row] = max(counts[row], 1)
-            self._written[row] = written[max(len(written) - most, 0) :]
 
     def keep(self, index: numpy.ndarray) -> None:
         """Go on with some sequences, in any order and any number of times.
@@ -105,4 +72,3 @@ class Watch:
         index (numpy.ndarray): Integers [B'] or bools [B].
         """
         self._last = self._last[index]
-        self._written = [self._written[i] for i in numpy.arange(len(self._written))[index].tolist()]

@@ -7,7 +7,7 @@ from .embedding.hash_embed import build_hash_embed, clear_cache
 from .embedding.rows import as_lists, as_rows, embed_rows, predict_rows
 from .foreign import declare_foreign
 from .initializers import build_orthogonal_init, orthogonal_init
-from .learning import learn_vocabulary
+from .learning import learn_vocabulary, take_vocabulary
 from .ops import EngineOps, use_engine_products
 from .output.adaptive_softmax import build_adaptive_softmax
 from .output.crf import CRFGradient, build_crf, crf_decode, crf_log_likelihood, crf_marginals, set_labels
@@ -102,6 +102,7 @@ __all__ = [
     "split_array",
     "split_rows",
     "summary",
+    "take_vocabulary",
     "use_engine_products",
     "with_rows",
 ]

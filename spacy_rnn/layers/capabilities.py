@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from inspect import getclosurevars
 from types import FunctionType
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -95,10 +95,13 @@ class LearnsVocabulary:
 
     begin (Callable): (layer) -> what counts them: it has a method `add` that takes a text.
     end (Callable): (layer, what has counted all texts): sets the vocabulary.
+    take (Optional[Callable]): (layer, a vocabulary in plain data, what gives the training texts): sets that vocabulary, and
+        learns from the texts what else the layer learns from a corpus. None if the layer takes no vocabulary from elsewhere.
     """
 
     begin: Callable[[Model], Any]
     end: Callable[[Model, Any], None]
+    take: Optional[Callable[[Model, Any, Callable[[], Iterable[Doc]]], None]] = None
 
 
 @dataclass(frozen=True)

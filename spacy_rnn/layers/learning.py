@@ -1,6 +1,6 @@
 """Vocabularies that layers learn from the training data."""
 
-from typing import Iterable
+from typing import Any, Callable, Iterable
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -23,3 +23,17 @@ def learn_vocabulary(model: Model, docs: Iterable[Doc]) -> None:
             counter.add(doc)
     for (node, capability), counter in zip(nodes, counters, strict=True):
         capability.end(node, counter)
+
+
+def take_vocabulary(model: Model, learned: Any, get_docs: Callable[[], Iterable[Doc]]) -> None:
+    """Give every layer of a model that takes it a vocabulary that was learned before.
+
+    model (Model): The model.
+    learned (Any): The vocabulary, in plain data.
+    get_docs (Callable[[], Iterable[Doc]]): Gives the training texts, each time it is called.
+    RAISES (ValueError): If it is no vocabulary of such a layer, or was learned under other settings.
+    """
+    for node in find_all(model, LearnsVocabulary):
+        capability = find(node, LearnsVocabulary)
+        if capability is not None and capability.take is not None:
+            capability.take(node, learned, get_docs)

@@ -9,7 +9,7 @@ from ..backoff import CacheModel, check_cache
 from ..layers.capabilities import LearnsVocabulary, PredictsSymbols, declare
 from ..layers.saved import Saved, no_parameters
 from ..text.symbols import SymbolBatch, Symbols
-from .symbols import begin_symbols, count_symbols, end_symbols
+from .symbols import begin_symbols, count_symbols, end_symbols, take_symbols
 
 
 def build_cache_lm(symbols: Symbols, *, size: int = 500, order: int = 1, share: float = 0.1) -> Model[SymbolBatch, Floats1d]:
@@ -54,6 +54,6 @@ def _no_backprop(dY: Floats1d) -> Any:
 declare(
     forward,
     PredictsSymbols(begin),
-    LearnsVocabulary(begin_symbols, end_symbols),
+    LearnsVocabulary(begin_symbols, end_symbols, take_symbols),
     Saved(no_parameters, learned=["symbols"]),
 )

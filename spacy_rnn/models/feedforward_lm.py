@@ -13,7 +13,18 @@ from ..layers.ops import multiply, use_engine_products
 from ..layers.plain.dropout import build_dropout
 from ..layers.saved import Saved, Shapes
 from ..text.symbols import START, SymbolBatch, Symbols
-from .symbols import as_symbols, begin_symbols, build_head, check_batch, check_saved_symbols, count_symbols, end_symbols, head_of
+from .symbols import (
+    as_symbols,
+    begin_symbols,
+    build_head,
+    check_batch,
+    check_saved_symbols,
+    count_symbols,
+    end_symbols,
+    forget_gradients,
+    head_of,
+    take_symbols,
+)
 
 # Rows that are scored at a time.
 _SCORED_ROWS = 16384
@@ -76,6 +87,7 @@ def init(model: Model[SymbolBatch, Floats1d], X: object = None, Y: object = None
     head.initialize()
     model.set_param("W", glorot_uniform_init(model.ops, (model.get_dim("nO"), model.get_dim("nI"))))
     model.set_param("b", zero_init(model.ops, (model.get_dim("nO"),)))
+    forget_gradients(model)
 
 
 def forward(model: Model[SymbolBatch, Floats1d], X: SymbolBatch, is_train: bool) -> Tuple[Floats1d, Callable]:
@@ -247,6 +259,6 @@ def _check(model: Model) -> None:
 declare(
     forward,
     PredictsSymbols(FeedForwardLanguageModel, carry, begin_update),
-    LearnsVocabulary(begin_symbols, end_symbols),
+    LearnsVocabulary(begin_symbols, end_symbols, take_symbols),
     Saved(_shapes, _check, learned=["symbols"]),
 )

@@ -3,7 +3,7 @@
 import struct
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.attrs import LENGTH, SPACY
@@ -28,7 +28,7 @@ from ..backoff import (
 from ..layers.capabilities import LearnsVocabulary, PredictsSymbols, declare
 from ..layers.saved import Saved, no_parameters
 from ..text.symbols import N_SPECIAL, SymbolBatch, Symbols, Words, escape_name, unescape_name
-from .symbols import check_saved_symbols, symbols_of
+from .symbols import check_saved_symbols, count_symbols, symbols_of
 
 # Bytes of texts that are kept in memory between the two passes over a corpus.
 _IN_MEMORY = 1 << 26
@@ -102,7 +102,7 @@ def begin(model: Model[SymbolBatch, Floats1d]) -> BackoffModel:
     if ngrams.model is None:
         raise ValueError(
             f"the language model {model.name!r} has no n-grams yet: it counts them in the training corpus when it is initialized "
-            "(spacy_rnn.layers.learn_vocabulary), whether its symbols are known or not"
+            "(spacy_rnn.layers.learn_vocabulary; with symbols that are known, take_vocabulary)"
         )
     return ngrams.model
 
@@ -212,9 +212,21 @@ def _begin_corpus(model: Model) -> CorpusCounter:
 def _end_corpus(model: Model, counter: CorpusCounter) -> None:
     attrs = model.attrs
     symbols_of(model).end(counter.counter)
-    counts = counter.count(attrs["order"], attrs["max_memory"])
-    settings = {name: attrs[name] for name in ("smoothing", "k", "prune", "discount_fallback")}
-    attrs["ngrams"] = NGrams(estimate(counts, **settings))
+    _estimate(model, counter.count(attrs["order"], attrs["max_memory"]))
+
+
+def _take_symbols(model: Model, learned: Any, get_docs: Callable[[], Iterable[Doc]]) -> None:
+    attrs, symbols = model.attrs, symbols_of(model)
+    symbols.from_data(learned)
+    counter = NGramCounter(attrs["order"], count_symbols(model), max_memory=attrs["max_memory"])
+    for doc in get_docs():
+        counter.add(symbols.encode(doc).numbers)
+    _estimate(model, counter.finish())
+
+
+def _estimate(model: Model, counts: Any) -> None:
+    settings = {name: model.attrs[name] for name in ("smoothing", "k", "prune", "discount_fallback")}
+    model.attrs["ngrams"] = NGrams(estimate(counts, **settings))
 
 
 def _no_backprop(dY: Floats1d) -> SymbolBatch:
@@ -245,6 +257,6 @@ def _deserialize(_: NGrams, value: bytes, name: str, model: Model) -> NGrams:
 declare(
     forward,
     PredictsSymbols(begin),
-    LearnsVocabulary(_begin_corpus, _end_corpus),
+    LearnsVocabulary(_begin_corpus, _end_corpus, _take_symbols),
     Saved(no_parameters, _check, learned=["symbols", "ngrams"]),
 )

@@ -26,7 +26,9 @@ from .symbols import (
     count_symbols,
     distinct_symbols,
     end_symbols,
+    forget_gradients,
     head_of,
+    take_symbols,
 )
 
 # Rows that are scored at a time, about: their hidden states are what takes memory.
@@ -106,6 +108,7 @@ def init(model: Model[SymbolBatch, Floats1d], X: object = None, Y: object = None
     embed.initialize()
     rnn.initialize()
     head.initialize()
+    forget_gradients(model)
 
 
 def forward(model: Model[SymbolBatch, Floats1d], X: SymbolBatch, is_train: bool) -> Tuple[Floats1d, Callable]:
@@ -303,7 +306,7 @@ def _check(model: Model) -> None:
 declare(
     forward,
     PredictsSymbols(RnnLanguageModel, carry, begin_update),
-    LearnsVocabulary(begin_symbols, end_symbols),
+    LearnsVocabulary(begin_symbols, end_symbols, take_symbols),
     Drops(("input_dropout", "dropout")),
     Saved(no_parameters, _check, learned=["symbols"]),
 )

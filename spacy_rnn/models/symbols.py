@@ -1,8 +1,9 @@
 """What architectures of language models do with their symbols."""
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, Optional, Sequence, Tuple
 
 import numpy
+from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
@@ -140,13 +141,41 @@ def end_symbols(model: Model, counter: Any) -> None:
     model (Model): The language model.
     counter (SymbolCounter): What has counted them.
     """
-    symbols = symbols_of(model)
-    symbols.end(counter)
+    symbols_of(model).end(counter)
+    _forget_weights(model)
+
+
+def take_symbols(model: Model, learned: Any, get_docs: Callable[[], Iterable[Doc]]) -> None:
+    """Take symbols that were learned before. Weights that the model has are gone.
+
+    model (Model): The language model.
+    learned (Dict[str, Any]): What `Symbols.to_data` has given.
+    get_docs (Callable[[], Iterable[Doc]]): Gives the training texts, which are not read.
+    RAISES (ValueError): If these are no symbols, or other ones than the model's.
+    """
+    symbols_of(model).from_data(learned)
+    _forget_weights(model)
+
+
+def _forget_weights(model: Model) -> None:
     for node in model.walk():
-        if "nV" in node.dim_names:
-            node.set_dim("nV", len(symbols), force=True)
-            for name in node.param_names:
-                node.set_param(name, None)
+        if "nV" not in node.dim_names:
+            continue
+        for name in node.param_names:
+            # Thinc changes no dimension of a layer that has parameters.
+            node.set_param(name, None)
+        node.set_dim("nV", len(symbols_of(model)), force=True)
+
+
+def forget_gradients(model: Model) -> None:
+    """Set the gradients of new weights to zero: updates of a model with other symbols may have left theirs behind.
+
+    model (Model): The language model, initialized.
+    """
+    for node in model.walk():
+        for name in node.param_names:
+            if node.has_grad(name):
+                node.set_grad(name, node.ops.xp.zeros_like(node.get_param(name)))
 
 
 def check_saved_symbols(model: Model, n_symbols: Optional[int]) -> None:

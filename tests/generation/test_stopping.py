@@ -1,7 +1,7 @@
 import numpy
 import pytest
 
-from spacy_rnn.generation import Stopping, StopTexts
+from spacy_rnn.generation import Stopping
 from spacy_rnn.generation.stopping import Watch
 
 
@@ -54,21 +54,3 @@ def test_symbols_that_a_model_does_not_have_are_refused():
     for stopping in (Stopping(symbols=[10]), Stopping(sequences=[[1, 10]])):
         with pytest.raises(ValueError, match="from 0 to 9, which the model has, got 10"):
             Watch(stopping, 10, 1)
-
-
-def test_texts_may_begin_and_end_within_symbols():
-    texts = StopTexts([b"bcd", b"x"], [b"", b"ab", b"c", b"dd", b"axa"])
-    watch = Watch(Stopping(symbols=(), texts=texts), 5, 4)
-    assert watch.append(numpy.array([1, 1, 2, 4])).tolist() == [0, 0, 0, 1]
-    assert watch.append(numpy.array([2, 0, 3, 0])).tolist() == [0, 0, 0, 0]
-    watch.keep(numpy.array([1, 0, 0]))
-    assert watch.append(numpy.array([2, 3, -1])).tolist() == [0, 1, 0]
-    watch.keep(numpy.array([True, False, True]))
-    assert watch.append(numpy.array([3, 3])).tolist() == [1, 1]
-
-
-def test_texts_are_those_of_all_symbols():
-    with pytest.raises(ValueError, match="expected the texts of 5 symbols, got 4"):
-        Watch(Stopping(texts=StopTexts([b"a"], [b"a"] * 4)), 5, 1)
-    with pytest.raises(ValueError, match="expected a byte at least"):
-        Stopping(texts=StopTexts([b"a", b""], [b"a"]))

@@ -3,6 +3,7 @@ import math
 import numpy
 import pytest
 import spacy
+import srsly
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -80,6 +81,23 @@ def test_streams_go_on_in_the_state_of_the_piece_before(monkeypatch):
     scored = lm.score([text])[0]
     assert count == len(text) + 1
     assert_allclose(total / math.log(2), scored.surprisals.sum(), rtol=1e-4)
+
+
+def test_each_text_of_a_stream_begins_anew_unless_state_is_carried_over():
+    texts = ["the cat sat", "on the mat", "that is that"]
+    losses = {}
+    for carry_over in (False, True):
+        lm = build(texts, steps=20, reset_probability=0.0, carry_over=carry_over).get_pipe("lm")
+        total = count = 0
+        for batch in stream_examples(spacy.blank("en"), texts, 1, 7):
+            n = len(batch[0].reference.user_data["spacy_rnn_stream_piece"].take(lm.symbols)[0])
+            total += lm.update(batch, losses={})["lm"] * n
+            count += n
+        losses[carry_over] = total / math.log(2)
+        assert count == sum(map(len, texts)) + 3
+    alone = sum(scored.surprisals.sum() for scored in lm.score(texts))
+    assert_allclose(losses[False], alone, rtol=1e-4)
+    assert abs(losses[True] - alone) > 0.1
 
 
 def gradients(lm):
@@ -192,7 +210,7 @@ def test_an_evaluation_adds_texts_up():
 
 @pytest.mark.parametrize("n_streams", [1, 3, 1000])
 def test_an_evaluation_in_streams_goes_on_from_text_to_text(n_streams):
-    nlp = build(steps=10, eval_streams=n_streams)
+    nlp = build(steps=10, eval_streams=n_streams, carry_over=True)
     lm = nlp.get_pipe("lm")
     numbers = [lm.symbols.encode(text).numbers for text in TEXTS]
     inputs = numpy.concatenate([numpy.append(1, each) for each in numbers])
@@ -203,6 +221,14 @@ def test_an_evaluation_in_streams_goes_on_from_text_to_text(n_streams):
     scores = nlp.evaluate(examples_of(nlp))
     assert_allclose(scores["lm_bits_per_char"], total / math.log(2) / len(inputs), rtol=1e-5)
     assert len(lm.score(TEXTS)[0].surprisals) == len(numbers[0]) + 1
+
+
+def test_an_evaluation_in_streams_begins_each_text_anew_unless_state_is_carried_over():
+    one, other = build(steps=10), build(steps=10, eval_streams=1)
+    assert_allclose(other.evaluate(examples_of(other))["lm_bits_per_char"], one.evaluate(examples_of(one))["lm_bits_per_char"])
+    # A long text is cut.
+    cut = build(steps=10, eval_streams=40)
+    assert cut.evaluate(examples_of(cut))["lm_bits_per_char"] != one.evaluate(examples_of(one))["lm_bits_per_char"]
 
 
 def test_scores_do_not_depend_on_the_batch():
@@ -286,31 +312,54 @@ def test_a_text_as_it_comes_is_the_text(stop):
         assert "".join(pieces) == expected.text and all(pieces)
 
 
-@pytest.mark.parametrize("stop", [["at"], ["e c", "on t"], [" "], ["ö", "at s", "sa"], ["t"]])
-def test_a_string_ends_what_subwords_write_wherever_they_begin(stop):
-    pytest.importorskip("tokenizers")
-    symbols = {"@misc": "spacy_rnn.Subwords.v1", "size": 270}
-    nlp = spacy.blank("en")
-    model = {"@architectures": "spacy_rnn.NGramLM.v1", "order": 3, "symbols": symbols}
-    lm = nlp.add_pipe("rnn_lm", name="lm", config={"model": model})
-    examples = examples_of(nlp, ["the cat sat on the mat öd", "that rat sat on a hat", "on that mat a cat sat"])
-    nlp.initialize(lambda: examples)
-    whole, cut = (lm.generate("th", n=8, max_symbols=40, seed=2, stop=strings) for strings in ((), stop))
-    for all_of_it, found in zip(whole, cut, strict=True):
-        ends = [all_of_it.text.index(string) + len(string) for string in stop if string in all_of_it.text]
-        begins = [all_of_it.text.index(string) for string in stop if string in all_of_it.text]
-        assert all_of_it.text.startswith(found.text) and not any(string in found.text for string in stop)
-        assert found.text == all_of_it.text if not ends else min(begins) <= len(found.text) < min(ends)
-    assert {each.ended for each in cut} != {"length"} and cut != whole
-    assert "".join(lm.stream("th", max_symbols=40, seed=2, stop=stop)) == cut[0].text
-    assert not any(string in each.text for each in lm.search("th", n=3, max_symbols=40, stop=stop) for string in stop)
-
-
 def test_words_are_written_with_blanks_between():
     lm = build(["the cat sat on the mat ."], steps=100, unit="Words").get_pipe("lm")
     assert lm.generate("the cat", greedy=True)[0].text == " sat on the mat ."
     assert lm.generate("", greedy=True)[0].text == "the cat sat on the mat ."
     assert "".join(lm.stream("the cat ", greedy=True)) == "sat on the mat ."
+
+
+@pytest.mark.parametrize("settings", [{"max_symbols": 0}, {"stop": ["sat"], "greedy": True}])
+def test_where_nothing_is_written_no_blank_is(settings):
+    lm = build(["the cat sat on the mat ."], steps=100, unit="Words").get_pipe("lm")
+    assert lm.generate("the cat", **settings)[0].text == ""
+    assert list(lm.stream("the cat", **settings)) == []
+
+
+@pytest.fixture(scope="module")
+def of_subwords():
+    """A model that has hardly learned anything: it writes bytes that are no characters, and words in odd pieces."""
+    pytest.importorskip("tokenizers")
+    model = {"@architectures": "spacy_rnn.RNNLM.v1", **SMALL, "symbols": {"@misc": "spacy_rnn.Subwords.v1", "size": 300}}
+    nlp = spacy.blank("en")
+    lm = nlp.add_pipe("rnn_lm", name="lm", config={"model": model})
+    examples = examples_of(nlp, [*TEXTS, "日本 😀"])
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(20):
+        nlp.update(examples, sgd=optimizer)
+    return lm
+
+
+@pytest.mark.parametrize("stop", [(), ["."], ["t", "at"], ["e "], ["\ufffd."], ["\n"], ["日"]])
+def test_a_text_of_pieces_ends_where_a_string_does(of_subwords, stop):
+    """However it is spelled: most pieces have letters that are pieces of their own, too."""
+    n_stopped = 0
+    for seed in range(100):
+        written = of_subwords.generate("the ", max_symbols=30, seed=seed, stop=stop)[0]
+        pieces = list(of_subwords.stream("the ", max_symbols=30, seed=seed, stop=stop))
+        assert "".join(pieces) == written.text and all(pieces)
+        whole = of_subwords.generate("the ", max_symbols=30, seed=seed)[0]
+        places = [(whole.text.index(each) + len(each), whole.text.index(each)) for each in stop if each in whole.text]
+        if not places:
+            assert written == whole
+            continue
+        n_stopped += 1
+        assert written.text == whole.text[: min(places)[1]] and written.ended == "stop"
+        short = of_subwords.generate("the ", max_symbols=written.n_symbols, seed=seed)[0]
+        assert short.text.startswith(whole.text[: min(places)[0]]) and written.bits == short.bits
+        less = of_subwords.generate("the ", max_symbols=written.n_symbols - 1, seed=seed)[0]
+        assert not less.text.startswith(whole.text[: min(places)[0]])
+    assert n_stopped > 5 or stop not in (["."], ["t", "at"], ["\n"])
 
 
 def test_what_is_written_depends_on_prompt_and_seed_alone():
@@ -343,11 +392,7 @@ def test_bad_prompts_and_settings_are_refused():
     assert lm.generate("the Ü", max_symbols=3, replace_unknown=True)[0].n_symbols <= 3
     refused(lambda: lm.generate("the", temperature=0), "temperature")
     refused(lambda: lm.generate("the", top_p=1.5), "top_p")
-    for prompts in ([3], 3):
-        refused(lambda prompts=prompts: lm.generate(prompts), "a prompt is a str or a Doc", "int")
-    for stop in ([3], None, ["at", b"x"]):
-        refused(lambda stop=stop: lm.generate("the", stop=stop), "stop: expected strings that end a text")
-        refused(lambda stop=stop: lm.search("the", stop=stop), "stop: expected strings that end a text")
+    refused(lambda: lm.generate([3]), "a prompt is a str or a Doc", "int")
     refused(lambda: lm.generate("the", stop=[""]), "stop")
     refused(lambda: lm.stream("the Ü"), "never seen")
     refused(lambda: lm.score([3]), "scores texts", "int")
@@ -410,6 +455,78 @@ def test_symbols_may_be_given_beforehand():
     other.add_pipe("rnn_lm", name="lm", config=config())
     other.get_pipe("lm").initialize(lambda: examples_of(other, ["the cat"]), nlp=other, labels=data)
     assert other.get_pipe("lm").symbols == nlp.get_pipe("lm").symbols
+
+
+def mixture_of(unit):
+    members = {name: {"@architectures": f"spacy_rnn.{name}.v1"} for name in ("RNNLM", "NGramLM", "CacheLM")}
+    members["RNNLM"].update(SMALL)
+    for member in members.values():
+        member["symbols"] = {"@misc": f"spacy_rnn.{unit}.v1"}
+    return {"@architectures": "spacy_rnn.MixtureLM.v1", "members": members}
+
+
+@pytest.mark.parametrize("unit", ["Characters", "Words"])
+@pytest.mark.parametrize("architecture", ["RNNLM", "FeedForwardLM", "NGramLM", "MixtureLM"])
+def test_a_model_of_symbols_that_were_given_learns_the_texts(architecture, unit):
+    """Of other texts than the symbols are from: what these do not have is unknown, what only these have has a number."""
+    model = mixture_of(unit)
+    if architecture != "MixtureLM":
+        model = {**model["members"]["NGramLM"], "@architectures": f"spacy_rnn.{architecture}.v1"}
+    found = []
+    for texts, labels in ((["a cat sat .", "a rat"], None), (["a mat sat", "that sat"], "given")):
+        nlp = spacy.blank("en")
+        lm = nlp.add_pipe("rnn_lm", name="lm", config={"model": model})
+        examples = examples_of(nlp, texts)
+        labels = labels and srsly.json_loads(srsly.json_dumps(found[0].label_data))
+        lm.initialize(lambda examples=examples: examples, nlp=nlp, labels=labels)
+        nlp.update(examples, sgd=Adam(0.01))
+        found.append(lm)
+    first, second = found
+    assert second.symbols == first.symbols
+    assert second.score(["sat .", "sat mat"])[0].n_unknown == 0
+    if architecture in ("NGramLM", "MixtureLM"):
+        assert first.score(["a cat sat"])[0].bits < second.score(["a cat sat"])[0].bits
+
+
+def test_ngrams_of_symbols_that_were_given_are_those_of_symbols_that_were_learned():
+    model = {"@architectures": "spacy_rnn.NGramLM.v1", "symbols": {"@misc": "spacy_rnn.Words.v1"}, "order": 3}
+    found = []
+    for _ in range(2):
+        nlp = spacy.blank("en")
+        lm = nlp.add_pipe("rnn_lm", name="lm", config={"model": model})
+        lm.initialize(lambda nlp=nlp: examples_of(nlp), nlp=nlp, labels=found[0].label_data if found else None)
+        found.append(lm)
+    assert found[0].model.to_bytes() == found[1].model.to_bytes()
+
+
+def test_symbols_that_are_none_are_refused():
+    labels = build().get_pipe("lm").label_data
+    for given in ({**labels, "unit": "word"}, {**labels, "learned": ["a"]}, {**labels, "learned": []}, [], {"a": 1}):
+        nlp = spacy.blank("en")
+        nlp.add_pipe("rnn_lm", name="lm", config=config())
+        with pytest.raises(ValueError):
+            nlp.get_pipe("lm").initialize(lambda nlp=nlp: examples_of(nlp), nlp=nlp, labels=given)
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("architecture", ["RNNLM", "FeedForwardLM"])
+@pytest.mark.parametrize("output", ["full", "adaptive", "sampled", "tied"])
+def test_a_component_is_initialized_again_with_other_symbols(output, architecture, given):
+    settings = {"tied": True} if output == "tied" else {"output": output}
+    if output == "tied" and architecture == "FeedForwardLM":
+        return
+    nlp = spacy.blank("en")
+    model = {**config(architecture=architecture)["model"], **settings}
+    lm = nlp.add_pipe("rnn_lm", name="lm", config={"model": model})
+    labels = build(["abc xyz"]).get_pipe("lm").label_data if given else None
+    for texts in (TEXTS, ["abc xyz"], TEXTS):
+        examples = examples_of(nlp, texts)
+        lm.initialize(lambda examples=examples: examples, nlp=nlp, labels=labels if texts == ["abc xyz"] else None)
+        optimizer = Adam(0.01)
+        for _ in range(2):
+            nlp.update(examples, sgd=optimizer)
+        assert not lm.symbols.find_unknown(texts[0])
+        assert lm.score([texts[0]])[0].bits > 0
 
 
 def test_a_text_of_one_symbol_is_a_text():

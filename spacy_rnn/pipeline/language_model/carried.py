@@ -1,6 +1,6 @@
 """The state that a language model carries from update to update."""
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from spacy.training import Example
@@ -9,42 +9,65 @@ from spacy.training import Example
 _N_KEPT = 16
 
 
+class Reading(NamedTuple):
+    """A batch as a language model reads it.
+
+    batch (SymbolBatch): The symbols, of B sequences.
+    weights (numpy.ndarray): float32 [N], what the loss of each target counts. A piece of full length counts the mean over its
+        time steps, and all are added up, so that a batch's gradient is the sum of those of its parts.
+    before (List[Optional[StreamPiece]]): For each sequence, the piece whose stream's state it goes on in; None if it begins.
+    after (List[Optional[StreamPiece]]): For each sequence, the piece whose stream goes on in its state; None if none does.
+    """
+
+    batch: Any
+    weights: numpy.ndarray
+    before: List[Optional[Any]]
+    after: List[Optional[Any]]
+
+
+def read_examples(examples: Sequence[Example], symbols: Any, carry_over: bool) -> Reading:
+    """Turn a batch into symbols.
+
+    examples (Sequence[Example]): Pieces of streams, or whole texts.
+    symbols (Symbols): The symbols.
+    carry_over (bool): Whether the state of a stream goes from one text to the next. Otherwise each text is a sequence of its own.
+    RETURNS (Reading): The batch.
+    """
+    # Imported here because importing a factory must stay cheap.
+    from ...text.streams import piece_of
+    from ...text.symbols import END, START, SymbolBatch
+
+    nothing = numpy.zeros(0, dtype="int32")
+    inputs, targets, weights, lengths = [nothing], [nothing], [], [nothing]
+    before: List[Optional[Any]] = []
+    after: List[Optional[Any]] = []
+    for example in examples:
+        piece = piece_of(example.reference)
+        if piece is None:
+            numbers = symbols.encode(example.predicted).numbers
+            own, following = numpy.append(START, numbers), numpy.append(numbers, END)
+        else:
+            own, following = piece.take(symbols)
+        starts = numpy.flatnonzero(own == START) if not carry_over or piece is None else nothing
+        parts = numpy.diff(numpy.unique(numpy.concatenate([[0], starts, [len(own)]])))
+        inputs.append(own)
+        targets.append(following)
+        lengths.append(parts)
+        weights.append(numpy.full(len(own), 1.0 if piece is None else 1.0 / piece.stream.n_symbols, dtype="float32"))
+        others: List[Optional[Any]] = [None] * (len(parts) - 1)
+        if len(parts):
+            before += [None if 0 in starts else piece, *others]
+            after += [*others, piece]
+    batch = SymbolBatch(numpy.concatenate(inputs), numpy.concatenate(targets), numpy.concatenate(lengths).astype("int32"))
+    return Reading(batch, numpy.concatenate([nothing.astype("float32"), *weights]), before, after)
+
+
 class Carried:
     """The state after the last update, or the last ones, and the streams whose state it is."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._kept: List[Tuple[List[Any], Any]] = []
-
-    def read(self, examples: Sequence[Example], symbols: Any) -> Tuple[Any, numpy.ndarray, List[Optional[Any]]]:
-        """Turn a batch into symbols.
-
-        examples (Sequence[Example]): Pieces of streams, or whole texts.
-        symbols (Symbols): The symbols.
-        RETURNS (Tuple[SymbolBatch, numpy.ndarray, List[Optional[StreamPiece]]]): The batch; what the loss of each target counts,
-            float32 [N]; and the piece of each sequence, None for a text. A piece of full length counts the mean over its time
-            steps, and all are added up, so that a batch's gradient is the sum of those of its parts.
-        """
-        # Imported here because importing a factory must stay cheap.
-        from ...text.streams import piece_of
-        from ...text.symbols import END, START, SymbolBatch
-
-        inputs, targets, weights, pieces = [], [], [], []
-        for example in examples:
-            piece = piece_of(example.reference)
-            if piece is None:
-                numbers = symbols.encode(example.predicted).numbers
-                pair = numpy.append(START, numbers), numpy.append(numbers, END)
-            else:
-                pair = piece.take(symbols)
-            inputs.append(pair[0])
-            targets.append(pair[1])
-            pieces.append(piece)
-            weights.append(1.0 if piece is None else 1.0 / piece.stream.n_symbols)
-        lengths = numpy.asarray([len(each) for each in inputs], dtype="int32")
-        nothing = [numpy.zeros(0, dtype="int32")]
-        batch = SymbolBatch(numpy.concatenate(inputs or nothing), numpy.concatenate(targets or nothing), lengths)
-        return batch, numpy.repeat(numpy.asarray(weights, dtype="float32"), lengths), pieces
 
     def find(self, pieces: Sequence[Optional[Any]], reset_probability: float) -> List[Tuple[Any, numpy.ndarray]]:
         """Find which state each sequence of a batch goes on in.

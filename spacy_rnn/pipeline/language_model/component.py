@@ -21,18 +21,8 @@ from ..annotation.surprisal import (
 from ..defaults import language_model
 from ..pipe import RNNPipe
 from ..schedules import Plateau
-from .carried import Carried
-from .writing import (
-    Prompt,
-    Written,
-    as_prompts,
-    as_strings,
-    as_written,
-    encode_prompts,
-    find_stopping,
-    number_prompts,
-    stream_text,
-)
+from .carried import Carried, read_examples
+from .writing import Prompt, Written, as_prompts, as_stops, as_written, encode_prompts, encode_stops, number_prompts, stream_text
 
 # Scores that are not shown while a model is trained.
 SCORES = ("lm_bits_per_word", "lm_unknown")
@@ -44,6 +34,7 @@ SETTINGS: Dict[str, Any] = {
     "unknown": "symbol",
     "unknown_types": 1_000_000,
     "count_end": True,
+    "carry_over": False,
     "reset_probability": 0.02,
     "eval_streams": 0,
 }
@@ -63,6 +54,7 @@ class RNNLanguageModel(RNNPipe):
         unknown: str,
         unknown_types: int,
         count_end: bool,
+        carry_over: bool,
         reset_probability: float,
         eval_streams: int,
     ) -> None:
@@ -76,6 +68,7 @@ class RNNLanguageModel(RNNPipe):
         unknown (str): What an unknown symbol counts in scores: "symbol", "skip" or "spread".
         unknown_types (int): With "spread": among how many symbols its probability is shared.
         count_end (bool): Whether the end of a text counts in scores.
+        carry_over (bool): Whether the state of a stream goes from one text to the next.
         reset_probability (float): How often, in training, a stream's state is forgotten.
         eval_streams (int): How many streams `nlp.evaluate` reads texts in; 0 to read each by itself.
         RAISES (ValueError): If an argument is out of its range, or the model is no language model.
@@ -100,7 +93,7 @@ class RNNLanguageModel(RNNPipe):
         self.vocab, self.model, self.name, self._predicts = vocab, model, name, predicts
         self.cfg: Dict[str, Any] = {}
         self.unknown, self.unknown_types, self.count_end = unknown, unknown_types, count_end
-        self.reset_probability, self.eval_streams = reset_probability, eval_streams
+        self.carry_over, self.reset_probability, self.eval_streams = carry_over, reset_probability, eval_streams
         self.store_perplexity, self.store_surprisal = store_perplexity, store_surprisal
         self._rehearsal_model = None
         self._carried = Carried()
@@ -124,20 +117,21 @@ class RNNLanguageModel(RNNPipe):
         return self._predicts.begin(self.model)
 
     def initialize(self, get_examples: Any, *, nlp: Optional[Language] = None, labels: Optional[Dict[str, Any]] = None) -> None:
-        """Learn the symbols of a corpus, and make the weights. An n-gram model is trained by it.
+        """Learn the symbols of a corpus, and make the weights. An n-gram model is trained by it, also if symbols are given.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training texts.
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Dict[str, Any]]): Symbols that were learned before, as `label_data` gives them.
-        RAISES (ValueError): If there are no texts, or no symbols in them.
+        RAISES (ValueError): If there are no texts, or no symbols in them; or if the symbols that are given are damaged, or were
+            learned under other settings.
         """
-        from ...layers import learn_vocabulary
+        from ...layers import learn_vocabulary, take_vocabulary
 
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        if labels is not None:
-            self.symbols.from_data(labels)
-        else:
+        if labels is None:
             learn_vocabulary(self.model, (example.predicted for example in get_examples()))
+        else:
+            take_vocabulary(self.model, labels, lambda: (example.predicted for example in get_examples()))
         self.model.initialize()
         self._carried = Carried()
 
@@ -197,8 +191,10 @@ class RNNLanguageModel(RNNPipe):
         targets = numpy.concatenate([part for each in numbers for part in (each, [END])])
         read = lengths
         if n_streams:
-            borders = len(inputs) * numpy.arange(min(n_streams, len(inputs)) + 1) // min(n_streams, len(inputs))
-            read = numpy.diff(borders).astype("int32")
+            borders = len(inputs) * numpy.arange(n_streams + 1) // n_streams
+            if not self.carry_over:
+                borders = numpy.concatenate([borders, numpy.cumsum(lengths)])
+            read = numpy.diff(numpy.unique(borders)).astype("int32")
         scores = self.begin().score(inputs, targets, read)
         return numpy.split(to_numpy(scores.log_probabilities), numpy.cumsum(lengths)[:-1])
 
@@ -232,15 +228,15 @@ class RNNLanguageModel(RNNPipe):
         if carry is None or begin_update is None:
             return losses
         set_dropout_rate(self.model, settings["drop"])
-        batch, weights, pieces = self._carried.read(examples, self.symbols)
-        if not len(batch.inputs):
+        reading = read_examples(examples, self.symbols, self.carry_over)
+        if not len(reading.batch.inputs):
             return losses
-        before = carry(self.model, None, numpy.full(len(examples), -1), None)
-        for state, index in self._carried.find(pieces, self.reset_probability):
+        before = carry(self.model, None, numpy.full(len(reading.before), -1), None)
+        for state, index in self._carried.find(reading.before, self.reset_probability):
             before = carry(self.model, state, index, before)
-        scores, backprop = begin_update(self.model, batch, before, weights)
+        scores, backprop = begin_update(self.model, reading.batch, before, reading.weights)
         backprop()
-        self._carried.keep(pieces, scores.state)
+        self._carried.keep(reading.after, scores.state)
         if settings["sgd"] is not None:
             self.finish_update(settings["sgd"])
         losses[self.name] -= float(scores.log_probabilities.mean())
@@ -344,14 +340,14 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (List[Written]): The texts, n for each prompt, in the order of the prompts.
         RAISES (ValueError): If a prompt has symbols that the model has never seen, or a setting is out of its range.
         """
-        from ...generation import Sampling, generate
+        from ...generation import Sampling, Stopping, generate
 
-        model, prompts, strings = self.begin(), as_prompts(prompts), as_strings(stop)
-        stopping = find_stopping(self.symbols, strings, max_symbols)
+        model, prompts, stops = self.begin(), as_prompts(prompts), as_stops(stop)
+        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stops))
         encoded = encode_prompts(self.symbols, prompts, replace_unknown)
         settings: Dict[str, Any] = {"n": n, "seed": seed, "indices": number_prompts(encoded)}
         found = generate(model, encoded, sampling=Sampling(**sampling), stopping=stopping, **settings)
-        return [as_written(self.symbols, prompts[i // n], each, strings) for i, each in enumerate(found)]
+        return [as_written(self.symbols, prompts[i // n], each, stops) for i, each in enumerate(found)]
 
     def stream(
         self,
@@ -370,14 +366,14 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (Iterator[str]): Pieces of the text.
         RAISES (ValueError): As `generate` does; what is wrong with the arguments is said at once.
         """
-        from ...generation import Sampling, stream
+        from ...generation import Sampling, Stopping, stream
 
-        model, strings = self.begin(), as_strings(stop)
-        stopping = find_stopping(self.symbols, strings, max_symbols)
+        model, stops = self.begin(), as_stops(stop)
+        stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stops))
         encoded = encode_prompts(self.symbols, as_prompts(prompt), replace_unknown)
         settings: Dict[str, Any] = {"seed": seed, "indices": number_prompts(encoded)}
         produced = stream(model, encoded, sampling=Sampling(**sampling), stopping=stopping, **settings)
-        return stream_text(self.symbols, prompt, produced, stopping, strings)
+        return stream_text(self.symbols, prompt, produced, stops)
 
     def search(
         self,
@@ -402,20 +398,20 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (List[Written]): The best texts of each prompt, the best first, in the order of the prompts.
         RAISES (ValueError): As `generate` does.
         """
-        from ...generation import LengthNormalization, beam_search
+        from ...generation import LengthNormalization, Stopping, beam_search
 
-        model, prompts, strings = self.begin(), as_prompts(prompts), as_strings(stop)
+        model, prompts, stops = self.begin(), as_prompts(prompts), as_stops(stop)
         found = beam_search(
             model,
             encode_prompts(self.symbols, prompts, replace_unknown),
             width=width,
             n_best=n,
             normalization=LengthNormalization(alpha=alpha),
-            stopping=find_stopping(self.symbols, strings, max_symbols),
+            stopping=Stopping(max_symbols, sequences=encode_stops(self.symbols, stops)),
             no_repeat_ngram=no_repeat_ngram,
         )
         pairs = zip(prompts, found, strict=True)
-        return [as_written(self.symbols, prompt, each, strings) for prompt, hypotheses in pairs for each in hypotheses]
+        return [as_written(self.symbols, prompt, each, stops) for prompt, hypotheses in pairs for each in hypotheses]
 
     def check_labels(self) -> None:
         """Do nothing: a language model has symbols in place of labels, which are saved and checked with its model."""
@@ -441,6 +437,7 @@ def make_rnn_lm(
     unknown: str,
     unknown_types: int,
     count_end: bool,
+    carry_over: bool,
     reset_probability: float,
     eval_streams: int,
 ) -> RNNLanguageModel:
@@ -456,11 +453,12 @@ def make_rnn_lm(
         "spread": that probability is shared among `unknown_types` symbols.
     unknown_types (int): How many unknown symbols there are, with "spread".
     count_end (bool): Whether the end of a text counts in scores, as one more character and word.
+    carry_over (bool): Whether the state of a stream goes from one text to the next, in training and with `eval_streams`: for
+        texts that follow each other, such as the lines of an article. Otherwise each begins anew, as in a pipeline.
     reset_probability (float): How often, in training, the state of a stream is forgotten between two updates, so that the model
-        meets the state in which texts begin.
+        meets the state in which texts begin even if they are few, or state is carried over.
     eval_streams (int): With 0, `nlp.evaluate` reads each text by itself, as the component does in a pipeline. Otherwise texts
-        follow each other in so many streams, read side by side, whose state goes from text to text as in training: a model
-        profits from the texts before, and one long text takes less time.
+        follow each other in so many streams, read side by side, as in training: one long text takes less time.
     RETURNS (RNNLanguageModel): The component.
     """
     return RNNLanguageModel(
@@ -472,6 +470,7 @@ def make_rnn_lm(
         unknown=unknown,
         unknown_types=unknown_types,
         count_end=count_end,
+        carry_over=carry_over,
         reset_probability=reset_probability,
         eval_streams=eval_streams,
     )

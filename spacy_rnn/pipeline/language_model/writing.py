@@ -1,6 +1,6 @@
 """What a language model writes: prompts as symbols, and symbols as texts."""
 
-from typing import Any, Iterable, Iterator, List, NamedTuple, Sequence, Union
+from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 from zlib import crc32
 
 import numpy
@@ -8,8 +8,6 @@ from spacy.tokens import Doc
 
 Prompt = Union[str, Doc]
 _REPLACEMENT = "\ufffd"
-# Those of a character in UTF-8.
-_MOST_BYTES = 4
 
 
 class Written(NamedTuple):
@@ -36,7 +34,7 @@ def as_prompts(prompts: Union[Prompt, Sequence[Prompt]]) -> List[Prompt]:
     RETURNS (List[Union[str, Doc]]): The prompts.
     RAISES (ValueError): If one is no text.
     """
-    found = [prompts] if isinstance(prompts, (str, Doc)) or not isinstance(prompts, Iterable) else list(prompts)
+    found = [prompts] if isinstance(prompts, (str, Doc)) else list(prompts)
     for prompt in found:
         if not isinstance(prompt, (str, Doc)):
             raise ValueError(f"a prompt is a str or a Doc, got {type(prompt).__name__}")
@@ -74,87 +72,123 @@ def number_prompts(encoded: Sequence[Any]) -> List[int]:
     return [crc32(numpy.asarray(numbers, dtype="<i4").tobytes()) for numbers in encoded]
 
 
-def as_strings(stop: Any) -> List[str]:
-    """Give the strings that end a text as a list.
+def as_stops(stop: Union[str, Sequence[str]]) -> List[str]:
+    """Give strings that end a text as a list.
 
     stop (Union[str, Sequence[str]]): One or several.
     RETURNS (List[str]): The strings.
-    RAISES (ValueError): If one is no string.
     """
-    found = [stop] if isinstance(stop, str) or not isinstance(stop, Iterable) else list(stop)
-    for string in found:
-        if not isinstance(string, str):
-            raise ValueError(f"stop: expected strings that end a text, got {string!r}")
-    return found
+    return [stop] if isinstance(stop, str) else list(stop)
 
 
-def find_stopping(symbols: Any, strings: Sequence[str], max_symbols: int) -> Any:
-    """Find out when what is generated ends.
-
-    A text is cut into subwords in more than one way, so with them it is the text that is looked at.
+def encode_stops(symbols: Any, stops: Sequence[str]) -> List[List[int]]:
+    """Turn strings that end a text into symbols.
 
     symbols (Symbols): The symbols.
-    strings (Sequence[str]): Strings that end a text.
-    max_symbols (int): The largest number of symbols after a prompt.
-    RETURNS (Stopping): What `spacy_rnn.generation` takes.
+    stops (Sequence[str]): The strings.
+    RETURNS (List[List[int]]): The symbols of each.
     RAISES (ValueError): If one is empty, or has unknown symbols.
     """
-    from ...generation import Stopping, StopTexts
-
     sequences = []
-    for string in strings:
+    for string in stops:
         numbers = symbols.encode(string).numbers.tolist()
         if not numbers or symbols.find_unknown(string):
             raise ValueError(f"a text ends with {symbols.unit}s that the model knows, but stop has {string!r}")
         sequences.append(numbers)
-    if strings and hasattr(symbols, "pieces"):
-        return Stopping(max_symbols, texts=StopTexts([string.encode("utf8") for string in strings], symbols.pieces))
-    return Stopping(max_symbols, sequences=sequences)
+    return sequences
 
 
-def as_written(symbols: Any, prompt: Prompt, generation: Any, strings: Sequence[str]) -> Written:
+def as_written(symbols: Any, prompt: Prompt, generation: Any, stops: Sequence[str]) -> Written:
     """Turn what was generated into text.
 
     symbols (Symbols): The symbols.
     prompt (Union[str, Doc]): What it goes on from.
     generation (Generation): What was generated.
-    strings (Sequence[str]): Strings that end a text.
+    stops (Sequence[str]): Strings that end the text. Symbols of other spellings than theirs have not ended the generation.
     RETURNS (Written): The text, without what made it stop.
     """
-    if hasattr(symbols, "pieces"):
-        text = "".join(_cut([symbols.decode(generation.symbols)], strings))
-    else:
-        text = symbols.decode(generation.content)
-    bits = -float(generation.log_probabilities.sum(dtype="float64")) / float(numpy.log(2.0))
-    return Written(str(prompt), _before(symbols, str(prompt)) + text, bits, len(generation.symbols), generation.ended)
+    content, n, ended = symbols.decode(generation.content), len(generation.symbols), generation.ended
+    if not symbols.has_one_spelling:
+        whole = symbols.decode(generation.symbols)
+        found = _find_stop(whole, stops)
+        if found is not None:
+            content, n, ended = whole[: found[0]], _count_symbols(symbols, generation.symbols, whole[: found[1]]), "stop"
+    bits = -float(generation.log_probabilities[:n].sum(dtype="float64")) / float(numpy.log(2.0))
+    before = _before(symbols, str(prompt)) if content else ""
+    return Written(str(prompt), before + content, bits, n, ended)
 
 
-def stream_text(symbols: Any, prompt: Prompt, produced: Iterable[Any], stopping: Any, strings: Sequence[str]) -> Iterator[str]:
+def _find_stop(text: str, stops: Sequence[str]) -> Optional[Tuple[int, int]]:
+    """Find where the string stands that ends a text: of those that are complete first the longest."""
+    places = [(start, start + len(stop)) for stop in stops if (start := text.find(stop)) >= 0]
+    return min(places, key=lambda place: (place[1], place[0]), default=None)
+
+
+def _count_symbols(symbols: Any, numbers: numpy.ndarray, text: str) -> int:
+    """Count the symbols that are needed for the beginning of a text."""
+    least, most = 0, len(numbers)
+    while least < most:
+        middle = (least + most) // 2
+        if symbols.decode(numbers[:middle]).startswith(text):
+            most = middle
+        else:
+            least = middle + 1
+    return least
+
+
+def stream_text(symbols: Any, prompt: Prompt, produced: Iterable[Any], stops: Sequence[str]) -> Iterator[str]:
     """Turn the symbols of one sequence into text as they come, without what ends it.
 
     symbols (Symbols): The symbols.
     prompt (Union[str, Doc]): What it goes on from.
     produced (Iterable[Produced]): The symbols.
-    stopping (Stopping): When they end.
-    strings (Sequence[str]): Strings that end a text.
+    stops (Sequence[str]): Strings that end the text.
     YIELDS (str): What is new of the text. A character of several symbols comes with the last of them.
     """
-    pieces = _decode(symbols, prompt, _without_stops(produced, stopping.sequences))
-    yield from _cut(pieces, strings) if stopping.texts is not None else pieces
+    if not symbols.has_one_spelling:
+        yield from _without_stop_strings(_decode_bytes(symbols, produced), stops)
+        return
+    before = _before(symbols, str(prompt))
+    for number in _without_stops(produced, encode_stops(symbols, stops)):
+        yield before + symbols.decode([number])
+        before = " " if symbols.reads_tokens else ""
 
 
-def _decode(symbols: Any, prompt: Prompt, numbers: Iterable[int]) -> Iterator[str]:
-    """Give the text of symbols as they come."""
-    before, pending = _before(symbols, str(prompt)), []
-    for number in numbers:
-        pending.append(number)
+def _decode_bytes(symbols: Any, produced: Iterable[Any]) -> Iterator[str]:
+    """Give the text of symbols that are pieces of characters, too, as soon as it is certain."""
+    pending: List[int] = []
+    n_given = 0
+    for each in produced:
+        pending.append(each.symbol)
         text = symbols.decode(pending)
-        if text.endswith(_REPLACEMENT) and len(pending) < _MOST_BYTES:
-            continue
-        yield before + text
-        before, pending = " " if symbols.reads_tokens else "", []
-    if pending:
-        yield before + symbols.decode(pending)
+        # Of the last character there may be more bytes to come.
+        n_certain = len(text) - text.endswith(_REPLACEMENT)
+        if n_certain > n_given:
+            yield text[n_given:n_certain]
+        n_given = n_certain
+        if n_certain == len(text):
+            pending, n_given = [], 0
+    rest = symbols.decode(pending)[n_given:]
+    if rest:
+        yield rest
+
+
+def _without_stop_strings(texts: Iterable[str], stops: Sequence[str]) -> Iterator[str]:
+    """Give a text as it comes up to a string that ends it: what may be the beginning of one is held back."""
+    held = ""
+    for text in texts:
+        held += text
+        found = _find_stop(held, stops)
+        if found is not None:
+            if found[0]:
+                yield held[: found[0]]
+            return
+        n_kept = max((n for stop in stops for n in range(1, len(stop)) if held.endswith(stop[:n])), default=0)
+        if n_kept < len(held):
+            yield held[: len(held) - n_kept]
+        held = held[len(held) - n_kept :]
+    if held:
+        yield held
 
 
 def _without_stops(produced: Iterable[Any], stops: Sequence[Sequence[int]]) -> Iterator[int]:
@@ -171,23 +205,6 @@ def _without_stops(produced: Iterable[Any], stops: Sequence[Sequence[int]]) -> I
         del held[: len(held) - most]
     ended = max((len(stop) for stop in stops if held[-len(stop) :] == list(stop)), default=0)
     yield from held[: len(held) - ended]
-
-
-def _cut(pieces: Iterable[str], strings: Sequence[str]) -> Iterator[str]:
-    """Give a text in pieces up to the first string that ends it: what may be the beginning of one is held back."""
-    held = ""
-    for piece in pieces:
-        held += piece
-        places = [held.index(string) for string in strings if string in held]
-        if places:
-            held = held[: min(places)]
-            break
-        most = max((n for string in strings for n in range(1, len(string)) if held.endswith(string[:n])), default=0)
-        if len(held) > most:
-            yield held[: len(held) - most]
-        held = held[len(held) - most :]
-    if held:
-        yield held
 
 
 def _before(symbols: Any, prompt: str) -> str:

@@ -65,6 +65,8 @@ class Symbols(ABC):
     unit: str
     # Whether the tokens of a `Doc` matter, and not its text alone.
     reads_tokens = False
+    # Whether no other symbols than those that it is encoded to are decoded to a text.
+    has_one_spelling = True
 
     @abstractmethod
     def __len__(self) -> int:

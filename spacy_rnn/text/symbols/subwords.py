@@ -37,6 +37,7 @@ class Subwords(LearnedSymbols):
     """Pieces of words: sequences of bytes in UTF-8."""
 
     unit = "subword"
+    has_one_spelling = False
     _settings_of_learning = ("size", "method")
 
     def __init__(self, size: int = 8000, method: str = "bpe") -> None:
@@ -121,11 +122,6 @@ class Subwords(LearnedSymbols):
         RETURNS (List[str]): `SPECIAL_NAMES`, then the pieces, with a printable character for each byte (Radford et al. 2019).
         """
         return [*SPECIAL_NAMES, *map(escape_name, self._written)]
-
-    @property
-    def pieces(self) -> List[bytes]:
-        """RETURNS (List[bytes]): [V], what each symbol stands for; nothing where it is a special one."""
-        return [b""] * N_SPECIAL + self._pieces
 
     @property
     def settings(self) -> Dict[str, Any]:
