@@ -55,8 +55,9 @@ def check_prune(prune: Sequence[int], order: int) -> Tuple[int, ...]:
     RETURNS (Tuple[int, ...]): One for each order.
     RAISES (ValueError): If they are no such numbers.
     """
-    thresholds = [int(threshold) for threshold in prune] or [0]
-    if thresholds != list(prune or [0]) or min(thresholds) < 0 or sorted(thresholds) != thresholds or thresholds[0] != 0:
+    thresholds = list(prune) or [0]
+    are_counts = all(isinstance(each, (int, numpy.integer)) and not isinstance(each, bool) for each in thresholds)
+    if not are_counts or sorted(thresholds) != thresholds or thresholds[0] != 0:
         raise ValueError(f"prune must be whole numbers that do not fall, the first of them 0, got {list(prune)}")
     if len(thresholds) > order:
         raise ValueError(f"prune has {len(thresholds)} numbers, but the model only orders 1 to {order}")

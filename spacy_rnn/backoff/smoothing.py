@@ -1,6 +1,8 @@
 """Smoothing: how much of a context's probability goes to the n-grams that were seen, and how much to shorter contexts."""
 
-from typing import List, Optional, Protocol, Sequence, Tuple
+import math
+from numbers import Real
+from typing import Any, List, Optional, Protocol, Sequence, Tuple
 
 import numpy
 
@@ -79,12 +81,17 @@ def check_smoothing(name: str, k: float, discount_fallback: Optional[Sequence[fl
     """
     if name not in SMOOTHINGS:
         raise ValueError(f"smoothing must be one of {', '.join(SMOOTHINGS)}, got {name!r}")
-    if not (numpy.isfinite(k) and k > 0):
-        raise ValueError(f'k must be a number above 0, got {k}; without anything added the smoothing is "none"')
+    if not (_is_number(k) and k > 0):
+        raise ValueError(f'k must be a number above 0, got {k!r}; without anything added the smoothing is "none"')
     if discount_fallback is not None and not (
-        len(discount_fallback) == 3 and all(0 <= discount <= i for i, discount in enumerate(discount_fallback, 1))
+        len(discount_fallback) == 3
+        and all(_is_number(discount) and 0 <= discount <= i for i, discount in enumerate(discount_fallback, 1))
     ):
         raise ValueError(f"discount_fallback must be three numbers in [0, 1], [0, 2] and [0, 3], got {discount_fallback!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class _Counted:

@@ -21,6 +21,15 @@ class CommandError(Exception):
         self.text = text
 
 
+def as_sentence(message: str) -> str:
+    """Begin a message with a capital letter, unless it begins with a name, e.g. of a file, which would be another one.
+
+    message (str): The message.
+    RETURNS (str): The sentence.
+    """
+    return message[:1].upper() + message[1:] if message.split(" ")[0].isalpha() else message
+
+
 @contextmanager
 def shown_to_user() -> Iterator[None]:
     """Print an error as spaCy's commands do, and leave with exit code 1.
@@ -42,8 +51,7 @@ def refusals_as_errors() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        message = str(error)
-        raise CommandError(message[:1].upper() + message[1:]) from error
+        raise CommandError(as_sentence(str(error))) from error
     except ModuleNotFoundError as error:
         # Imported here because spaCy imports this module whenever one of its own commands runs.
         from ..evaluation.extras import PACKAGES

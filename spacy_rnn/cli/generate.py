@@ -11,7 +11,7 @@ from ..evaluation.components import find_language_model
 from ..evaluation.language.documents import find_reading, read_text
 from ..generation import Sampling
 from ..pipeline.language_model.component import RNNLanguageModel
-from .errors import CommandError
+from .errors import CommandError, as_sentence
 from .loading import load_pipeline
 from .printing import to_stdout, write
 
@@ -19,7 +19,7 @@ from .printing import to_stdout, write
 SEPARATOR = "=" * 10
 # What a search can do as well.
 _OF_SEARCH = ("no_repeat_ngram",)
-_SETTING = re.compile(r"\b(\w+)=True")
+_SETTING = re.compile(rf"^({'|'.join(field.name for field in fields(Sampling))})(?=:)|\b(\w+)=True")
 
 
 class Options(NamedTuple):
@@ -67,8 +67,8 @@ def write_texts(pipeline: str, prompts: List[str], component: Optional[str], opt
                     write(piece)
                 write("\n")
     except ValueError as error:
-        message = _SETTING.sub(lambda match: "--" + match[1].replace("_", "-"), str(error))
-        raise CommandError(message[:1].upper() + message[1:]) from error
+        message = _SETTING.sub(lambda match: "--" + (match[1] or match[2]).replace("_", "-"), str(error))
+        raise CommandError(as_sentence(message)) from error
 
 
 def _begin(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 from spacy.language import Language
-from wasabi import msg, table
+from wasabi import table
 
 from ..evaluation.components import find_language_model
 from ..evaluation.language.documents import find_reading, read_documents
@@ -38,7 +38,6 @@ def mix_pipelines(pipelines: List[str], texts: Path, output: Path, unit: Optiona
         write_folder(output, mixed.to_disk)
     rows = [(key, pipeline, f"{weights[key]:.3f}") for key, pipeline in zip(members, pipelines, strict=True)]
     print(table(rows, header=("member", "pipeline", "weight"), divider=True, aligns=("l", "l", "r")))
-    msg.good(f"Saved the mixture to {output}")
 
 
 def _load_members(pipelines: List[str]) -> Dict[str, Tuple[Language, str]]:

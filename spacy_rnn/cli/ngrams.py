@@ -14,7 +14,7 @@ from ..backoff import DISCOUNT_FALLBACK, NGramCounter, check_order, check_prune,
 from ..pipeline.corpus.files import UNITS, find_files, read_texts
 from ..text.symbols import N_SPECIAL, SPECIAL_NAMES, UNKNOWN, Characters, Symbols, Words
 from ..text.symbols.learned import rank
-from .errors import CommandError, writing
+from .errors import CommandError, as_sentence, writing
 
 KINDS = ("words", "characters")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", re.IGNORECASE)
@@ -70,8 +70,7 @@ def write_ngrams(texts: Sequence[Path], output: Path, options: Options) -> None:
     try:
         files = [file for path in texts for file in find_files(path)]
     except FileNotFoundError as error:
-        message = str(error)
-        raise CommandError(message[:1].upper() + message[1:]) from error
+        raise CommandError(as_sentence(str(error))) from error
     symbols = _learn_symbols(files, options)
     encode = _encoder(symbols)
     counter = NGramCounter(options.order, len(symbols), max_memory=memory)

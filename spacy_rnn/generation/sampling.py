@@ -183,10 +183,12 @@ def _most_probable(scores: numpy.ndarray) -> numpy.ndarray:
 
 def _as_weights(scores: numpy.ndarray, sampling: Sampling) -> numpy.ndarray:
     """Apply a temperature and filters to log-probabilities, in place: weights, the largest of which is 1."""
-    if sampling.temperature != 1:
-        scores /= sampling.temperature
     # The bound is for rows where nothing is left: the difference of two infinities is not a number.
     scores -= numpy.maximum(scores.max(axis=1, keepdims=True), numpy.finfo("float64").min)
+    if sampling.temperature != 1:
+        # The largest is 0 by now, and so it stays, however small the temperature.
+        with numpy.errstate(over="ignore"):
+            scores /= sampling.temperature
     weights = numpy.exp(scores, out=scores)
     if 0 < sampling.top_k < weights.shape[1]:
         keep_top_k(weights, sampling.top_k)

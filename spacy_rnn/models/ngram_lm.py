@@ -27,7 +27,7 @@ from ..backoff import (
 )
 from ..layers.capabilities import LearnsVocabulary, PredictsSymbols, declare
 from ..layers.saved import Saved, no_parameters
-from ..text.symbols import N_SPECIAL, SymbolBatch, Symbols, Words, unescape_name
+from ..text.symbols import N_SPECIAL, SymbolBatch, Symbols, Words, escape_name, unescape_name
 from .symbols import check_saved_symbols, count_symbols, symbols_of
 
 # Bytes of texts that are kept in memory between the two passes over a corpus.
@@ -129,13 +129,18 @@ def load_arpa(model: Model[SymbolBatch, Floats1d], path: Union[str, Path]) -> No
     """
     symbols = symbols_of(model)
     if len(symbols) > N_SPECIAL:
-        model.attrs["ngrams"] = NGrams(read_arpa(path, symbols.names()).model)
+        model.attrs["ngrams"] = NGrams(read_arpa(path, symbols.names(), normalize=_as_ours).model)
         return
     if not isinstance(symbols, Words):
         raise ValueError(f"{path}: only words are learned from an ARPA file: let the model learn its {symbols.unit}s first")
-    names, ngrams = read_arpa(path)
+    names, ngrams = read_arpa(path, normalize=_as_ours)
     symbols.set_learned([unescape_name(name) for name in names[N_SPECIAL:]])
     model.attrs["ngrams"] = NGrams(ngrams)
+
+
+def _as_ours(name: str) -> str:
+    """Give the name of a symbol that others may have written otherwise, such as a word with a backslash."""
+    return escape_name(unescape_name(name))
 
 
 class CorpusCounter:

@@ -12,6 +12,7 @@ from language_models import as_batch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from spacy_rnn.backoff import engine, read_arpa, reference, write_arpa
+from spacy_rnn.backoff.arpa import reading
 from spacy_rnn.native import library
 
 NAMES = ["<unk>", "<s>", "</s>", "a", "ü", "c\u00a0d", "\u2028", "...", "\\1-grams:"]
@@ -148,6 +149,9 @@ def test_symbols_that_are_given(path):
         ("ngram 2 =", "ngram 3 =", 5, "expected the number of 2-grams, got that of 3-grams"),
         ("ngram 2 = 3", "ngram 2 = x", 5, "expected ngram 2= or"),
         ("ngram 1=4\nngram 2 = 3\nngram 3=1\n", "", 5, "got 0"),
+        ("ngram 2 = 3", "ngram 2 = 4000000000", 18, "there are 4000000000 2-grams, but after 3 there is no more"),
+        ("ngram 2 = 3", f"ngram 2 = {'9' * 5000}", 5, "expected ngram 2= or .{80,120}$"),
+        ("ngram 2 = 3", f"ngram {'9' * 5000} = 3", 5, "expected ngram 2= or"),
         ("\\2-grams:", "\\3-grams:", 14, r"expected \\2-grams:, got \\3-grams:"),
         ("\\2-grams:\n", "", 14, r"expected \\2-grams: after 4 1-grams"),
         ("-0.3\ta b", "-O.3\ta b", 16, "expected a log-probability, got '-O.3'"),
@@ -156,6 +160,8 @@ def test_symbols_that_are_given(path):
         ("-0.3\ta b", "0.3\ta b", 16, "cannot be above 0"),
         ("-0.0625", "-0.06.25", 16, "expected a back-off weight"),
         ("-0.0625", "inf", 16, "expected a back-off weight"),
+        ("-0.0625", "1e39", 16, "expected a back-off weight of at most"),
+        ("-0.0625", "1e400", 16, "expected a back-off weight of at most"),
         ("-0.3\ta b\t-0.0625", "-0.3\ta", 16, "expected a log-probability, 2 symbols"),
         ("-0.3\ta b", "-0.3\ta b a a", 16, "expected a log-probability, 2 symbols"),
         ("-0.3\ta b", "-0.3\ta x", 16, "'x' is not among the 1-grams"),
@@ -199,6 +205,21 @@ def test_not_utf8(path):
     write(path, SRILM.encode().replace(b"  b ", b" \xff ").replace(b"b", b"\xff"))
     with pytest.raises(ValueError, match="line 12: .* is not UTF-8"):
         read_arpa(path)
+
+
+def test_symbols_that_may_be_written_in_several_ways(path):
+    write(path, SRILM)
+    assert read_arpa(path, normalize=str.upper).names[3:] == ["A", "B"]
+    assert read_arpa(path, ["<unk>", "<s>", "</s>", "B", "A"], normalize=str.upper).model.trie.sizes == (5, 3, 1)
+    with pytest.raises(ValueError, match="line 12: 'b' is there twice, first in line 11"):
+        read_arpa(path, normalize=lambda name: "x")
+
+
+def test_more_ngrams_than_there_is_room_for_at_first(path, monkeypatch):
+    write(path, SRILM)
+    expected = read_arpa(path).model.to_bytes()
+    monkeypatch.setattr(reading, "_ROOM", 1)
+    assert read_arpa(path).model.to_bytes() == expected
 
 
 def test_symbols_of_another_model(path):

@@ -84,7 +84,7 @@ def test_rare_words_are_unknown(run, texts, tmp_path):
         (["--symbols", "letters"], "Symbols must be words or characters"),
         (["--unit", "page"], "Unit must be one of line"),
         (["--memory", "much"], "Memory must be a size such as 512M"),
-        (["--memory", "1"], "Max_memory must be at least"),
+        (["--memory", "1"], "max_memory must be at least"),
         (["--prune", "1"], "Prune must be whole numbers"),
         (["--prune", "0,x"], "Prune must be whole numbers"),
         (["--prune", "0,0,0"], "Prune has 3 numbers"),

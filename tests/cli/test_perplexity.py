@@ -203,6 +203,13 @@ def test_what_cannot_be_done_is_said(run, path, tmp_path, content, arguments, me
     assert [each for each in tmp_path.iterdir() if each.name.endswith(".part")] == []
 
 
+def test_a_file_is_called_by_its_name(run, path, tmp_path, monkeypatch):
+    (tmp_path / "dev.txt").write_bytes(b"\xff\n")
+    monkeypatch.chdir(tmp_path)
+    _, printed = run("perplexity", path.resolve(), "dev.txt")
+    assert "dev.txt, line 1: expected text in UTF-8" in printed
+
+
 def test_a_file_that_cannot_be_written(run, path, texts, tmp_path):
     code, printed = run("perplexity", path, texts, "--html", tmp_path)
     assert code == 1 and "cannot be written" in printed

@@ -201,7 +201,8 @@ def test_nothing_is_drawn_where_nothing_is_left():
 
 def test_the_smallest_temperature_takes_the_most_probable():
     scores = logs(0.3, 0.4, 0.3)
-    assert_allclose(distribution(scores, Sampling(temperature=1e-300)), [[0, 1, 0]])
+    for temperature in (1e-300, 1e-309, 5e-324):
+        assert_allclose(distribution(scores, Sampling(temperature=temperature)), [[0, 1, 0]])
     assert_allclose(distribution(scores, Sampling(temperature=1e300)), [[1 / 3] * 3])
     assert_allclose(distribution(scores - numpy.float32(5000), Sampling()), [[0.3, 0.4, 0.3]], rtol=1e-2)
 

@@ -143,7 +143,14 @@ def test_learned_again():
         ({"order": 0}, "order"),
         ({"smoothing": "x"}, "smoothing must be one of"),
         ({"smoothing": "add_k", "k": -1}, "k must be"),
+        ({"smoothing": "add_k", "k": "1"}, "k must be"),
+        ({"smoothing": "add_k", "k": float("nan")}, "k must be"),
         ({"prune": [0, 1, 0]}, "prune must be"),
+        ({"prune": [0, None]}, "prune must be"),
+        ({"prune": [0, "1"]}, "prune must be"),
+        ({"prune": [0, 0.5]}, "prune must be"),
+        ({"prune": [-1]}, "prune must be"),
+        ({"discount_fallback": ["a", 1, 1]}, "discount_fallback must be"),
         ({"discount_fallback": [2, 2, 2]}, "discount_fallback must be"),
     ],
 )
@@ -310,3 +317,20 @@ def test_ngrams_in_a_pipeline():
     assert nlp.update(examples)["rnn_lm"] == 0
     assert component.score(examples)["lm_bits_per_char"] < 3
     assert component.search("the ", max_symbols=10)
+
+
+def test_words_that_others_have_written(tmp_path):
+    """KenLM and SRILM write words as they are, also those that look like our escapes."""
+    words = ["\\", "\\n", "\\u0041", "\\Uffffffff", "A", "می\u200cخواهم"]
+    lines = ["\\data\\", f"ngram 1={3 + len(words)}", "", "\\1-grams:", "-1\t<unk>", "-99\t<s>", "-1\t</s>"]
+    path = tmp_path / "theirs.arpa"
+    path.write_text("\n".join([*lines, *(f"-1\t{word}" for word in words), "", "\\end\\", ""]), encoding="utf8")
+    model = build_ngram_lm(build_words())
+    load_arpa(model, path)
+    assert model.attrs["symbols"].learned == words
+    known = build_ngram_lm(build_words())
+    known.attrs["symbols"].from_data(model.attrs["symbols"].to_data())
+    load_arpa(known, path)
+    assert begin(known).to_bytes() == begin(model).to_bytes()
+    save_arpa(model, tmp_path / "ours.arpa")
+    assert sum(f"\t{word}\n" in (tmp_path / "ours.arpa").read_text(encoding="utf8") for word in words) == len(words) - 1

@@ -392,7 +392,12 @@ def test_what_is_written_depends_on_prompt_and_seed_alone():
     together = lm.generate(prompts, n=2, max_symbols=30, seed=5)
     assert [each.prompt for each in together] == [prompt for prompt in prompts for _ in range(2)]
     assert lm.generate(prompts, n=2, max_symbols=30, seed=5) == together
-    assert lm.generate(prompts[:1], n=2, max_symbols=30, seed=5) == together[:2]
+    for i, prompt in enumerate(prompts):
+        assert lm.generate(prompt, n=2, max_symbols=30, seed=5) == together[2 * i : 2 * i + 2]
+        assert "".join(lm.stream(prompt, max_symbols=30, seed=5)) == together[2 * i].text
+    assert lm.generate([prompts[2], prompts[2]], max_symbols=30, seed=5) == [together[4]] * 2
+    beginnings = [each.text[:5] for each in lm.generate(["", " ", "t", "a"], max_symbols=30, seed=5, temperature=1e9)]
+    assert len(set(beginnings)) == 4
     assert lm.generate(prompts, n=2, max_symbols=30, seed=6) != together
     assert together[0] != together[1]
 

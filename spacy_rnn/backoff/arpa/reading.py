@@ -5,7 +5,7 @@ import math
 import re
 import zlib
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy
 
@@ -15,9 +15,16 @@ from ..packing import MAX_ORDER
 from .building import BadNGram, NGramList, build_model
 from .writing import SPECIAL, ZERO
 
-_COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)")
+# There are fewer n-grams than 2^32.
+_COUNT = re.compile(rb"ngram\s+(\d{1,9})\s*=\s*(\d{1,10})")
 _SECTION = re.compile(rb"\\(\d+)-grams:")
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|-inf(inity)?", re.IGNORECASE)
+# What is above has no room in 32 bits once it is a natural logarithm.
+_LARGEST = 1e38
+# Characters of a line that an error shows.
+_SHOWN = 80
+# N-grams that there is room for at first: a number in the header may be wrong.
+_ROOM = 1 << 16
 _NAMES = {b"<unk>": UNKNOWN, b"<UNK>": UNKNOWN, b"<s>": START, b"</s>": END}
 
 
@@ -32,7 +39,7 @@ class Arpa(NamedTuple):
     model: BackoffModel
 
 
-def read_arpa(path: Union[str, Path], names: Optional[Sequence[str]] = None) -> Arpa:
+def read_arpa(path: Union[str, Path], names: Optional[Sequence[str]] = None, *, normalize: Callable[[str], str] = str) -> Arpa:
     """Read an ARPA file, as KenLM's `lmplz` and SRILM write them.
 
     Fields are separated by tabs or blanks, a log-probability of -99 or less is that of 0, <UNK> is <unk>. A file without <unk>
@@ -40,6 +47,7 @@ def read_arpa(path: Union[str, Path], names: Optional[Sequence[str]] = None) -> 
 
     path (Union[str, Path]): The file; compressed if its name ends in .gz.
     names (Optional[Sequence[str]]): The symbols to number n-grams by; those of the file, in its order, if None.
+    normalize (Callable[[str], str]): Gives the name by which a symbol of the file is known, if it may be written in several ways.
     RETURNS (Arpa): The names and the model.
     RAISES (ValueError): If it is no such file, is cut off or damaged, its counts disagree, a context is missing, or its symbols
         are not the ones given; with the line.
@@ -47,7 +55,7 @@ def read_arpa(path: Union[str, Path], names: Optional[Sequence[str]] = None) -> 
     """
     with open(path, "rb") as raw:
         file: Any = gzip.GzipFile(fileobj=raw) if Path(path).suffix == ".gz" else raw
-        return _Reader(_Lines(file, path), names).read()
+        return _Reader(_Lines(file, path), names, normalize).read()
 
 
 class _Lines:
@@ -94,8 +102,8 @@ class _Lines:
 class _Reader:
     """Reads a file."""
 
-    def __init__(self, lines: _Lines, names: Optional[Sequence[str]]) -> None:
-        self._lines, self._given = lines, names
+    def __init__(self, lines: _Lines, names: Optional[Sequence[str]], normalize: Callable[[str], str]) -> None:
+        self._lines, self._given, self._normalize = lines, names, normalize
         self._numbers: Dict[bytes, int] = dict(_NAMES)
         self._names: List[str] = list(SPECIAL)
         if names is not None:
@@ -180,17 +188,14 @@ class _Reader:
         if not _NUMBER.fullmatch(field):
             raise self._lines.error(f"expected a {what}, got {_text(field)!r}")
         number = float(field)
+        if number > _LARGEST:
+            raise self._lines.error(f"expected a {what} of at most {_LARGEST:g}, got {_text(field)}")
         return -math.inf if number <= ZERO else number
 
     def _read_unigrams(self, count: int, highest: int) -> NGramList:
         found: Dict[int, Tuple[float, float, int]] = {}
         for (name,), log_probability, backoff in self._entries(1, count, highest):
-            number = self._numbers.get(name)
-            if number is None:
-                if self._given is not None:
-                    raise self._lines.error(f"{_text(name)!r} is none of the {len(self._given)} symbols")
-                number = self._numbers[name] = len(self._names)
-                self._names.append(self._decode(name))
+            number = self._number_of(name)
             if number in found:
                 raise self._lines.error(f"{_text(name)!r} is there twice, first in line {found[number][2]}")
             found[number] = log_probability, backoff, self._lines.number
@@ -203,10 +208,13 @@ class _Reader:
         return _as_list(numpy.arange(len(values), dtype="int32")[:, None], values[:, 0], values[:, 1])
 
     def _read_ngrams(self, order: int, count: int, highest: int) -> NGramList:
-        symbols, values = numpy.empty((count, order), "int32"), numpy.empty((count, 2))
-        places = numpy.empty(count, "int64")
+        room = min(count, _ROOM)
+        symbols, values, places = numpy.empty((room, order), "int32"), numpy.empty((room, 2)), numpy.empty(room, "int64")
         numbers = self._numbers
         for i, (names, log_probability, backoff) in enumerate(self._entries(order, count, highest)):
+            if i == len(places):
+                room = min(count, 2 * room)
+                symbols, values, places = (_grown(array, room) for array in (symbols, values, places))
             try:
                 symbols[i] = [numbers[name] for name in names]
             except KeyError as error:
@@ -215,6 +223,21 @@ class _Reader:
             places[i] = self._lines.number
         self._places.append(places)
         return _as_list(symbols, values[:, 0], values[:, 1])
+
+    def _number_of(self, name: bytes) -> int:
+        """Give the number of a 1-gram; a new one, if the symbols are those of the file."""
+        number = self._numbers.get(name)
+        if number is not None:
+            return number
+        known = self._normalize(self._decode(name))
+        number = self._numbers.get(known.encode("utf8"))
+        if number is None:
+            if self._given is not None:
+                raise self._lines.error(f"{_text(name)!r} is none of the {len(self._given)} symbols")
+            number = self._numbers[known.encode("utf8")] = len(self._names)
+            self._names.append(known)
+        self._numbers[name] = number
+        return number
 
     def _decode(self, name: bytes) -> str:
         try:
@@ -227,5 +250,13 @@ def _as_list(symbols: numpy.ndarray, log_probabilities: numpy.ndarray, backoffs:
     return NGramList(symbols, log_probabilities * numpy.log(10), backoffs * numpy.log(10))
 
 
+def _grown(array: numpy.ndarray, size: int) -> numpy.ndarray:
+    grown = numpy.empty((size, *array.shape[1:]), array.dtype)
+    grown[: len(array)] = array
+    return grown
+
+
 def _text(field: bytes) -> str:
-    return field.decode("utf8", "replace")
+    """Give what an error shows of a field or line, which may be one of any file."""
+    text = field.decode("utf8", "replace")
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -47,12 +47,9 @@ int64_t Sampler::most_probable() const {
 }
 
 void Sampler::weigh() {
-    if (how_.temperature != 1) {
-        for (double &value : values_) value /= how_.temperature;
-    }
     // The bound is for where nothing is left: the difference of two infinities is not a number.
     const double most = std::max(*std::max_element(values_.begin(), values_.end()), std::numeric_limits<double>::lowest());
-    for (double &value : values_) value = std::exp(value - most);
+    for (double &value : values_) value = std::exp(how_.temperature == 1 ? value - most : (value - most) / how_.temperature);
 }
 
 void Sampler::keep_top_k() {

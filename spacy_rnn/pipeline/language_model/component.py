@@ -22,7 +22,18 @@ from ..defaults import language_model
 from ..pipe import RNNPipe
 from ..schedules import Plateau
 from .carried import Carried, read_examples
-from .writing import Prompt, Written, as_prompts, as_stops, as_written, check_prompt, encode_prompts, encode_stops, stream_text
+from .writing import (
+    Prompt,
+    Written,
+    as_prompts,
+    as_stops,
+    as_written,
+    check_prompt,
+    encode_prompts,
+    encode_stops,
+    number_prompts,
+    stream_text,
+)
 
 # Scores that are not shown while a model is trained.
 SCORES = ("lm_bits_per_word", "lm_unknown")
@@ -333,7 +344,7 @@ class RNNLanguageModel(RNNPipe):
         replace_unknown: bool = False,
         **sampling: Any,
     ) -> List[Written]:
-        """Go on from prompts. What is written does not depend on the other prompts.
+        """Go on from prompts. What is written does not depend on the others: one that is there twice goes on in the same way.
 
         prompts (Union[str, Doc, Sequence[Union[str, Doc]]]): The prompts; an empty one is the beginning of a text.
         n (int): How many texts are written for each.
@@ -351,7 +362,8 @@ class RNNLanguageModel(RNNPipe):
         model, prompts, stops = self.begin(), as_prompts(prompts), as_stops(stop)
         stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stops))
         encoded = encode_prompts(self.symbols, prompts, replace_unknown)
-        found = generate(model, encoded, sampling=Sampling(**sampling), stopping=stopping, n=n, seed=seed)
+        settings: Dict[str, Any] = {"n": n, "seed": seed, "indices": number_prompts(encoded)}
+        found = generate(model, encoded, sampling=Sampling(**sampling), stopping=stopping, **settings)
         return [as_written(self.symbols, prompts[i // n], each, stops) for i, each in enumerate(found)]
 
     def stream(
@@ -376,7 +388,8 @@ class RNNLanguageModel(RNNPipe):
         model, stops = self.begin(), as_stops(stop)
         stopping = Stopping(max_symbols, sequences=encode_stops(self.symbols, stops))
         encoded = encode_prompts(self.symbols, [check_prompt(prompt)], replace_unknown)
-        produced = stream(model, encoded, sampling=Sampling(**sampling), stopping=stopping, seed=seed)
+        settings: Dict[str, Any] = {"seed": seed, "indices": number_prompts(encoded)}
+        produced = stream(model, encoded, sampling=Sampling(**sampling), stopping=stopping, **settings)
         return stream_text(self.symbols, prompt, produced, stops)
 
     def search(

@@ -1,6 +1,7 @@
 """What a language model writes: prompts as symbols, and symbols as texts."""
 
 from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from zlib import crc32
 
 import numpy
 from spacy.tokens import Doc
@@ -72,6 +73,15 @@ def encode_prompts(symbols: Any, prompts: Sequence[Prompt], replace_unknown: boo
             )
         encoded.append(symbols.encode(prompt).numbers)
     return encoded
+
+
+def number_prompts(encoded: Sequence[Any]) -> List[int]:
+    """Give prompts the numbers that their random numbers depend on: a prompt's is the same wherever it stands among others.
+
+    encoded (Sequence[Ints1d]): int32 [n], the symbols of each.
+    RETURNS (List[int]): A number below 2^32 for each.
+    """
+    return [crc32(numpy.asarray(numbers, dtype="<i4").tobytes()) for numbers in encoded]
 
 
 def as_stops(stop: Union[str, Sequence[str]]) -> List[str]:

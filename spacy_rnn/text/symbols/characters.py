@@ -84,7 +84,7 @@ class Characters(LearnedSymbols):
     def names(self) -> List[str]:
         r"""Say how characters are written, e.g. in ARPA files.
 
-        RETURNS (List[str]): `SPECIAL_NAMES`, then the characters; white space, the backslash and what cannot be seen as `\uXXXX`.
+        RETURNS (List[str]): `SPECIAL_NAMES`, then the characters, with white space as `\uXXXX`: see `escape_name`.
         """
         return [*SPECIAL_NAMES, *(escape_name(chr(code)) for code in self._codes)]
 

@@ -130,7 +130,7 @@ class Words(LearnedSymbols):
     def names(self) -> List[str]:
         r"""Say how words are written, e.g. in ARPA files.
 
-        RETURNS (List[str]): `SPECIAL_NAMES`, then the words; white space, backslashes and what cannot be seen as `\uXXXX`.
+        RETURNS (List[str]): `SPECIAL_NAMES`, then the words, with white space as `\uXXXX`: see `escape_name`.
         """
         return [*SPECIAL_NAMES, *map(escape_name, self._words)]
 

@@ -14,7 +14,7 @@ def test_a_name_can_be_read_back_and_has_no_white_space(symbol):
     name = escape_name(symbol)
     assert unescape_name(name) == symbol
     assert name.split() == [name]
-    assert name.isprintable()
+    assert "\0" not in name
     assert name not in SPECIAL_NAMES
     name.encode("utf-8")
 
@@ -27,12 +27,26 @@ def test_a_name_can_be_read_back_and_has_no_white_space(symbol):
         (" ", "\\u0020"),
         ("\n", "\\u000a"),
         ("\u2028", "\\u2028"),
-        ("\\", "\\u005c"),
+        ("\0", "\\u0000"),
         ("\ud800", "\\ud800"),
-        ("\U000e0001", "\\U000e0001"),
+        # Words as they stand in texts.
+        ("\\", "\\"),
+        ("a\\nb", "a\\nb"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("co\u00adop", "co\u00adop"),
+        ("\x01", "\x01"),
+        ("\U000e0001", "\U000e0001"),
+        # What would be read as an escape.
+        ("\\u0041", "\\u005cu0041"),
+        ("\\\\u0041", "\\\\u005cu0041"),
         ("<s>", "\\u003cs>"),
         ("<s", "<s"),
     ],
 )
 def test_what_is_escaped(symbol, name):
     assert escape_name(symbol) == name
+
+
+@pytest.mark.parametrize("name", ["\\u0041", "\\Uffffffff", "\\U0000000a", "\\u005c", "\\u", "\\ud80", "\\"])
+def test_a_name_that_others_have_written_is_the_symbol(name):
+    assert unescape_name(name) == name
