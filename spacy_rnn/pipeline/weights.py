@@ -38,15 +38,18 @@ def load_weights(model: Model, data: bytes) -> None:
         # The names of containers are made of those of the layers that they were built with, which may have been replaced.
         info["name"] = node.name
     built = [dict(node.attrs) for node in nodes]
+    sizes = [{name: node.maybe_get_dim(name) for name in node.dim_names} for node in nodes]
     try:
         model.from_dict(saved)
         for i, node in enumerate(nodes):
             with _name_layer(i, node):
                 _check_attrs(node, built[i], saved["attrs"][i])
     except Exception:
-        for node, attrs in zip(nodes, built, strict=True):
+        for node, attrs, dims in zip(nodes, built, sizes, strict=True):
             node.attrs.clear()
             node.attrs.update(attrs)
+            for name, size in dims.items():
+                node.set_dim(name, cast(int, size), force=True)
         raise
 
 

@@ -1,6 +1,7 @@
 """Generation in compiled code: the symbols are those that the sampling of spacy_rnn.generation draws from single steps."""
 
 import _thread
+import signal
 import threading
 import time
 
@@ -343,6 +344,15 @@ def test_what_generation_refuses(changes, message):
         stack_session(*arguments).generate(**given)
 
 
+@pytest.fixture
+def interrupts():
+    """A process that was started in the background ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_it_hears_interrupts():
     arguments = cell, params, *_ = draw_stack(nH=256, V=65)
     stack = stack_session(*arguments)

@@ -2,7 +2,6 @@
 
 import numpy
 import pytest
-import torch
 from numpy.testing import assert_allclose
 
 from spacy_rnn.layers import build_adaptive_softmax
@@ -13,6 +12,7 @@ nI, nV, N = 8, 40, 30
 
 
 def test_agrees_with_torch(randomize):
+    torch = pytest.importorskip("torch")
     layer = randomize(build_adaptive_softmax(nI, nV, [10, 20], shrink=2).initialize(), "float32")
     # Clusters have no bias there.
     layer.get_param("b")[12:] = 0
