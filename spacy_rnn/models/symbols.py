@@ -89,8 +89,10 @@ def build_head(
     n_samples (int): Those of "sampled".
     tied (Optional[Model]): The embedding that its weights are those of.
     RETURNS (Model[Floats2d, Floats2d]): The layer.
-    RAISES (ValueError): If there is no such output, or it has no tied weights.
+    RAISES (ValueError): If there is no such output, or it has no tied weights or cutoffs.
     """
+    if cutoffs is not None and output != "adaptive":
+        raise ValueError(f"cutoffs are those of output = 'adaptive', got {list(cutoffs)} with {output!r}: set cutoffs = null")
     if output == "full":
         return build_full_softmax(nI, tied=tied)
     if output == "sampled":

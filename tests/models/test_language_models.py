@@ -211,6 +211,7 @@ def test_symbols_are_learned_before_weights_are_made(name):
     [
         ({"output": "half"}, ["output must be one of", "'half'"]),
         ({"output": "adaptive", "tied": True}, ["cannot be tied"]),
+        ({"cutoffs": [10, 20]}, ["cutoffs", "[10, 20]", "'full'"]),
         ({"dropout": 1.0}, ["dropout", "below 1"]),
         ({"input_dropout": -0.1}, ["input_dropout"]),
         ({"symbol_dropout": 2}, ["symbol_dropout"]),
