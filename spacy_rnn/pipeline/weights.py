@@ -39,15 +39,18 @@ def load_weights(model: Model, data: bytes) -> None:
         info["name"] = node.name
     built = [dict(node.attrs) for node in nodes]
     sizes = [{name: node.maybe_get_dim(name) for name in node.dim_names} for node in nodes]
+    absent = [[name for name in node.param_names if not node.has_param(name)] for node in nodes]
     try:
         model.from_dict(saved)
         for i, node in enumerate(nodes):
             with _name_layer(i, node):
                 _check_attrs(node, built[i], saved["attrs"][i])
     except Exception:
-        for node, attrs, dims in zip(nodes, built, sizes, strict=True):
+        for node, attrs, dims, names in zip(nodes, built, sizes, absent, strict=True):
             node.attrs.clear()
             node.attrs.update(attrs)
+            for name in names:
+                node.set_param(name, None)
             for name, size in dims.items():
                 node.set_dim(name, cast(int, size), force=True)
         raise
