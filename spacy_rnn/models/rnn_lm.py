@@ -10,6 +10,7 @@ from ..generation import Scores
 from ..layers.capabilities import Drops, LearnsVocabulary, PredictsSymbols, State, declare
 from ..layers.embedding.symbol_embed import build_symbol_embed
 from ..layers.plain.dropout import check_rate
+from ..layers.plain.sequence_dropout import draw_sequence_mask
 from ..layers.ragged.taken import TakenRows
 from ..layers.recurrent.rnn import build_rnn
 from ..layers.recurrent.scanning import begin_scan, initial_state, scan
@@ -195,10 +196,7 @@ def _begin_hidden(
 
 def _locked_mask(model: Model, rate: str, lengths: numpy.ndarray, width: int) -> Optional[Floats2d]:
     """Draw what rows are multiplied by, the same at all steps of a sequence; None if nothing is dropped."""
-    if not model.attrs[rate]:
-        return None
-    masks = cast(Floats2d, model.ops.get_dropout_mask((len(lengths), width), model.attrs[rate]))
-    return masks[model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))]
+    return draw_sequence_mask(model.ops, lengths, width, model.attrs[rate]) if model.attrs[rate] else None
 
 
 def _no_backprop(dY: Floats1d) -> SymbolBatch:

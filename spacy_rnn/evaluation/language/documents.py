@@ -8,7 +8,7 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ...pipeline.annotation.surprisal import ScoredText, sum_by_token
+from ...pipeline.annotation.surprisal import ScoredText, TotalScore, sum_by_token
 from ...pipeline.corpus.files import UNITS, find_files
 from ...pipeline.corpus.reader import TOKENS, PlacedDoc, read_docs
 from ...pipeline.language_model.component import RNNLanguageModel
@@ -53,53 +53,6 @@ class DocumentScore(NamedTuple):
     def surprisals(self) -> numpy.ndarray:
         """RETURNS (numpy.ndarray): float32 [n], that of each token, in bits."""
         return sum_by_token(self.doc, self.scored)
-
-
-class TotalScore(NamedTuple):
-    """What a language model says of several texts together.
-
-    n_texts (int): How many texts there are.
-    n_words (int): How many words count.
-    n_characters (int): How many characters do.
-    n_unknown (int): How many symbols are unknown.
-    bits (float): The surprisal of all, in bits.
-    """
-
-    n_texts: int = 0
-    n_words: int = 0
-    n_characters: int = 0
-    n_unknown: int = 0
-    bits: float = 0.0
-
-    def add(self, scored: ScoredText) -> "TotalScore":
-        """Add a text.
-
-        scored (ScoredText): Its scores.
-        RETURNS (TotalScore): The sum.
-        """
-        return TotalScore(
-            self.n_texts + 1,
-            self.n_words + scored.n_words,
-            self.n_characters + scored.n_characters,
-            self.n_unknown + scored.n_unknown,
-            self.bits + scored.bits,
-        )
-
-    @property
-    def bits_per_character(self) -> float:
-        """RETURNS (float): Bits divided by characters; nan if there are none."""
-        return self.bits / self.n_characters if self.n_characters else float("nan")
-
-    @property
-    def bits_per_word(self) -> float:
-        """RETURNS (float): Bits divided by words; nan if there are none."""
-        return self.bits / self.n_words if self.n_words else float("nan")
-
-    @property
-    def perplexity(self) -> float:
-        """RETURNS (float): That of a word, 2 to the power of the bits of a word; inf where a number has no room for it."""
-        bits = self.bits_per_word
-        return 2.0**bits if not bits >= 1024 else float("inf")
 
 
 def find_reading(nlp: Language, lm: RNNLanguageModel, unit: Optional[str] = None, tokens: Optional[str] = None) -> TextReading:

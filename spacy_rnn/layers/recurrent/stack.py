@@ -9,6 +9,7 @@ from thinc.types import Floats2d, FloatsXd, Ints1d, Ragged
 from ...recurrence import Backprop, Batch, TableRows, get_cell, infer_outputs, run_sweeps
 from ...recurrence.tables import Rows, source, sum_by_number
 from ..capabilities import IsRnn, State, find
+from ..plain.sequence_dropout import draw_sequence_mask
 from ..ragged.list2ragged import host_lengths
 from ..ragged.taken import TakenRows
 from ..ragged.width import check_input_width, input_rows
@@ -120,8 +121,7 @@ def _draw_mask(model: Model[Ragged, Ragged], rows: Rows, lengths: numpy.ndarray)
     rate = model.attrs["dropout"]
     if not model.attrs["locked_dropout"]:
         return cast(Floats2d, model.ops.get_dropout_mask(rows.shape, rate))
-    masks = cast(Floats2d, model.ops.get_dropout_mask((len(lengths), rows.shape[1]), rate))
-    return masks[model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))]
+    return draw_sequence_mask(model.ops, lengths, rows.shape[1], rate)
 
 
 def infer_stack(model: Model[Ragged, Ragged], X: Ragged) -> Ragged:

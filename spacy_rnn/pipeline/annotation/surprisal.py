@@ -42,6 +42,52 @@ class ScoredText(NamedTuple):
     @property
     def bits_per_character(self) -> float:
         """RETURNS (float): Bits divided by characters; nan if there are none."""
+        return TotalScore().add(self).bits_per_character
+
+    @property
+    def bits_per_word(self) -> float:
+        """RETURNS (float): Bits divided by words; nan if there are none."""
+        return TotalScore().add(self).bits_per_word
+
+    @property
+    def perplexity(self) -> float:
+        """RETURNS (float): That of a word, 2 to the power of the bits of a word; inf where a number has no room for it."""
+        return TotalScore().add(self).perplexity
+
+
+class TotalScore(NamedTuple):
+    """What a language model says of several texts together.
+
+    n_texts (int): How many texts there are.
+    n_words (int): How many words count.
+    n_characters (int): How many characters do.
+    n_unknown (int): How many symbols are unknown.
+    bits (float): The surprisal of all, in bits.
+    """
+
+    n_texts: int = 0
+    n_words: int = 0
+    n_characters: int = 0
+    n_unknown: int = 0
+    bits: float = 0.0
+
+    def add(self, scored: ScoredText) -> "TotalScore":
+        """Add a text.
+
+        scored (ScoredText): Its scores.
+        RETURNS (TotalScore): The sum.
+        """
+        return TotalScore(
+            self.n_texts + 1,
+            self.n_words + scored.n_words,
+            self.n_characters + scored.n_characters,
+            self.n_unknown + scored.n_unknown,
+            self.bits + scored.bits,
+        )
+
+    @property
+    def bits_per_character(self) -> float:
+        """RETURNS (float): Bits divided by characters; nan if there are none."""
         return self.bits / self.n_characters if self.n_characters else float("nan")
 
     @property

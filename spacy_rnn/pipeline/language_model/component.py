@@ -13,6 +13,7 @@ from thinc.api import Model, set_dropout_rate, to_numpy
 from ..annotation.surprisal import (
     UNKNOWN_RULES,
     ScoredText,
+    TotalScore,
     register_surprisal,
     score_text,
     store_surprisals,
@@ -195,11 +196,9 @@ class RNNLanguageModel(RNNPipe):
 
     def _score(self, numbers: Sequence[numpy.ndarray], n_streams: int) -> List[numpy.ndarray]:
         """Give the log-probability of each symbol of texts and of their ends: of each text by itself if there are no streams."""
-        from ...text.symbols import END, START
+        from ...text.symbols import batch_texts
 
-        lengths = numpy.asarray([len(each) + 1 for each in numbers], dtype="int32")
-        inputs = numpy.concatenate([part for each in numbers for part in ([START], each)])
-        targets = numpy.concatenate([part for each in numbers for part in (each, [END])])
+        inputs, targets, lengths = batch_texts(numbers)
         read = lengths
         if n_streams:
             borders = len(inputs) * numpy.arange(n_streams + 1) // n_streams
@@ -321,15 +320,14 @@ class RNNLanguageModel(RNNPipe):
             scored = self._score_docs(docs, self.eval_streams)
         else:
             scored = [each for batch in util.minibatch(docs, 256) for each in self.predict(batch)]
-        bits = sum(each.bits for each in scored)
-        n_characters, n_words = sum(each.n_characters for each in scored), sum(each.n_words for each in scored)
-        per_character = bits / n_characters if n_characters else float("nan")
-        per_word = bits / n_words if n_words else float("nan")
+        total = TotalScore()
+        for each in scored:
+            total = total.add(each)
         return {
-            "lm_score": 2.0**-per_character,
-            "lm_bits_per_char": per_character,
-            "lm_bits_per_word": per_word,
-            "lm_perplexity": 2.0**per_word if not per_word >= 1024 else float("inf"),
+            "lm_score": 2.0**-total.bits_per_character,
+            "lm_bits_per_char": total.bits_per_character,
+            "lm_bits_per_word": total.bits_per_word,
+            "lm_perplexity": total.perplexity,
             "lm_unknown": self.unknown,
         }
 

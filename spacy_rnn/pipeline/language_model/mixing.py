@@ -75,20 +75,15 @@ def _component(nlp: Language, name: str) -> RNNLanguageModel:
 
 def _batches(mixture: RNNLanguageModel, texts: Iterable[Doc]) -> Iterator[Any]:
     """Give texts as symbols, many at a time."""
-    from ...text.symbols import END, START, SymbolBatch
+    from ...text.symbols import batch_texts
 
     symbols = mixture.model.layers[0].attrs["symbols"]
     batch: List[numpy.ndarray] = []
 
-    def join() -> SymbolBatch:
-        inputs = numpy.concatenate([numpy.append(START, numbers) for numbers in batch])
-        targets = numpy.concatenate([numpy.append(numbers, END) for numbers in batch])
-        return SymbolBatch(inputs, targets, numpy.asarray([len(numbers) + 1 for numbers in batch], dtype="int32"))
-
     for doc in texts:
         batch.append(symbols.encode(doc).numbers)
         if sum(map(len, batch)) >= _BATCH_SYMBOLS:
-            yield join()
+            yield batch_texts(batch)
             batch = []
     if batch:
-        yield join()
+        yield batch_texts(batch)

@@ -1,6 +1,6 @@
 """What language models read and write: characters, words, or pieces of words, as numbers."""
 
-from .base import END, N_SPECIAL, SPECIAL_NAMES, START, UNKNOWN, SymbolBatch, SymbolCounter, Symbols, SymbolText
+from .base import END, N_SPECIAL, SPECIAL_NAMES, START, UNKNOWN, SymbolBatch, SymbolCounter, Symbols, SymbolText, batch_texts
 from .characters import Characters, build_characters
 from .names import escape_name, unescape_name
 from .subwords import Subwords, build_subwords
@@ -24,4 +24,5 @@ __all__ = [
     "build_words",
     "escape_name",
     "unescape_name",
+    "batch_texts",
 ]

@@ -44,6 +44,19 @@ class SymbolBatch(NamedTuple):
     lengths: numpy.ndarray
 
 
+def batch_texts(texts: Sequence[numpy.ndarray]) -> SymbolBatch:
+    """Put whole texts side by side, with start and end.
+
+    texts (Sequence[numpy.ndarray]): Integers [n], the symbols of each; one text at least.
+    RETURNS (SymbolBatch): The batch, of n + 1 inputs a text.
+    """
+    return SymbolBatch(
+        numpy.concatenate([part for each in texts for part in ([START], each)]),
+        numpy.concatenate([part for each in texts for part in (each, [END])]),
+        numpy.asarray([len(each) + 1 for each in texts], dtype="int32"),
+    )
+
+
 class SymbolCounter(Protocol):
     """What counts the symbols of a corpus."""
 
