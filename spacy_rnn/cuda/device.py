@@ -26,6 +26,9 @@ _COMPUTE_TYPES = {
 # _INVALID_VALUE and _LAUNCH_OUT_OF_RESOURCES.
 _NO_ROOM = (912, 1, 701)
 
+# Up to how many rows the sums of two products take one call: cuBLAS sums longer ones in pieces side by side, unless in a batch.
+_LONGEST_BATCHED = 2048
+
 # Two factors, and where their product is written.
 Product = Tuple[Rows, Rows, Rows]
 
@@ -127,7 +130,7 @@ class Device:
     ) -> None:
         """Multiply matrices of the same shapes by the device's BLAS.
 
-        Two products take one call where the matrices of the second lie behind those of the first.
+        Two products take one call where the matrices of the second lie behind those of the first, but for long sums.
 
         products (Sequence[Tuple[Rows, Rows, Rows]]): For each a [n, k], or [k, n] if transpose_a; b [k, m], or [m, k] if
             transpose_b; and where the product is written [n, m].
@@ -145,7 +148,7 @@ class Device:
         alpha, beta = numpy.asarray(1, "float32"), numpy.asarray(add, "float32")
         start = (device.get_cublas_handle(), *operations, m, n, k, alpha.ctypes.data)
         how = (getattr(cublas, _COMPUTE_TYPES[precision]), cublas.CUBLAS_GEMM_DEFAULT)
-        apart = _distances(products)
+        apart = _distances(products) if k <= _LONGEST_BATCHED else None
         if apart is not None:
             of_a, of_b, of_out = apart
             cublas.gemmStridedBatchedEx(

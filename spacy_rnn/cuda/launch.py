@@ -17,6 +17,8 @@ MAX_CHUNK = 128
 MAX_PARTIAL = 24 * 2**20
 # Processors that a cluster has to be within, at least: those of a GPC of Hopper's.
 CLUSTER_PROCESSORS = 16
+# Clusters of more than two blocks that find no room, because a GPC has fewer: at most 2 of the H200 that was asked.
+MISSING_CLUSTERS = 2
 
 ALONE, GRID, CLUSTER = "alone", "grid", "cluster"
 
@@ -144,7 +146,10 @@ def teams_at_once(team: str, slices: int, processors: int) -> int:
     """
     if team != CLUSTER:
         return processors // slices
-    return max(1, processors // CLUSTER_PROCESSORS) * (min(CLUSTER_PROCESSORS, processors) // slices)
+    if slices == 2:
+        # Processors come in pairs.
+        return processors // 2
+    return max(1, max(1, processors // CLUSTER_PROCESSORS) * (min(CLUSTER_PROCESSORS, processors) // slices) - MISSING_CLUSTERS)
 
 
 def _numbers_of_a_sequence(kernel: Kernel, nH: int, width: int, lanes: int, team: str) -> int:

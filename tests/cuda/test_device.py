@@ -69,6 +69,15 @@ def test_two_products_are_one_call_where_the_second_lies_behind_the_first(device
     assert calls == [("gemmStridedBatchedEx", "exact")]
 
 
+def test_long_sums_of_two_products_are_two_calls(device):
+    """cuBLAS sums them in pieces side by side then."""
+    rng = numpy.random.default_rng(0)
+    (a, b), out = (rng.standard_normal((2, 3000, n), "float32") for n in (5, 4)), numpy.empty((2, 5, 4), "float32")
+    device.multiply([rows(a[i], b[i], out[i]) for i in range(2)], transpose_a=True)
+    numpy.testing.assert_allclose(out, a.transpose(0, 2, 1) @ b, rtol=1e-4, atol=1e-4)
+    assert calls == [("gemmEx", "exact")] * 2
+
+
 def test_two_products_are_two_calls_where_it_lies_before_the_first(device):
     a, b, out = draw(5, 7), [draw(7, 4, seed=i) for i in range(2)], numpy.empty((2, 5, 4), "float32")
     device.multiply([rows(a, b[i], out[1 - i]) for i in range(2)])
