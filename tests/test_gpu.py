@@ -249,8 +249,10 @@ def test_a_categorizer_learns_on_the_gpu(factory, embed):
             doc.cats = {name: float(name == label) for name in ("good", "bad")} if label else {}
             examples.append(Example(nlp.make_doc(text), doc))
         optimizer = nlp.initialize(lambda: examples)
+        optimizer.learn_rate = 0.01
         losses = [nlp.update(examples, sgd=optimizer)[factory] for _ in range(30)]
-        assert losses[-1] < losses[0]
+        # With dropout each one is a throw of dice.
+        assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
         alone, together = nlp("").cats, list(nlp.pipe(["", "good"]))[0].cats
         assert alone == pytest.approx(together, abs=1e-5)
         component.add_label("neither")
