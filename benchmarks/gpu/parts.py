@@ -346,10 +346,10 @@ PARTS = [
     Part("matrix", 130, check_matrix, file="matrix.jsonl"),
     Part("sanitizer", 45, sanitize),
     Part("layers", 100, time_layers, speed=True, file="layers.jsonl"),
-    Part("phases", 40, time_phases, speed=True, file="phases.json"),
+    Part("phases", 60, time_phases, speed=True, file="phases.json"),
     Part("training", 50, time_training, speed=True, file="training.json"),
     Part("train", 75, train, speed=True, file="train.json"),
-    Part("tests", 120, test),
+    Part("tests", 100, test),
 ]
 
 

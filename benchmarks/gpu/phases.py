@@ -5,13 +5,13 @@
 `layers`: a bidirectional layer forward and back, milliseconds of the device by CUDA events around each launch and each product:
 the projection of the input, the sweeps, the products of the gradients. `other` is what the device has to do besides (sums,
 copies) or waits for; `host` is how long the call takes to return, without waiting for the device, as a share of the whole. Each
-is measured again with other settings of how work is shared out, as far as there are such.
+is measured again with other settings of how work is shared out, as far as there are such, and profiled as updates are.
 
 `fields`: the likelihood of a conditional random field with its gradients, and the best paths, of sentences of EWT and 17 labels:
 through the compiled engine of the CPU, as it is done, and by the reference on the device; milliseconds until the device has all.
 
 `updates`: for taggers and a categorizer the launches, copies and synchronisations of one `nlp.update`, by torch's profiler, how
-long the device is busy, and what it does longest.
+long the device is busy, and what it does longest. They are given half of the time.
 """
 
 import time
@@ -41,9 +41,8 @@ from spacy_rnn.recurrence import use_engine
 
 Row = Dict[str, Any]
 
-# Beside the default.
-CHUNKS = (32, 64, 96)
 CALLS = 10
+LONGEST = 12
 # Runtime calls that CUPTI sees, by what they are.
 CALLED = {
     "launches": ("cudaLaunch", "cuLaunch"),
@@ -165,10 +164,9 @@ def settings(device: Any) -> List[Tuple[str, Any, str, Any]]:
     device (Any): The device.
     RETURNS (List[Tuple[str, Any, str, Any]]): In words, what has it, its name, its value.
     """
-    found = [(f"chunks of {n}", launch, "MAX_CHUNK", n) for n in CHUNKS]
+    found: List[Tuple[str, Any, str, Any]] = [("a call for each product", cuda_device, "_distances", lambda products: None)]
     if device.max_cluster > 1:
         found.append(("no clusters", device, "max_cluster", 1))
-    found.append(("a call for each product", cuda_device, "_distances", lambda products: None))
     return found
 
 
@@ -191,6 +189,7 @@ def time_layers(ops: Ops, ends: float) -> Iterator[Row]:
                     for words, *setting in settings(device):
                         with changed(*setting):
                             yield {**row, "setting": words, **time_call(call, device, ops)}
+                    yield {**row, "setting": "profiled", **profile_call(call, ops)}
                 except Exception as error:  # noqa: BLE001 - the next may still do
                     yield {**row, **failure(error)}
                 if time.monotonic() > ends:
@@ -226,29 +225,44 @@ def time_fields(ops: Ops) -> Iterator[Row]:
         yield row
 
 
+def profile_call(call: Callable[[], Any], ops: Ops) -> Row:
+    """Profile a call.
+
+    call (Callable): What is called, without waiting for the device.
+    ops (Ops): The backend.
+    RETURNS (Row): Launches, copies, synchronisations, milliseconds, and what the device does longest: how often, how long.
+    """
+    from torch.autograd import DeviceType
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
+        start = time.perf_counter()
+        call()
+        synchronize(ops)
+        milliseconds = 1000 * (time.perf_counter() - start)
+    events = profiled.key_averages()
+    row: Row = {what: sum(event.count for event in events if event.key.startswith(names)) for what, names in CALLED.items()}
+    on_device = [
+        (round(event.self_device_time_total / 1000, 4), event.count, event.key[:80])
+        for event in events
+        if event.device_type == DeviceType.CUDA
+    ]
+    row["milliseconds"] = round(milliseconds, 3)
+    row["device busy, milliseconds"] = round(sum(busy for busy, *_ in on_device), 3)
+    row["longest"] = [[name, count, busy] for busy, count, name in sorted(on_device, reverse=True)[:LONGEST]]
+    return row
+
+
 def profile_update(training: Training, ops: Ops) -> Row:
     """Profile an update of a pipeline.
 
     training (Training): The pipeline.
     ops (Ops): The backend.
-    RETURNS (Row): Launches, copies, synchronisations, milliseconds, and what the device does longest.
+    RETURNS (Row): As of `profile_call`.
     """
-    from torch.autograd import DeviceType
-    from torch.profiler import ProfilerActivity, profile
-
     for step in range(3):
         training.time_update(step, lambda: synchronize(ops))
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
-        start = time.perf_counter()
-        training.time_update(3, lambda: synchronize(ops))
-        milliseconds = 1000 * (time.perf_counter() - start)
-    events = profiled.key_averages()
-    row: Row = {what: sum(event.count for event in events if event.key.startswith(names)) for what, names in CALLED.items()}
-    on_device = [(event.self_device_time_total / 1000, event.key) for event in events if event.device_type == DeviceType.CUDA]
-    row["milliseconds"] = round(milliseconds, 3)
-    row["device busy, milliseconds"] = round(sum(busy for busy, _ in on_device), 3)
-    row["longest"] = [[name[:80], round(busy, 4)] for busy, name in sorted(on_device, reverse=True)[:12]]
-    return row
+    return profile_call(lambda: training.time_update(3, lambda: None), ops)
 
 
 def profile_updates(corpus: Path, ops: Ops, ends: float) -> Iterator[Row]:

@@ -48,7 +48,8 @@ Row = Dict[str, Any]
 
 # How long a row is measured, and how long it may take altogether.
 ROW, DEADLINE = 0.4, 30
-UPDATES = 30
+# What the first two compile and choose is not counted.
+UPDATES, LEAST_UPDATES = 30, 8
 
 
 def make_tasks(quick: bool) -> List[Row]:
@@ -355,7 +356,7 @@ def time_group(group: Dict[str, Tuple[Callable[[Path], Language], Path, str]], o
     group (Dict[str, Tuple[Callable, Path, str]]): As of `trainings`.
     ops (Ops): The backend of the GPU.
     updates (int): How many updates of each, at most.
-    ends (float): When to stop, by `time.monotonic`.
+    ends (float): When to stop, by `time.monotonic`, but not before LEAST_UPDATES updates of each.
     RETURNS (List[Row]): Words a second, and how many times as long as the first each took; or why there is nothing to tell.
     """
     rows, contenders = [], {}
@@ -375,7 +376,7 @@ def time_group(group: Dict[str, Tuple[Callable[[Path], Language], Path, str]], o
             except Exception as error:  # noqa: BLE001 - the others can still be measured
                 del contenders[name]
                 rows.append({"name": name, **failure(error)})
-        if time.monotonic() > ends:
+        if step >= LEAST_UPDATES and time.monotonic() > ends:
             break
     times = {name: Times.of(each.taken[min(2, len(each.taken) - 1) :]) for name, each in contenders.items()}
     for name, taken in times.items():
