@@ -4,13 +4,15 @@
     python benchmarks/perplexity.py shakespeare-512 TINYSHAKESPEARE
     python benchmarks/perplexity.py books BOOKS
     python benchmarks/perplexity.py wikitext WIKITEXT
+    python benchmarks/perplexity.py words-full BOOKS
+    python benchmarks/perplexity.py words-adaptive BOOKS
 
 What is named is a folder with the corpus as docs/corpora.md has it. A recurrent model is trained by `spacy train` with a config
 of configs/, an n-gram model on the same text; their mixture gets its weights on the development part. The test part is read with
 `--test` only, once everything has been chosen. WikiText-2 here is its validation part as training text, of which the last six
 articles are the development part; the models that are tested are trained anew on all of it, in as many epochs and with the same
 weights in the mixture. Lines are texts there, empty ones are left out, the end of a line counts, and words that the training text
-does not have are `<unk>`.
+does not have are `<unk>`. The rows of words compare output layers over 30,000 of them, after the same updates.
 
 Results stand in benchmarks/results/perplexity.json, by the name of the row; a row that is measured again is replaced.
 """
@@ -30,6 +32,7 @@ from _measure import RESULTS, ROOT, machine, run_on_one_thread
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import load_config
+from thinc.api import Config
 from wasabi import table as format_table
 
 from spacy_rnn.pipeline.corpus.reader import build_text_corpus
@@ -46,7 +49,7 @@ class Row(NamedTuple):
     config (str): The name of the recurrent model's config.
     settings (Dict[str, Any]): What is set differently in it.
     unit (str): What a text is, "line" or "file".
-    orders (Tuple[int, ...]): The orders of the n-gram models; the last one is mixed with the recurrent model.
+    orders (Tuple[int, ...]): The orders of the n-gram models; the last one is mixed with the recurrent model. May be empty.
     score (str): The score that counts.
     """
 
@@ -59,11 +62,35 @@ class Row(NamedTuple):
 
 
 BITS, PERPLEXITY = "lm_bits_per_char", "lm_perplexity"
+# A fifth of the books' words, once: as many of the 30,000 symbols are rare as in a larger text, and dropout has nothing to do.
+WORDS = {
+    "corpora.train.limit": 40_000,
+    "components.lm.model.symbols.min_count": 1,
+    "components.lm.model.tied": False,
+    **{f"components.lm.model.{kind}_dropout": 0.0 for kind in ("input", "weight", "symbol")},
+    "components.lm.model.dropout": 0.0,
+    "components.lm.carry_over": True,
+    "components.lm.eval_streams": 10,
+    "training.eval_frequency": 1000,
+    "initialize.before_init.epochs": 1,
+}
 ROWS = {
     "shakespeare": Row("shakespeare", "lm_char", {}, "file", (7,), BITS),
     "shakespeare-512": Row("shakespeare", "lm_char_512", {}, "file", (7,), BITS),
     "books": Row(
-        "books", "lm_char_512", {"components.lm.model.dropout": 0.0, "initialize.before_init.epochs": 2}, "line", (8,), BITS
+        "books",
+        "lm_char_512",
+        # Fifty times the text of Shakespeare, read once: there is nothing to learn by heart.
+        {
+            "components.lm.model.dropout": 0.0,
+            "components.lm.model.weight_dropout": 0.0,
+            "training.optimizer.learn_rate.initial_rate": 0.003,
+            "training.eval_frequency": 2000,
+            "initialize.before_init.epochs": 1,
+        },
+        "line",
+        (8,),
+        BITS,
     ),
     "wikitext": Row(
         "wikitext",
@@ -78,6 +105,8 @@ ROWS = {
         (3, 5),
         PERPLEXITY,
     ),
+    "words-full": Row("books", "lm_word", WORDS, "line", (), PERPLEXITY),
+    "words-adaptive": Row("books", "lm_word", {**WORDS, "components.lm.model.output": "adaptive"}, "line", (), PERPLEXITY),
 }
 
 
@@ -148,6 +177,15 @@ def train_recurrent(row: Row, train: Path, dev: Path, seed: int, output: Path, l
     return time.perf_counter() - start
 
 
+def read_config(row: Row) -> Config:
+    """Read the config of a row's recurrent model.
+
+    row (Row): What is measured.
+    RETURNS (Config): The config, with what is set differently.
+    """
+    return load_config(ROOT / "configs" / f"{row.config}.cfg", overrides=row.settings, interpolate=True)
+
+
 def read_docs(row: Row, nlp: Language, path: Path) -> List[Any]:
     """Read texts with a pipeline's vocabulary.
 
@@ -156,7 +194,8 @@ def read_docs(row: Row, nlp: Language, path: Path) -> List[Any]:
     path (Path): The file.
     RETURNS (List[Doc]): The texts.
     """
-    return [example.predicted for example in build_text_corpus(path, unit=row.unit, tokens="whitespace")(nlp)]
+    corpus = build_text_corpus(path, unit=row.unit, tokens=read_config(row)["corpora"]["dev"]["tokens"])
+    return [example.predicted for example in corpus(nlp)]
 
 
 def count_ngrams(row: Row, order: int, path: Path) -> Language:
@@ -168,7 +207,7 @@ def count_ngrams(row: Row, order: int, path: Path) -> Language:
     RETURNS (Language): A pipeline with it.
     """
     nlp = spacy.blank("en")
-    symbols = load_config(ROOT / "configs" / f"{row.config}.cfg", overrides=row.settings)["components"]["lm"]["model"]["symbols"]
+    symbols = read_config(row)["components"]["lm"]["model"]["symbols"]
     model = {"@architectures": "spacy_rnn.NGramLM.v1", "order": order, "symbols": symbols}
     nlp.add_pipe("rnn_lm", name="lm", config={"model": model})
     examples = [Example(doc, doc) for doc in read_docs(row, nlp, path)]
@@ -233,16 +272,18 @@ def measure(name: str, source: Path, seed: int, with_test: bool, folder: Path, l
     row = ROWS[name]
     texts = prepare(row.corpus, source, folder)
     models, seconds = train_all(row, texts.train, texts.dev, seed, folder / "rnn", log, best=True)
-    mixed, weights = mix(row, models, texts.dev)
-    figures = {"dev": {key: evaluate(row, nlp, texts.dev) for key, nlp in {**models, "mixture": mixed}.items()}}
+    weights: Dict[str, float] = {}
+    if row.orders:
+        models["mixture"], weights = mix(row, models, texts.dev)
+    figures = {"dev": {key: evaluate(row, nlp, texts.dev) for key, nlp in models.items()}}
     if with_test and texts.everything != texts.train:
         again = log.with_name(f"{log.stem}-everything.log")
         models, _ = train_all(row, texts.everything, texts.dev, seed, folder / "rnn-everything", again, best=False)
-        mixed, _ = mix(row, models, texts.dev)
+        models["mixture"], _ = mix(row, models, texts.dev)
         # Dev is no dev to these: the weights stay.
-        mixed.get_pipe("lm").model.attrs["weights"] = weights  # type: ignore[attr-defined]
+        models["mixture"].get_pipe("lm").model.attrs["weights"] = weights  # type: ignore[attr-defined]
     if with_test:
-        figures["test"] = {key: evaluate(row, nlp, texts.test) for key, nlp in {**models, "mixture": mixed}.items()}
+        figures["test"] = {key: evaluate(row, nlp, texts.test) for key, nlp in models.items()}
     return {
         "config": row.config,
         "set differently": row.settings,
