@@ -348,8 +348,8 @@ PARTS = [
     Part("layers", 100, time_layers, speed=True, file="layers.jsonl"),
     Part("phases", 60, time_phases, speed=True, file="phases.json"),
     Part("training", 50, time_training, speed=True, file="training.json"),
-    Part("train", 75, train, speed=True, file="train.json"),
-    Part("tests", 100, test),
+    Part("train", 95, train, speed=True, file="train.json"),
+    Part("tests", 80, test),
 ]
 
 
