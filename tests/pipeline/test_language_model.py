@@ -165,6 +165,16 @@ def test_the_state_is_forgotten_as_often_as_is_asked_for():
     assert not numpy.allclose(losses[0][1:], alone[1:], rtol=1e-3)
 
 
+def test_a_loss_that_is_no_number_ends_training_before_the_weights_are_changed():
+    nlp = build(steps=1)
+    lm = nlp.get_pipe("lm")
+    layers = {node.name: node for node in lm.model.walk()}
+    layers["lstm_forward"].get_param("R")[0, 0] = numpy.inf
+    before = layers["symbol_embed"].get_param("E").copy()
+    refused(lambda: nlp.update(examples_of(nlp), sgd=Adam(0.02)), "'lm' could not learn", "nan", "learning rate")
+    assert_array_equal(layers["symbol_embed"].get_param("E"), before)
+
+
 def test_an_ngram_model_is_left_alone_by_updates():
     nlp = build()
     lm = nlp.get_pipe("lm")

@@ -1,5 +1,6 @@
 """Language models: `rnn_lm` learns to predict texts, scores them, and writes."""
 
+import math
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
@@ -229,6 +230,7 @@ class RNNLanguageModel(RNNPipe):
         examples (Iterable[Example]): The batch.
         **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
         RETURNS (Dict[str, float]): The losses: this one's is the mean of a symbol, in nats.
+        RAISES (ValueError): If the loss is not a number. The weights are as before.
         """
         losses: Dict[str, float] = {} if settings["losses"] is None else settings["losses"]
         losses.setdefault(self.name, 0.0)
@@ -248,10 +250,16 @@ class RNNLanguageModel(RNNPipe):
             before = carry(self.model, state, index, before)
         scores, backprop = begin_update(self.model, reading.batch, before, reading.weights)
         backprop()
+        loss = -float(scores.log_probabilities.mean())
+        if math.isnan(loss):
+            raise ValueError(
+                f"'{self.name}' could not learn: its loss is {loss}, so hidden units or gradients have grown without bound; use "
+                'a lower learning rate or grad_clip, or another cell where it is "elman_relu", whose units may do so'
+            )
         self._carried.keep(reading.after, scores.state)
         if settings["sgd"] is not None:
             self.finish_update(settings["sgd"])
-        losses[self.name] -= float(scores.log_probabilities.mean())
+        losses[self.name] += loss
         return losses
 
     def finish_update(self, sgd: Any) -> None:
