@@ -17,9 +17,13 @@ from .printing import to_stdout, write
 
 # Between two texts, which may have empty lines themselves.
 SEPARATOR = "=" * 10
-# What a search can do as well.
-_OF_SEARCH = ("no_repeat_ngram",)
-_SETTING = re.compile(rf"^({'|'.join(field.name for field in fields(Sampling))})(?=:)|\b(\w+)=True")
+# What goes with a search, and with greedy choice.
+_OF_SEARCH, _OF_GREEDY = ("no_repeat_ngram",), ("greedy", "repetition_penalty", "no_repeat_ngram")
+# Where a message names a setting.
+_SETTING = re.compile(
+    rf"^({'|'.join(field.name for field in fields(Sampling))}|seed)(?=:)"
+    r"|(?<=\(for none, )(greedy)=True|(?<=\()(replace_unknown)=True|(?<=, but )(stop)(?= has )"
+)
 
 
 class Options(NamedTuple):
@@ -53,8 +57,7 @@ def write_texts(pipeline: str, prompts: List[str], component: Optional[str], opt
         of its range.
     RAISES (ValueError): If the pipeline has no such language model.
     """
-    changed = [field.name for field in fields(Sampling) if sampling[field.name] != field.default]
-    _check_search(options, changed)
+    _check_drawing(options, [field.name for field in fields(Sampling) if sampling[field.name] != field.default])
     nlp = load_pipeline(pipeline)
     _, lm = find_language_model(nlp, component)
     reading = find_reading(nlp, lm)
@@ -67,7 +70,7 @@ def write_texts(pipeline: str, prompts: List[str], component: Optional[str], opt
                     write(piece)
                 write("\n")
     except ValueError as error:
-        message = _SETTING.sub(lambda match: "--" + (match[1] or match[2]).replace("_", "-"), str(error))
+        message = _SETTING.sub(lambda match: _as_option(next(filter(None, match.groups()))), str(error))
         raise CommandError(as_sentence(message)) from error
 
 
@@ -90,15 +93,20 @@ def _begin(
     return [(each.prompt, each.text) for each in found]
 
 
-def _check_search(options: Options, changed: List[str]) -> None:
-    """Refuse settings that mean nothing together."""
-    if options.beam is None:
-        return
-    idle = ["--" + name.replace("_", "-") for name in changed if name not in _OF_SEARCH]
-    if idle:
-        raise CommandError(f"--beam draws nothing, so it goes without {', '.join(idle)}", "Leave out the one or the other.")
-    if options.number > options.beam:
+def _check_drawing(options: Options, changed: List[str]) -> None:
+    """Refuse settings that mean nothing where nothing is drawn."""
+    option = "--beam" if options.beam is not None else "--greedy"
+    goes_with = _OF_SEARCH if options.beam is not None else _OF_GREEDY
+    idle = [_as_option(name) for name in changed if name not in goes_with]
+    if idle and (options.beam is not None or "greedy" in changed):
+        raise CommandError(f"{option} draws nothing, so it goes without {', '.join(idle)}", "Leave out the one or the other.")
+    if options.beam is not None and options.number > options.beam:
         raise CommandError(
             f"A beam of {options.beam} finds at most {options.beam} texts for a prompt, not {options.number}",
             "Set a wider --beam, or a lower --number.",
         )
+
+
+def _as_option(name: str) -> str:
+    """Give the option of a setting."""
+    return "--" + name.replace("_", "-")

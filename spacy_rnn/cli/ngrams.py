@@ -10,7 +10,16 @@ import numpy
 from wasabi import msg
 from wasabi import table as format_table
 
-from ..backoff import DISCOUNT_FALLBACK, NGramCounter, check_order, check_prune, check_smoothing, estimate, write_arpa
+from ..backoff import (
+    DISCOUNT_FALLBACK,
+    BackoffModel,
+    NGramCounter,
+    check_order,
+    check_prune,
+    check_smoothing,
+    estimate,
+    write_arpa,
+)
 from ..pipeline.corpus.files import UNITS, find_files, read_texts
 from ..text.symbols import N_SPECIAL, SPECIAL_NAMES, UNKNOWN, Characters, Symbols, Words
 from ..text.symbols.learned import rank
@@ -18,6 +27,11 @@ from .errors import CommandError, as_sentence, writing
 
 KINDS = ("words", "characters")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", re.IGNORECASE)
+# Where a message names a setting.
+_SETTING = re.compile(
+    r"^(smoothing|symbols|unit|memory|prune|k)(?= must be | has )|^max_(memory)(?= must be )"
+    r"|(?<=a lower )(min_count)|(?<=, or )(discount_fallback) = \[.*\]"
+)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -54,10 +68,35 @@ def write_ngrams(texts: Sequence[Path], output: Path, options: Options) -> None:
     texts (Sequence[Path]): Files, or folders of files.
     output (Path): The ARPA file; compressed if its name ends in .gz.
     options (Options): The rest.
-    RAISES (CommandError): If a file is missing or cannot be written.
-    RAISES (ValueError): If a file is damaged, there is no text, or an option is out of its range.
+    RAISES (CommandError): If a file is missing, damaged or cannot be written, there is no text, or an option is out of its
+        range.
     """
     begun = time.perf_counter()
+    try:
+        learned = _learn(texts, options)
+    except FileNotFoundError as error:
+        raise CommandError(as_sentence(str(error))) from error
+    except ValueError as error:
+        message = _SETTING.sub(lambda match: "--" + next(filter(None, match.groups())).replace("_", "-"), str(error))
+        raise CommandError(as_sentence(message)) from error
+    with writing("n-gram model", output):
+        write_arpa(output, learned.model, learned.symbols.names())
+    rows = [(str(order), f"{size:,}") for order, size in enumerate(learned.model.trie.sizes, 1)]
+    print(format_table(rows, header=("Order", "N-grams"), divider=True, aligns=("r", "r")))
+    read = f"{_count(learned.n_texts, 'text')}, {_count(learned.n_symbols, learned.symbols.unit)}"
+    msg.info(f"{read}, {learned.model.n_bytes / 1e6:.1f} MB in memory; {time.perf_counter() - begun:.1f} s")
+
+
+class _Learned(NamedTuple):
+    """A model, and what it was learned from."""
+
+    model: BackoffModel
+    symbols: Symbols
+    n_texts: int
+    n_symbols: int
+
+
+def _learn(texts: Sequence[Path], options: Options) -> _Learned:
     memory, prune = parse_size(options.memory), parse_prune(options.prune)
     fallback = DISCOUNT_FALLBACK if options.fallback or options.symbols == "characters" else None
     check_order(options.order)
@@ -67,10 +106,7 @@ def write_ngrams(texts: Sequence[Path], output: Path, options: Options) -> None:
         raise ValueError(f"symbols must be {' or '.join(KINDS)}, got {options.symbols!r}")
     if options.unit not in UNITS:
         raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {options.unit!r}")
-    try:
-        files = [file for path in texts for file in find_files(path)]
-    except FileNotFoundError as error:
-        raise CommandError(as_sentence(str(error))) from error
+    files = [file for path in texts for file in find_files(path)]
     symbols = _learn_symbols(files, options)
     encode = _encoder(symbols)
     counter = NGramCounter(options.order, len(symbols), max_memory=memory)
@@ -80,12 +116,11 @@ def write_ngrams(texts: Sequence[Path], output: Path, options: Options) -> None:
         counter.add(numbers)
         n_texts, n_symbols = n_texts + 1, n_symbols + len(numbers)
     model = estimate(counter.finish(), options.smoothing, k=options.k, prune=prune, discount_fallback=fallback)
-    with writing("n-gram model", output):
-        write_arpa(output, model, symbols.names())
-    rows = [(str(order), f"{size:,}") for order, size in enumerate(model.trie.sizes, 1)]
-    print(format_table(rows, header=("Order", "N-grams"), divider=True, aligns=("r", "r")))
-    seconds = time.perf_counter() - begun
-    msg.info(f"{n_texts:,} texts, {n_symbols:,} {symbols.unit}s, {model.n_bytes / 1e6:.1f} MB in memory; {seconds:.1f} s")
+    return _Learned(model, symbols, n_texts, n_symbols)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def parse_size(text: str) -> int:

@@ -80,17 +80,17 @@ def test_rare_words_are_unknown(run, texts, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (["--smoothing", "x"], "Smoothing must be one of kneser_ney"),
-        (["--symbols", "letters"], "Symbols must be words or characters"),
-        (["--unit", "page"], "Unit must be one of line"),
-        (["--memory", "much"], "Memory must be a size such as 512M"),
-        (["--memory", "1"], "max_memory must be at least"),
-        (["--prune", "1"], "Prune must be whole numbers"),
-        (["--prune", "0,x"], "Prune must be whole numbers"),
-        (["--prune", "0,0,0"], "Prune has 3 numbers"),
-        (["--smoothing", "add_k", "--k", "0"], "K must be a number above 0"),
-        (["--min-count", "9"], "No word of the corpus occurs 9 times"),
-        ([], "discount_fallback"),
+        (["--smoothing", "x"], "--smoothing must be one of kneser_ney"),
+        (["--symbols", "letters"], "--symbols must be words or characters"),
+        (["--unit", "page"], "--unit must be one of line"),
+        (["--memory", "much"], "--memory must be a size such as 512M"),
+        (["--memory", "1"], "--memory must be at least"),
+        (["--prune", "1"], "--prune must be whole numbers"),
+        (["--prune", "0,x"], "--prune must be whole numbers"),
+        (["--prune", "0,0,0"], "--prune has 3 numbers"),
+        (["--smoothing", "add_k", "--k", "0"], "--k must be a number above 0"),
+        (["--min-count", "9"], "No word of the corpus occurs 9 times: set a lower --min-count"),
+        ([], "take more text, a lower order, witten_bell, or --discount-fallback"),
     ],
 )
 def test_refused(run, texts, tmp_path, arguments, what):
@@ -102,6 +102,14 @@ def test_refused(run, texts, tmp_path, arguments, what):
 def test_with_fallback(run, texts, tmp_path):
     code, printed = run("ngrams", texts, "-o", tmp_path / "lm.arpa", "-n", 2, "--discount-fallback")
     assert code == 0, printed
+
+
+def test_a_text_of_one_word(run, tmp_path):
+    (tmp_path / "a.txt").write_text("a\n")
+    code, printed = run("ngrams", tmp_path / "a.txt", "-o", tmp_path / "lm.arpa", "-n", 2, "--smoothing", "witten_bell")
+    assert code == 0, printed
+    assert "1 text, 1 word," in printed
+    assert read_arpa(tmp_path / "lm.arpa").names[3:] == ["a"]
 
 
 def test_files_that_cannot_be_read(run, tmp_path):
