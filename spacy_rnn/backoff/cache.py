@@ -5,6 +5,7 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 import numpy
 
 from ..generation import END, START, Scores
+from ..generation.checks import refuse_context
 from .arguments import as_lengths, as_numbers, as_states
 
 
@@ -34,9 +35,11 @@ class CacheModel:
         """Give the state before the first symbol.
 
         n (int): B, the number of sequences.
-        context (Any): Not used.
+        context (Any): None: a cache is about nothing else.
         RETURNS (numpy.ndarray): int32 [B, size].
+        RAISES (ValueError): If there is a context.
         """
+        refuse_context(context, "a cache")
         return numpy.full((n, self.size), -1, "int32")
 
     def reorder(self, state: numpy.ndarray, index: numpy.ndarray) -> numpy.ndarray:

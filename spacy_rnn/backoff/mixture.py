@@ -5,6 +5,7 @@ from typing import Any, List, Sequence, Tuple
 import numpy
 
 from ..generation import LanguageModel, Scores
+from ..generation.sampling import to_host
 
 # What a weight never falls below: EM could not raise one of 0 again.
 _LEAST = 1e-12
@@ -40,6 +41,7 @@ class MixtureModel:
         n (int): B, the number of sequences.
         context (Any): What members are given.
         RETURNS (Tuple[Any, ...]): The state of each member.
+        RAISES (ValueError): If a member knows nothing of it.
         """
         return tuple(member.start(n, context) for member in self.members)
 
@@ -137,12 +139,3 @@ def fit_weights(log_probabilities: numpy.ndarray, *, tolerance: float = 1e-7, ma
             break
         before = now
     return weights
-
-
-def to_host(array: Any) -> numpy.ndarray:
-    """Copy an array to the host, if it is not there.
-
-    array (Array): NumPy's or CuPy's.
-    RETURNS (numpy.ndarray): The same numbers.
-    """
-    return numpy.asarray(array.get() if hasattr(array, "get") else array)

@@ -8,6 +8,7 @@ import numpy
 import srsly
 
 from ..generation import START, Scores
+from ..generation.checks import refuse_context
 from . import engine
 from .arguments import as_lengths, as_numbers, as_states
 from .packing import check_order
@@ -69,9 +70,11 @@ class BackoffModel:
         """Give the state before the first symbol.
 
         n (int): B, the number of sequences.
-        context (Any): Not used: n-grams are about nothing.
+        context (Any): None: n-grams are about nothing else.
         RETURNS (numpy.ndarray): int32 [B, order - 1].
+        RAISES (ValueError): If there is a context.
         """
+        refuse_context(context, "an n-gram model")
         return numpy.full((n, self.order - 1), -1, "int32")
 
     def step(self, symbols: numpy.ndarray, state: numpy.ndarray) -> "tuple[numpy.ndarray, numpy.ndarray]":

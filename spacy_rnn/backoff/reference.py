@@ -226,7 +226,7 @@ class BackoffQuery:
         symbols, first, links (numpy.ndarray): Its tree: see `find_links`.
         log_probabilities, backoffs (numpy.ndarray): float32 [n_nodes], [n_contexts].
         """
-        self._order, self._n_symbols = order, n_symbols
+        self._n_symbols = n_symbols
         self._symbols, self._first, self._links = symbols, first, links
         self._log_probabilities, self._backoffs = log_probabilities, backoffs
         self._children = _Children(n_symbols, symbols, first)

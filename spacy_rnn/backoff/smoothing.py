@@ -160,7 +160,6 @@ class KneserNey:
         RAISES (ValueError): If that is so and there are none.
         """
         trie = counts.trie
-        self._trie = trie
         self._adjusted = counts.counts.copy()
         spans = trie.beginning_with(START)
         for order in range(1, trie.order):

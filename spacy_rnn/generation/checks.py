@@ -35,6 +35,17 @@ def require_count(name: str, value: Any, least: int, advice: str = "") -> None:
         raise ValueError(f"{name}: expected a whole number of at least {least}{advice and ', ' + advice}, got {value!r}")
 
 
+def refuse_context(context: Any, kind: str) -> None:
+    """Refuse what a model that knows only symbols cannot be about.
+
+    context (Any): What `NextSymbol.start` was given.
+    kind (str): What the model is, e.g. "a cache".
+    RAISES (ValueError): If it is anything.
+    """
+    if context is not None:
+        raise ValueError(f"{kind} knows no context but the symbols before, got {type(context).__name__}: leave it out")
+
+
 def as_symbols(what: str, numbers: Any, n_symbols: Optional[int] = None) -> numpy.ndarray:
     """Give symbols as an array.
 

@@ -7,10 +7,11 @@ from thinc.api import Model, glorot_uniform_init, zero_init
 from thinc.types import Floats1d, Floats2d, Ints1d
 
 from ..generation import Scores
+from ..generation.checks import refuse_context
 from ..layers.capabilities import LearnsVocabulary, PredictsSymbols, declare
 from ..layers.embedding.symbol_embed import build_symbol_embed
 from ..layers.ops import multiply, use_engine_products
-from ..layers.plain.dropout import build_dropout
+from ..layers.plain.dropout import build_dropout, check_rate
 from ..layers.saved import Saved, Shapes
 from ..text.symbols import START, SymbolBatch, Symbols
 from .symbols import (
@@ -62,6 +63,7 @@ def build_feedforward_lm(
     for name, value in (("window", window), ("hidden_width", hidden_width)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    check_rate("dropout", dropout)
     head_width = hidden_width + (window * width if direct else 0)
     return Model(
         "feedforward_lm",
@@ -219,8 +221,7 @@ class FeedForwardLanguageModel:
 
     def start(self, n: int, context: Any = None) -> numpy.ndarray:
         """Give the state before the first symbol, as `NextSymbol.start` says."""
-        if context is not None:
-            raise ValueError("a feed-forward language model knows no context but the symbols before")
+        refuse_context(context, "a feed-forward language model")
         return _start(self._model, n)
 
     def step(self, symbols: Any, state: numpy.ndarray) -> Tuple[Floats2d, numpy.ndarray]:

@@ -7,8 +7,8 @@ from thinc.api import Model
 from thinc.types import Floats1d
 
 from ..backoff import MixtureModel, check_weights, fit_weights
-from ..backoff.mixture import to_host
 from ..generation import Scores
+from ..generation.sampling import to_host
 from ..layers.capabilities import PredictsSymbols, declare, find
 from ..layers.saved import Saved, no_parameters
 from ..text.symbols import SymbolBatch

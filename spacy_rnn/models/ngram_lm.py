@@ -27,7 +27,7 @@ from ..backoff import (
 )
 from ..layers.capabilities import LearnsVocabulary, PredictsSymbols, declare
 from ..layers.saved import Saved, no_parameters
-from ..text.symbols import N_SPECIAL, SymbolBatch, Symbols, Words, escape_name, unescape_name
+from ..text.symbols import N_SPECIAL, Characters, SymbolBatch, Symbols, Words, escape_name, unescape_name
 from .symbols import check_saved_symbols, count_symbols, symbols_of
 
 # Bytes of texts that are kept in memory between the two passes over a corpus.
@@ -122,7 +122,7 @@ def load_arpa(model: Model[SymbolBatch, Floats1d], path: Union[str, Path]) -> No
     """Read an n-gram model from an ARPA file, e.g. one of KenLM's.
 
     model (Model[SymbolBatch, Floats1d]): A model, whose smoothing and order do not matter. Its symbols are those of the file, or
-        words that are not known yet: these become the file's.
+        words or characters that are not known yet: these become the file's.
     path (Union[str, Path]): The file; compressed if its name ends in .gz.
     RAISES (ValueError): If it is no such file, or has other symbols.
     RAISES (OSError): If it cannot be read.
@@ -131,10 +131,19 @@ def load_arpa(model: Model[SymbolBatch, Floats1d], path: Union[str, Path]) -> No
     if len(symbols) > N_SPECIAL:
         model.attrs["ngrams"] = NGrams(read_arpa(path, symbols.names(), normalize=_as_ours).model)
         return
-    if not isinstance(symbols, Words):
-        raise ValueError(f"{path}: only words are learned from an ARPA file: let the model learn its {symbols.unit}s first")
+    if not isinstance(symbols, (Words, Characters)):
+        raise ValueError(
+            f"{path}: {symbols.unit}s cannot be learned from an ARPA file: let the model learn them from a corpus first"
+        )
     names, ngrams = read_arpa(path, normalize=_as_ours)
-    symbols.set_learned([unescape_name(name) for name in names[N_SPECIAL:]])
+    learned = [unescape_name(name) for name in names[N_SPECIAL:]]
+    if isinstance(symbols, Words):
+        symbols.set_learned(learned)
+    else:
+        wrong = next((name for name in learned if len(name) != 1), None)
+        if wrong is not None:
+            raise ValueError(f"{path}: expected characters, but {wrong!r} is none: load the file into a model of words")
+        symbols.set_learned([ord(name) for name in learned])
     model.attrs["ngrams"] = NGrams(ngrams)
 
 

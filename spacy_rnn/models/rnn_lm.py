@@ -7,6 +7,7 @@ from thinc.api import Model
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
 from ..generation import Scores
+from ..generation.checks import refuse_context
 from ..layers.capabilities import Drops, LearnsVocabulary, PredictsSymbols, State, declare
 from ..layers.embedding.symbol_embed import build_symbol_embed
 from ..layers.plain.dropout import check_rate
@@ -221,8 +222,7 @@ class RnnLanguageModel:
 
     def start(self, n: int, context: Any = None) -> State:
         """Give the state before the first symbol, as `NextSymbol.start` says."""
-        if context is not None:
-            raise ValueError("a recurrent language model knows no context but the symbols before")
+        refuse_context(context, "a recurrent language model")
         return initial_state(self._rnn, n)
 
     def step(self, symbols: Any, state: State) -> Tuple[Floats2d, State]:

@@ -226,6 +226,13 @@ def test_bad_settings_are_refused(options, words):
     assert all(word in str(error.value) for word in words), str(error.value)
 
 
+@pytest.mark.parametrize("options", [{"dropout": 1.0}, {"symbol_dropout": -1}, {"width": 0}, {"hidden_width": 0}, {"window": 0}])
+def test_bad_settings_of_a_window_are_refused(options):
+    (name,) = options
+    with pytest.raises(ValueError, match=f"^{name} "):
+        build_feedforward_lm(build_characters(), **options)
+
+
 def test_dropout_is_drawn_in_training_only():
     rates = ("dropout", "input_dropout", "recurrent_dropout", "weight_dropout", "symbol_dropout")
     for rate in rates:

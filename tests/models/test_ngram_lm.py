@@ -21,7 +21,7 @@ from spacy_rnn.models.cache_lm import build_cache_lm
 from spacy_rnn.models.mixture_lm import build_mixture_lm, interpolate
 from spacy_rnn.models.ngram_lm import build_ngram_lm, load_arpa, save_arpa
 from spacy_rnn.models.rnn_lm import build_rnn_lm
-from spacy_rnn.text.symbols import END, START, SymbolBatch, build_characters, build_words
+from spacy_rnn.text.symbols import END, START, SymbolBatch, build_characters, build_subwords, build_words
 
 TEXTS = ["the cat sat on the mat", "a cat", "that hat, the fat  rat!\n", "", "the end é\u00a0\U0001f600"]
 
@@ -73,6 +73,13 @@ def test_scores(name):
     assert found.dtype == numpy.float32
     assert (found < 0).all()
     assert_array_equal(model.predict(batch), found)
+
+
+@every_model
+def test_a_context_that_would_be_ignored_is_refused(name):
+    lm = begin(learn(BUILDERS[name]()))
+    with pytest.raises(ValueError, match="knows no context but the symbols before"):
+        lm.start(1, "the weather")
 
 
 @every_model
@@ -186,6 +193,22 @@ def test_arpa(tmp_path, symbols):
     assert_allclose(other.predict(batch_of(model)), model.predict(batch_of(model)), rtol=1e-5)
 
 
+def test_characters_of_an_arpa_file(tmp_path):
+    model = learn(build_ngram_lm(build_characters(), order=3), [*TEXTS, "\\ <s>\t\u2028"])
+    save_arpa(model, tmp_path / "lm.arpa")
+    other = build_ngram_lm(build_characters())
+    load_arpa(other, tmp_path / "lm.arpa")
+    assert other.attrs["symbols"] == model.attrs["symbols"]
+    assert_allclose(other.predict(batch_of(other)), model.predict(batch_of(model)), rtol=1e-5)
+
+
+def test_subwords_are_not_learned_from_an_arpa_file(tmp_path):
+    pytest.importorskip("tokenizers")
+    save_arpa(learn(build_ngram_lm(build_words(), order=3)), tmp_path / "lm.arpa")
+    with pytest.raises(ValueError, match="subwords cannot be learned from an ARPA file"):
+        load_arpa(build_ngram_lm(build_subwords()), tmp_path / "lm.arpa")
+
+
 def test_words_of_an_arpa_file(tmp_path):
     model = learn(build_ngram_lm(build_words(), order=3))
     save_arpa(model, tmp_path / "lm.arpa")
@@ -193,7 +216,7 @@ def test_words_of_an_arpa_file(tmp_path):
     load_arpa(other, tmp_path / "lm.arpa")
     assert other.attrs["symbols"] == model.attrs["symbols"]
     assert_allclose(other.predict(batch_of(other)), model.predict(batch_of(model)), rtol=1e-5)
-    with pytest.raises(ValueError, match="only words are learned from an ARPA file"):
+    with pytest.raises(ValueError, match=r"lm\.arpa: expected characters, but '\w{2,}' is none"):
         load_arpa(build_ngram_lm(build_characters()), tmp_path / "lm.arpa")
     with pytest.raises(ValueError, match="is none of the"):
         load_arpa(learn(build_ngram_lm(build_words()), ["cat dog"]), tmp_path / "lm.arpa")

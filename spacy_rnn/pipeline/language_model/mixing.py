@@ -79,11 +79,12 @@ def _batches(mixture: RNNLanguageModel, texts: Iterable[Doc]) -> Iterator[Any]:
 
     symbols = mixture.model.layers[0].attrs["symbols"]
     batch: List[numpy.ndarray] = []
-
+    n_symbols = 0
     for doc in texts:
         batch.append(symbols.encode(doc).numbers)
-        if sum(map(len, batch)) >= _BATCH_SYMBOLS:
+        n_symbols += len(batch[-1]) + 1
+        if n_symbols >= _BATCH_SYMBOLS:
             yield batch_texts(batch)
-            batch = []
+            batch, n_symbols = [], 0
     if batch:
         yield batch_texts(batch)
