@@ -10,7 +10,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
+from spacy_rnn.pipeline.annotation.surprisal import score_text
 from spacy_rnn.pipeline.corpus.batcher import build_batch_by_streams
+from spacy_rnn.text.symbols import SymbolText
 
 TEXTS = ["the cat sat on the mat .", "a cat and a hat", "the fat rat sat on a hat !", "that is that"] * 3
 SMALL = {"width": 8, "hidden_width": 16}
@@ -239,7 +241,9 @@ def test_an_evaluation_adds_texts_up():
     assert_allclose(scores["lm_bits_per_char"], sum(s.bits for s in scored) / sum(s.n_characters for s in scored), rtol=1e-5)
     assert_allclose(scores["lm_perplexity"], 2 ** (sum(s.bits for s in scored) / sum(s.n_words for s in scored)), rtol=1e-4)
     assert_allclose(scores["lm_score"], 2 ** -scores["lm_bits_per_char"])
-    assert scores["lm_unknown"] == "symbol"
+    assert (scores["lm_unknown"], scores["lm_count_end"]) == ("symbol", True)
+    other = build(count_end=False)
+    assert other.evaluate(examples_of(other))["lm_count_end"] is False
 
 
 @pytest.mark.parametrize("n_streams", [1, 3, 1000])
@@ -418,6 +422,23 @@ def test_the_surprisal_of_what_was_written_is_that_of_the_text():
         scored = lm.score([written.prompt + written.text])[0]
         own = scored.surprisals[3:] if written.ended == "stop" else scored.surprisals[3:-1]
         assert_allclose(written.bits, own.sum(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("architecture", ["RNNLM", "FeedForwardLM"])
+def test_nothing_is_written_with_less_than_no_surprisal(architecture):
+    lm = build(architecture=architecture).get_pipe("lm")
+    for written in (lm.generate("the", max_symbols=0), lm.search("the", max_symbols=0)):
+        assert [str(each.bits) for each in written] == ["0.0"]
+
+
+def test_what_is_certain_has_no_surprisal():
+    """And none below zero: rounding may take a probability a little above 1."""
+    nlp = spacy.blank("en")
+    doc = nlp.make_doc("abc")
+    text = SymbolText(*(numpy.asarray(each, dtype="int32") for each in ([3, 4, 5], [0, 1, 2], [1, 2, 3])))
+    log_probabilities = numpy.asarray([0.0, 5e-6, -numpy.log(2.0), -numpy.inf], dtype="float32")
+    scored = score_text(doc, text, log_probabilities, "symbol", 1, True)
+    assert [str(each) for each in scored.surprisals.tolist()] == ["0.0", "0.0", "1.0", "inf"]
 
 
 def test_bad_prompts_and_settings_are_refused():

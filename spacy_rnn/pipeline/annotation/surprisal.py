@@ -166,7 +166,8 @@ def score_text(
     count_end (bool): Whether the end of the text counts, as one more character and word.
     RETURNS (ScoredText): The text, scored.
     """
-    surprisals = (-log_probabilities / numpy.log(2.0)).astype("float32")
+    # Rounding may take a probability a little above 1; and nothing is -0.0.
+    surprisals = numpy.maximum(0.0 - log_probabilities / numpy.log(2.0), 0.0).astype("float32")
     is_unknown = numpy.append(text.numbers == 0, False)
     length = len(doc[-1]) + doc[-1].idx if len(doc) else 0
     behind = numpy.int32(max(length, int(text.ends[-1]) if len(text.ends) else 0))

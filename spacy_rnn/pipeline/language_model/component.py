@@ -304,7 +304,8 @@ class RNNLanguageModel(RNNPipe):
         **settings (Any): Not used; spaCy gives some to every component.
         RETURNS (Union[List[ScoredText], Dict[str, Any]]): Of texts, the scores of each. Of examples, those of all together:
             "lm_bits_per_char", "lm_bits_per_word", "lm_perplexity" of a word; "lm_score", the geometric mean of the probability
-            of a character, from 0 to 1, for early stopping; and "lm_unknown", the rule for what is unknown.
+            of a character, from 0 to 1, for early stopping; "lm_unknown", the rule for what is unknown, and "lm_count_end",
+            whether the ends of texts count.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if these are no texts.
         """
         if isinstance(examples, (str, Doc)) or not isinstance(examples, Iterable):
@@ -337,6 +338,7 @@ class RNNLanguageModel(RNNPipe):
             "lm_bits_per_word": total.bits_per_word,
             "lm_perplexity": total.perplexity,
             "lm_unknown": self.unknown,
+            "lm_count_end": self.count_end,
         }
 
     def generate(

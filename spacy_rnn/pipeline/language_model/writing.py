@@ -131,7 +131,7 @@ def as_written(symbols: Any, prompt: Prompt, generation: Any, stops: Sequence[st
         found = _find_stop(whole, stops)
         if found is not None:
             content, n, ended = whole[: found[0]], _count_symbols(symbols, generation.symbols, whole[: found[1]]), "stop"
-    bits = -float(generation.log_probabilities[:n].sum(dtype="float64")) / float(numpy.log(2.0))
+    bits = max(0.0, -float(generation.log_probabilities[:n].sum(dtype="float64")) / float(numpy.log(2.0)))
     before = _before(symbols, str(prompt)) if content else ""
     return Written(str(prompt), before + content, bits, n, ended)
 
