@@ -13,6 +13,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Ragged
 
+from spacy_rnn.cli.ngrams import Options, write_ngrams
+
 ROOT = Path(__file__).parent.parent
 POS = {"They": "PRON", "book": "VERB", "a": "DET", "room": "NOUN"}
 
@@ -117,6 +119,14 @@ def test_the_evaluation_example_scores_and_compares():
 def test_the_quick_start_saves_and_loads_a_categorizer(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run_example("docs/quickstart.md", 0).splitlines() == ["a funny film good", "a dull film bad"]
+
+
+def test_the_ngram_example_scores_with_an_arpa_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts.txt").write_text("the cat sat on the mat\nthe dog sat on the rug\n")
+    options = Options(2, "words", "line", 0, 1, "witten_bell", 1.0, "", False, "1M")
+    write_ngrams([tmp_path / "texts.txt"], tmp_path / "lm.arpa", options)
+    assert 1 < float(run_example("docs/ngrams.md", 0)) < 5
 
 
 def test_the_language_model_examples_score_annotate_and_write(tmp_path, monkeypatch):

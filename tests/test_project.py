@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import spacy
 from spacy.cli import app
 from typer.testing import CliRunner
 from weasel.util.config import load_project_config
@@ -195,7 +196,10 @@ def test_a_local_text_trains_language_models(project, tmp_path, run):
     for name in ("shakespeare", "shakespeare_feedforward", "shakespeare_ngram", "shakespeare_mixed"):
         metrics = json.loads((project / "metrics" / f"{name}.json").read_text())
         assert 0 < metrics["lm_bits_per_char"] < 8, name
-    assert "shakespeare_ngram" in (project / "metrics" / "shakespeare_samples.html").read_text(encoding="utf8")
+    page = (project / "metrics" / "shakespeare_samples.html").read_text(encoding="utf8")
+    assert all(f"shakespeare_{name}" in page for name in ("trigram", "ngram", "feedforward"))
+    trigram = spacy.load(project / "training" / "shakespeare_trigram" / "model-best")
+    assert trigram.get_pipe("lm").begin().order == 3
     assert (project / "packages" / "en_rnn_shakespeare-0.1.0").exists()
 
 
