@@ -12,6 +12,7 @@ from thinc.api import Adam, fix_random_seed
 
 from spacy_rnn.pipeline.annotation.surprisal import score_text
 from spacy_rnn.pipeline.corpus.batcher import build_batch_by_streams
+from spacy_rnn.pipeline.schedules import build_plateau
 from spacy_rnn.text.symbols import SymbolText
 
 TEXTS = ["the cat sat on the mat .", "a cat and a hat", "the fat rat sat on a hat !", "that is that"] * 3
@@ -244,6 +245,40 @@ def test_an_evaluation_adds_texts_up():
     assert (scores["lm_unknown"], scores["lm_count_end"]) == ("symbol", True)
     other = build(count_end=False)
     assert other.evaluate(examples_of(other))["lm_count_end"] is False
+
+
+@pytest.mark.parametrize("eval_streams", [0, 2])
+def test_scores_of_words_as_long_as_texts_can_be_saved(tmp_path, eval_streams):
+    """Of a text without white space between its words, whose perplexity has no room in a number: JSON has no infinity."""
+    nlp = build(eval_streams=eval_streams)
+    words = ["thecatsatonthemat" * 120, "ahat"]
+    assert nlp.get_pipe("lm").score(words)[0].perplexity == math.inf
+    nlp.meta["performance"] = scores = nlp.evaluate(examples_of(nlp, words))
+    assert scores["lm_perplexity"] == 1e308
+    assert 0 < scores["lm_score"] == pytest.approx(2 ** -scores["lm_bits_per_char"])
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path).meta["performance"]["lm_perplexity"] == 1e308
+
+
+def test_scores_of_impossible_texts_can_be_saved():
+    model = {"@architectures": "spacy_rnn.NGramLM.v1", "symbols": {"@misc": "spacy_rnn.Characters.v1"}, "smoothing": "none"}
+    nlp = spacy.blank("en")
+    lm = nlp.add_pipe("rnn_lm", name="lm", config={"model": model})
+    nlp.initialize(lambda: examples_of(nlp))
+    assert lm.score(["the the"])[0].bits == math.inf
+    scores = nlp.evaluate(examples_of(nlp, ["the the"]))
+    names = ("lm_score", "lm_bits_per_char", "lm_bits_per_word", "lm_perplexity")
+    assert [scores[name] for name in names] == [0.0, 1e308, 1e308, 1e308]
+    assert srsly.json_loads(srsly.json_dumps(scores))["lm_bits_per_char"] == 1e308
+
+
+def test_where_nothing_counts_there_are_no_scores():
+    nlp = build(unknown="skip", count_end=False)
+    scores = nlp.evaluate(examples_of(nlp, ["ÜÜ"]))
+    names = ("lm_score", "lm_bits_per_char", "lm_bits_per_word", "lm_perplexity")
+    assert [scores[name] for name in names] == [None] * 4
+    srsly.json_dumps(scores)
+    nlp.update(examples_of(nlp), sgd=Adam(build_plateau(0.01)))
 
 
 @pytest.mark.parametrize("n_streams", [1, 3, 1000])

@@ -40,6 +40,9 @@ from .writing import (
 # Scores that are not shown while a model is trained.
 SCORES = ("lm_bits_per_word", "lm_unknown")
 
+# What stands for infinity in scores.
+_INFINITE = 1e308
+
 SETTINGS: Dict[str, Any] = {
     "model": language_model(),
     "store_perplexity": False,
@@ -305,7 +308,7 @@ class RNNLanguageModel(RNNPipe):
         RETURNS (Union[List[ScoredText], Dict[str, Any]]): Of texts, the scores of each. Of examples, those of all together:
             "lm_bits_per_char", "lm_bits_per_word", "lm_perplexity" of a word; "lm_score", the geometric mean of the probability
             of a character, from 0 to 1, for early stopping; "lm_unknown", the rule for what is unknown, and "lm_count_end",
-            whether the ends of texts count.
+            whether the ends of texts count. What is infinite is 1e308, and a score of nothing None.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if these are no texts.
         """
         if isinstance(examples, (str, Doc)) or not isinstance(examples, Iterable):
@@ -333,10 +336,10 @@ class RNNLanguageModel(RNNPipe):
         for each in scored:
             total = total.add(each)
         return {
-            "lm_score": 2.0**-total.bits_per_character,
-            "lm_bits_per_char": total.bits_per_character,
-            "lm_bits_per_word": total.bits_per_word,
-            "lm_perplexity": total.perplexity,
+            "lm_score": _as_score(2.0**-total.bits_per_character),
+            "lm_bits_per_char": _as_score(total.bits_per_character),
+            "lm_bits_per_word": _as_score(total.bits_per_word),
+            "lm_perplexity": _as_score(total.perplexity),
             "lm_unknown": self.unknown,
             "lm_count_end": self.count_end,
         }
@@ -445,6 +448,11 @@ class RNNLanguageModel(RNNPipe):
     def label_data(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): The symbols that have been learned, for `init labels`."""
         return self.symbols.to_data()
+
+
+def _as_score(value: float) -> Optional[float]:
+    """Give a score that spaCy can save: JSON has neither infinity nor what is not a number."""
+    return None if numpy.isnan(value) else min(value, _INFINITE)
 
 
 @Language.factory(
