@@ -126,7 +126,10 @@ def fit_weights(log_probabilities: numpy.ndarray, *, tolerance: float = 1e-7, ma
     highest = found.max(axis=0)
     if not numpy.isfinite(highest).all():
         wrong = numpy.flatnonzero(~numpy.isfinite(highest))[0]
-        raise ValueError(f"symbol {wrong} has probability 0 in every model, or not a number")
+        raise ValueError(
+            f"the texts' symbol {wrong} has probability 0 in every model, or not a number, so no weights fit them: mix in a model "
+            "that is smoothed"
+        )
     # Relative to the best model, so that long texts do not underflow.
     likelihoods = numpy.exp(found - highest)
     weights, before = numpy.full(len(found), 1 / len(found)), -numpy.inf

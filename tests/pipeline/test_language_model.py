@@ -13,6 +13,7 @@ from thinc.api import Adam, fix_random_seed
 from spacy_rnn.pipeline.annotation.surprisal import score_text
 from spacy_rnn.pipeline.corpus.batcher import build_batch_by_streams
 from spacy_rnn.pipeline.schedules import build_plateau
+from spacy_rnn.recurrence import use_threads
 from spacy_rnn.text.symbols import SymbolText
 
 TEXTS = ["the cat sat on the mat .", "a cat and a hat", "the fat rat sat on a hat !", "that is that"] * 3
@@ -457,6 +458,17 @@ def test_the_surprisal_of_what_was_written_is_that_of_the_text():
         scored = lm.score([written.prompt + written.text])[0]
         own = scored.surprisals[3:] if written.ended == "stop" else scored.surprisals[3:-1]
         assert_allclose(written.bits, own.sum(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("architecture", ["RNNLM", "FeedForwardLM"])
+def test_texts_and_scores_are_the_same_on_one_and_two_threads(architecture):
+    lm = build(steps=10, architecture=architecture).get_pipe("lm")
+    found = []
+    for n_threads in (1, 2):
+        with use_threads(n_threads):
+            written = lm.generate(["the", "a c", ""], n=30, max_symbols=40, seed=3)
+            found.append((written, lm.search(["the", ""], n=2, max_symbols=20), [each.bits for each in lm.score(TEXTS * 20)]))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("architecture", ["RNNLM", "FeedForwardLM"])
