@@ -127,8 +127,8 @@ def fit_weights(log_probabilities: numpy.ndarray, *, tolerance: float = 1e-7, ma
     if not numpy.isfinite(highest).all():
         wrong = numpy.flatnonzero(~numpy.isfinite(highest))[0]
         raise ValueError(
-            f"the texts' symbol {wrong} has probability 0 in every model, or not a number, so no weights fit them: mix in a model "
-            "that is smoothed"
+            f"the texts' symbol {wrong} has probability 0 in every model, or not a number, so no weights fit them: mix in a "
+            "smoothed model"
         )
     # Relative to the best model, so that long texts do not underflow.
     likelihoods = numpy.exp(found - highest)

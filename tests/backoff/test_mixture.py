@@ -76,7 +76,7 @@ def test_em_by_hand():
     [
         (numpy.zeros((2, 0)), "of one symbol at least"),
         (numpy.zeros(3), "of one symbol at least"),
-        (numpy.array([[0, -numpy.inf], [-1, -numpy.inf]]), "the texts' symbol 1 .* mix in a model that is smoothed"),
+        (numpy.array([[0, -numpy.inf], [-1, -numpy.inf]]), "the texts' symbol 1 .* mix in a smoothed model"),
         (numpy.array([[numpy.nan], [-1]]), "symbol 0 has probability 0 in every model, or not a number"),
     ],
 )
