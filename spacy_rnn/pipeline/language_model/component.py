@@ -38,7 +38,7 @@ from .writing import (
 )
 
 # Scores that are not shown while a model is trained.
-SCORES = ("lm_bits_per_word", "lm_unknown")
+SCORES = ("lm_bits_per_word", "lm_unknown", "lm_count_end")
 
 # What stands for infinity in scores.
 _INFINITE = 1e308
