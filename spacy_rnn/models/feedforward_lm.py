@@ -19,11 +19,12 @@ from .symbols import (
     begin_symbols,
     build_head,
     check_batch,
-    check_saved_symbols,
+    check_network,
     count_symbols,
     end_symbols,
     forget_gradients,
     head_of,
+    no_backprop,
     take_symbols,
 )
 
@@ -94,7 +95,7 @@ def init(model: Model[SymbolBatch, Floats1d], X: object = None, Y: object = None
 
 def forward(model: Model[SymbolBatch, Floats1d], X: SymbolBatch, is_train: bool) -> Tuple[Floats1d, Callable]:
     if not is_train:
-        return FeedForwardLanguageModel(model).score(*X).log_probabilities, _no_backprop
+        return FeedForwardLanguageModel(model).score(*X).log_probabilities, no_backprop
     inputs, targets, lengths = check_batch(X, model.get_dim("nV"))
     H, hidden_backprop = _hidden(model, _contexts(model, inputs, lengths, None)[0], True)
     log_probabilities = head_of(model).score(model.layers[2], H, targets)
@@ -202,10 +203,6 @@ def _hidden(model: Model, contexts: numpy.ndarray, is_train: bool) -> Tuple[Floa
     return H, backprop
 
 
-def _no_backprop(dY: Floats1d) -> SymbolBatch:
-    raise ValueError("inference keeps nothing to backpropagate with: run the model with is_train=True")
-
-
 class FeedForwardLanguageModel:
     """A feed-forward language model with the weights as they are: see `spacy_rnn.generation.LanguageModel`.
 
@@ -251,15 +248,9 @@ def _shapes(dims: Any, attrs: Any) -> Shapes:
     return {"W": (dims["nO"], dims["nI"]), "b": (dims["nO"],)}
 
 
-def _check(model: Model) -> None:
-    embed, _, head = model.layers
-    for node in (embed, head):
-        check_saved_symbols(model, node.maybe_get_dim("nV"))
-
-
 declare(
     forward,
     PredictsSymbols(FeedForwardLanguageModel, carry, begin_update),
     LearnsVocabulary(begin_symbols, end_symbols, take_symbols),
-    Saved(_shapes, _check, learned=["symbols"]),
+    Saved(_shapes, check_network, learned=["symbols"]),
 )

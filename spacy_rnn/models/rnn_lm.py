@@ -24,12 +24,13 @@ from .symbols import (
     begin_symbols,
     build_head,
     check_batch,
-    check_saved_symbols,
+    check_network,
     count_symbols,
     distinct_symbols,
     end_symbols,
     forget_gradients,
     head_of,
+    no_backprop,
     take_symbols,
 )
 
@@ -117,7 +118,7 @@ def init(model: Model[SymbolBatch, Floats1d], X: object = None, Y: object = None
 
 def forward(model: Model[SymbolBatch, Floats1d], X: SymbolBatch, is_train: bool) -> Tuple[Floats1d, Callable]:
     if not is_train:
-        return RnnLanguageModel(model).score(*X).log_probabilities, _no_backprop
+        return RnnLanguageModel(model).score(*X).log_probabilities, no_backprop
     inputs, targets, lengths = check_batch(X, model.get_dim("nV"))
     head = model.layers[2]
     H, _, hidden_backprop = _begin_hidden(model, inputs, lengths, None)
@@ -198,10 +199,6 @@ def _begin_hidden(
 def _locked_mask(model: Model, rate: str, lengths: numpy.ndarray, width: int) -> Optional[Floats2d]:
     """Draw what rows are multiplied by, the same at all steps of a sequence; None if nothing is dropped."""
     return draw_sequence_mask(model.ops, lengths, width, model.attrs[rate]) if model.attrs[rate] else None
-
-
-def _no_backprop(dY: Floats1d) -> SymbolBatch:
-    raise ValueError("inference keeps nothing to backpropagate with: run the model with is_train=True")
 
 
 class RnnLanguageModel:
@@ -297,16 +294,10 @@ def _parts(lengths: numpy.ndarray) -> List[Tuple[slice, numpy.ndarray, numpy.nda
     return parts
 
 
-def _check(model: Model) -> None:
-    embed, _, head = model.layers
-    for node in (embed, head):
-        check_saved_symbols(model, node.maybe_get_dim("nV"))
-
-
 declare(
     forward,
     PredictsSymbols(RnnLanguageModel, carry, begin_update),
     LearnsVocabulary(begin_symbols, end_symbols, take_symbols),
     Drops(("input_dropout", "dropout")),
-    Saved(no_parameters, _check, learned=["symbols"]),
+    Saved(no_parameters, check_network, learned=["symbols"]),
 )

@@ -5,7 +5,7 @@ from typing import Any, Callable, Iterable, Optional, Sequence, Tuple
 import numpy
 from spacy.tokens import Doc
 from thinc.api import Model
-from thinc.types import Floats2d
+from thinc.types import Floats1d, Floats2d
 
 from ..layers.capabilities import ScoresSymbols, find
 from ..layers.output.adaptive_softmax import build_adaptive_softmax
@@ -189,3 +189,22 @@ def check_saved_symbols(model: Model, n_symbols: Optional[int]) -> None:
     """
     if n_symbols is not None and n_symbols != len(symbols_of(model)):
         raise ValueError(f"it has {len(symbols_of(model))} symbols, but weights of {n_symbols}")
+
+
+def check_network(model: Model) -> None:
+    """Refuse a network whose embedding or last layer has another number of symbols than it.
+
+    model (Model): The language model, loaded: an embedding, any layers, and one that scores symbols.
+    RAISES (ValueError): If one has.
+    """
+    for node in (model.layers[0], model.layers[-1]):
+        check_saved_symbols(model, node.maybe_get_dim("nV"))
+
+
+def no_backprop(dY: Floats1d) -> SymbolBatch:
+    """Refuse to backpropagate through what was run without training.
+
+    dY (Floats1d): The gradient.
+    RAISES (ValueError): Always.
+    """
+    raise ValueError("inference keeps nothing to backpropagate with: run the model with is_train=True")
