@@ -254,6 +254,8 @@ def mix_command(
     texts: Path = Opt(..., "--dev", help="Texts that they were not trained on, which the weights are fitted to"),
     output: Path = Opt(..., "--output", "-o", help="Directory where the pipeline goes"),
     unit: Optional[str] = UNIT,
+    cache: Optional[int] = Opt(None, min=1, help="Mix in a cache that remembers so many symbols of a text"),
+    cache_order: Optional[int] = Opt(None, min=1, help="Order of the cache's n-grams; 1, single symbols, if not given"),
     force: bool = Opt(False, "--force", "-F", help="Replace a pipeline that is there already"),
     gpu: int = GPU,
     code: Optional[Path] = CODE,
@@ -264,9 +266,9 @@ def mix_command(
     best.
     """
     with _running(code, gpu):
-        from .mix import mix_pipelines
+        from .mix import Options, mix_pipelines
 
-        mix_pipelines(pipelines, texts, output, unit, force)
+        mix_pipelines(pipelines, texts, output, Options(unit, cache, cache_order, force))
 
 
 @rnn_cli.command("samples")

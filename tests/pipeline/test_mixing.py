@@ -108,3 +108,13 @@ def test_what_cannot_be_mixed_is_refused(members, texts, words):
     with pytest.raises(ValueError) as error:
         mix_language_models(members(), [spacy.blank("en").make_doc(text) for text in texts])
     assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_a_cache_stands_beside_members_of_other_names():
+    texts = [spacy.blank("en").make_doc(text) for text in DEV]
+    with pytest.raises(ValueError, match="called 'cache'"):
+        mix_language_models({"cache": train("rnn")}, texts, cache={"size": 5})
+    with pytest.raises(ValueError, match="got 0"):
+        mix_language_models({}, texts, cache={"size": 5})
+    _, weights = mix_language_models({"own": train("rnn")}, texts, cache={"size": 5, "share": 0.5})
+    assert list(weights) == ["cache", "own"]
