@@ -22,8 +22,8 @@ from .loading import load_pipeline, read_plain_texts
 
 # How many passages of real text, and how many texts of its own, a model scores.
 _N_PASSAGES, _N_OWN = 200, 50
-# Without --prompt: how many beginnings of real text are prompts, and of how many words.
-_N_PROMPTS, _PROMPT_WORDS = 3, 3
+# Without --prompt: how many beginnings of real text are prompts, of how many words, and of how many characters of each.
+_N_PROMPTS, _PROMPT_WORDS, _WORD_CHARACTERS = 3, 3, 30
 
 
 class Options(NamedTuple):
@@ -134,7 +134,9 @@ def _read_passages(subject: Subject, options: Options) -> Tuple[List[str], List[
     if options.text is None:
         return [], []
     passages = draw_passages(_texts(subject, options.text), _N_PASSAGES, seed=options.seed)
-    beginnings = dict.fromkeys(" ".join(passage.split()[:_PROMPT_WORDS]) for passage in passages)
+    beginnings = dict.fromkeys(
+        " ".join(word[:_WORD_CHARACTERS] for word in passage.split()[:_PROMPT_WORDS]) for passage in passages
+    )
     return passages, list(beginnings)[:_N_PROMPTS]
 
 

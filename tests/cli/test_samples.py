@@ -116,3 +116,13 @@ def test_pipelines_without_a_language_model_or_not_there(run, paths, tmp_path):
     assert code == 1 and "The pipeline has no language model: expected a component rnn_lm, but it has none at all" in printed
     code, printed = run("samples", paths[0], tmp_path / "missing")
     assert code == 1 and "There is no pipeline" in printed
+
+
+def test_texts_without_white_space_have_short_beginnings(run, paths, tmp_path, read_page):
+    lines = [letter + "itwasalovelywarmfilm" * 20 for letter in "abc"]
+    (tmp_path / "text.txt").write_text("\n".join(lines))
+    output = tmp_path / "samples.html"
+    code, printed = run("samples", *paths, "--text", tmp_path / "text.txt", "--output", output, "-n", 1, "--max-symbols", 5)
+    assert code == 0, printed
+    page = read_page(output).text
+    assert all(line[:20] in page and line[:60] not in page for line in lines)
