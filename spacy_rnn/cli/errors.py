@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Pattern
 
 from wasabi import msg
 
@@ -19,6 +19,26 @@ class CommandError(Exception):
         super().__init__(title)
         self.title = title
         self.text = text
+
+
+def as_option(name: str) -> str:
+    """Give the option of a command that sets something.
+
+    name (str): What Python calls it.
+    RETURNS (str): The option.
+    """
+    return "--" + name.replace("_", "-")
+
+
+def as_refusal(error: ValueError, settings: Pattern[str]) -> CommandError:
+    """Say what was refused as a user of a command would.
+
+    error (ValueError): What was raised.
+    settings (Pattern): Where the message names a setting, which is in one of the groups; its option takes its place.
+    RETURNS (CommandError): The message.
+    """
+    message = settings.sub(lambda match: as_option(next(filter(None, match.groups()))), str(error))
+    return CommandError(as_sentence(message))
 
 
 def as_sentence(message: str) -> str:

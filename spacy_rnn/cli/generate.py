@@ -11,7 +11,7 @@ from ..evaluation.components import find_language_model
 from ..evaluation.language.documents import find_reading, read_text
 from ..generation import Sampling
 from ..pipeline.language_model.component import RNNLanguageModel
-from .errors import CommandError, as_sentence
+from .errors import CommandError, as_option, as_refusal
 from .loading import load_pipeline
 from .printing import to_stdout, write
 
@@ -70,8 +70,7 @@ def write_texts(pipeline: str, prompts: List[str], component: Optional[str], opt
                     write(piece)
                 write("\n")
     except ValueError as error:
-        message = _SETTING.sub(lambda match: _as_option(next(filter(None, match.groups()))), str(error))
-        raise CommandError(as_sentence(message)) from error
+        raise as_refusal(error, _SETTING) from error
 
 
 def _begin(
@@ -97,7 +96,7 @@ def _check_drawing(options: Options, changed: List[str]) -> None:
     """Refuse settings that mean nothing where nothing is drawn."""
     option = "--beam" if options.beam is not None else "--greedy"
     goes_with = _OF_SEARCH if options.beam is not None else _OF_GREEDY
-    idle = [_as_option(name) for name in changed if name not in goes_with]
+    idle = [as_option(name) for name in changed if name not in goes_with]
     if idle and (options.beam is not None or "greedy" in changed):
         raise CommandError(f"{option} draws nothing, so it goes without {', '.join(idle)}", "Leave out the one or the other.")
     if options.beam is not None and options.number > options.beam:
@@ -105,8 +104,3 @@ def _check_drawing(options: Options, changed: List[str]) -> None:
             f"A beam of {options.beam} finds at most {options.beam} texts for a prompt, not {options.number}",
             "Set a wider --beam, or a lower --number.",
         )
-
-
-def _as_option(name: str) -> str:
-    """Give the option of a setting."""
-    return "--" + name.replace("_", "-")

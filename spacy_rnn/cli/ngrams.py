@@ -23,7 +23,7 @@ from ..backoff import (
 from ..pipeline.corpus.files import UNITS, find_files, read_texts
 from ..text.symbols import N_SPECIAL, SPECIAL_NAMES, UNKNOWN, Characters, Symbols, Words
 from ..text.symbols.learned import rank
-from .errors import CommandError, as_sentence, writing
+from .errors import CommandError, as_refusal, as_sentence, writing
 
 KINDS = ("words", "characters")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", re.IGNORECASE)
@@ -77,8 +77,7 @@ def write_ngrams(texts: Sequence[Path], output: Path, options: Options) -> None:
     except FileNotFoundError as error:
         raise CommandError(as_sentence(str(error))) from error
     except ValueError as error:
-        message = _SETTING.sub(lambda match: "--" + next(filter(None, match.groups())).replace("_", "-"), str(error))
-        raise CommandError(as_sentence(message)) from error
+        raise as_refusal(error, _SETTING) from error
     with writing("n-gram model", output):
         write_arpa(output, learned.model, learned.symbols.names())
     rows = [(str(order), f"{size:,}") for order, size in enumerate(learned.model.trie.sizes, 1)]

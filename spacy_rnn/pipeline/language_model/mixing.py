@@ -54,7 +54,7 @@ def mix_language_models(
         models[CACHE] = {
             **cache,
             "@architectures": "spacy_rnn.CacheLM.v1",
-            "symbols": _settings_of_symbols(_settings(first, first_name)["model"]),
+            "symbols": _settings_of_symbols(settings["model"]),
         }
     settings["model"] = {"@architectures": "spacy_rnn.MixtureLM.v1", "members": models}
     mixture: Any = nlp.add_pipe("rnn_lm", name=name, config=settings)
