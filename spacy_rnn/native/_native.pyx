@@ -1519,5 +1519,6 @@ cdef class PathSums:
 
 
 include "_backoff.pxi"
+include "_symbols.pxi"
 
 select(instruction_sets()[0])
