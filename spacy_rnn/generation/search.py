@@ -182,6 +182,8 @@ class _Beam:
         if settings.no_repeat_ngram:
             texts = [prompts[i] for i in reading.prompts]
             self._history = History(texts, model.n_symbols, no_repeat_ngram=settings.no_repeat_ngram)
+        # What finds the best symbols, where they do not depend on what a sequence has already.
+        self._finder = model if self._history is None and isinstance(model, FindsBest) else None
         self._ended: List[List[Hypothesis]] = [[] for _ in range(n_prompts)]
         self._blocked: List[List[Hypothesis]] = [[] for _ in range(n_prompts)]
         # The worst score of those that have ended, once they are n_best.
@@ -224,8 +226,8 @@ class _Beam:
         """Find the most probable next symbols of each hypothesis, as many as the beam is wide, and the state after."""
         model, forbidden, n_rows = self._model, self._settings.forbidden, len(self._sums)
         width = min(self._settings.width, model.n_symbols)
-        if self._history is None and isinstance(model, FindsBest):
-            symbols, log_probabilities, state = model.best(self._next, self._state, width, forbidden)
+        if self._finder is not None:
+            symbols, log_probabilities, state = self._finder.best(self._next, self._state, width, forbidden)
             return require_best(Best(symbols, log_probabilities), n_rows, width, model.n_symbols), state
         scores, state = model.step(self._next, self._state)
         require_scores(scores, n_rows, model.n_symbols)
