@@ -304,3 +304,20 @@ def test_ngrams(run_alone):
         more = numpy.zeros((100_000, 200), "float32")
         assert is_interrupted(lambda: [query.predict(numpy.full((len(more), 15), 5, "int32"), more) for _ in range(50)], 0.05)
     """)
+
+
+def test_symbols(run_alone):
+    run_alone("""
+        W, H = numpy.random.default_rng(0).normal(size=(20_000, 200)).astype("float32"), at_once((10_000, 200))
+        scorer, is_forbidden = library.SymbolScorer(W, W[:, 0].copy()), numpy.zeros(len(W), "uint8")
+        symbols, log_probabilities = numpy.full((len(H), 5), 7), numpy.zeros((len(H), 5), "float32")
+        assert is_interrupted(lambda: scorer.best(H, 5, is_forbidden, symbols, log_probabilities))
+        assert (symbols[-1] == 7).all()
+        Y = numpy.zeros((len(H), len(W)), "float32")
+        assert is_interrupted(lambda: scorer.score(H, Y))
+        assert (Y[-1] == 0).all()
+
+        # The next call works as ever.
+        scorer.best(H[:3], 5, is_forbidden, symbols[:3], log_probabilities[:3])
+        assert ((symbols[:3] >= 0) & (symbols[:3] < len(W))).all()
+    """)
