@@ -215,7 +215,7 @@ def begin(model: Model[PairBatch, Floats1d], counts_coverage: bool = False) -> S
     RETURNS (StepwiseDecoder): A `spacy_rnn.generation.NextSymbol`, whose `start` takes a `SourceBatch` as its context.
     RAISES (ValueError): If there is no attention that could be counted.
     """
-    if counts_coverage and not model.has_ref("attention"):
+    if counts_coverage and model.maybe_get_ref("attention") is None:
         raise ValueError("coverage is about attention, which the model does not have: set coverage = 0, or give it attention")
 
     def start(n: int, context: Any) -> DecoderState:
@@ -284,7 +284,7 @@ def _check_saved(model: Model) -> None:
 
 declare(
     forward,
-    Transduces(begin, begin_update, score_pairs),
+    Transduces(begin, begin_update, score_pairs, lambda model: model.maybe_get_ref("gate") is not None),
     Drops(("dropout", "scheduled_sampling")),
     Saved(no_parameters, _check_saved, learned=["source", "target", "features"]),
 )

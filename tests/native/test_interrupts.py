@@ -212,9 +212,11 @@ def test_attention(run_alone, is_additive):
         assert is_interrupted(lambda: attended.run(weights, C), 0.01)
         assert (C[-1] == 0).all()
         attended.run(weights, C)
-        d_values = numpy.full((40_000, 256), 7, "float32")
-        assert is_interrupted(lambda: attended.run_backward(weights, C, None, d_values=d_values), 0.3)
-        assert (d_values[-1] == 0).all()
+        dQ, d_keys, d_values = (numpy.full((40_000, 256), 7, "float32") for _ in range(3))
+        du = numpy.empty(256, "float32") if {is_additive} else None
+        arguments = [*attended.arrays().values(), weights, C, None, dQ, d_keys, d_values, du]
+        assert is_interrupted(lambda: library.attend_backward(*arguments))
+        assert (d_values[-1] == 0).all() and (dQ[-1] == 7).all()
     """)
 
 
