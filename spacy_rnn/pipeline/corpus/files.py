@@ -5,7 +5,7 @@ import json
 import re
 import zlib
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Tuple
+from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple
 
 SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".spacy")
 UNITS = ("line", "paragraph", "file")
@@ -42,11 +42,20 @@ def find_files(path: Path) -> List[Path]:
         if not path.name.endswith(SUFFIXES):
             raise ValueError(f"{path}: texts are read from files {kinds}, by the end of their names")
         return [path]
-    files = [file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file()]
-    visible = [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
-    if not visible:
+    files = [file for file in list_visible(path) if file.name.endswith(SUFFIXES)]
+    if not files:
         raise ValueError(f"{path}: the folder has no file to read texts from: {kinds}")
-    return sorted(visible)
+    return files
+
+
+def list_visible(folder: Path) -> List[Path]:
+    """List the files of a folder and the folders in it, without those that are hidden.
+
+    folder (Path): The folder.
+    RETURNS (List[Path]): The files, sorted.
+    """
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts))
 
 
 def read_texts(path: Path, unit: str) -> Iterator[Text]:
@@ -62,7 +71,7 @@ def read_texts(path: Path, unit: str) -> Iterator[Text]:
     RAISES (ValueError): With the file, and the line where there is one, if it is damaged or no such text.
     """
     if path.name.removesuffix(".gz").endswith(".jsonl"):
-        texts = _parse_json(path)
+        texts: Iterator[Text] = (Text(text, path, i) for i, [text] in read_json(path, ["text"]))
     elif unit == "line":
         texts = (Text(line, path, i) for i, line in read_lines(path))
     elif unit == "paragraph":
@@ -155,7 +164,14 @@ def _join_paragraphs(path: Path) -> Iterator[Text]:
         yield Text("\n".join(lines), path, first)
 
 
-def _parse_json(path: Path) -> Iterator[Text]:
+def read_json(path: Path, keys: Sequence[str]) -> Iterator[Tuple[int, List[str]]]:
+    """Read a file of JSON lines, plain or `.gz`. Blank lines are left out.
+
+    path (Path): The file, with an object a line.
+    keys (Sequence[str]): What is read of each object; other keys do not matter.
+    YIELDS (Tuple[int, List[str]]): The number of each line, from 1, and the strings of these keys.
+    RAISES (ValueError): With the file, and the line where there is one, if it is damaged, or there is no string under a key.
+    """
     for number, line in read_lines(path):
         if not line or line.isspace():
             continue
@@ -164,12 +180,16 @@ def _parse_json(path: Path) -> Iterator[Text]:
             entry = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{where}: expected an object in JSON: {error}") from error
-        if not isinstance(entry, dict) or not isinstance(entry.get("text"), str):
-            found = f"the keys {sorted(entry)}" if isinstance(entry, dict) and "text" not in entry else repr(entry)[:100]
-            raise ValueError(f'{where}: expected an object with a string as "text", got {found}')
-        text = entry["text"]
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise ValueError(f'{where}: its "text" has half of a surrogate pair, which is no character: {error}') from error
-        yield Text(text, path, number)
+        yield number, [_get_string(where, entry, key) for key in keys]
+
+
+def _get_string(where: str, entry: Any, key: str) -> str:
+    if not isinstance(entry, dict) or not isinstance(entry.get(key), str):
+        found = f"the keys {sorted(entry)}" if isinstance(entry, dict) and key not in entry else repr(entry)[:100]
+        raise ValueError(f'{where}: expected an object with a string as "{key}", got {found}')
+    text: str = entry[key]
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f'{where}: its "{key}" has half of a surrogate pair, which is no character: {error}') from error
+    return text
