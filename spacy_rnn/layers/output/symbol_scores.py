@@ -68,15 +68,19 @@ def log_likelihood(ops: Ops, H: Floats2d, affine: Affine, targets: Ints1d) -> Fl
 
 
 def log_likelihood_gradients(
-    ops: Ops, H: Floats2d, affine: Affine, targets: Ints1d, weights: Optional[Floats1d]
+    ops: Ops, H: Floats2d, affine: Affine, targets: Ints1d, weights: Optional[Floats1d], smoothing: float = 0.0
 ) -> Tuple[Floats1d, Floats2d, Affine]:
     """Find the log-probability of one symbol for each row, and the gradients of the negative sum of all.
+
+    With label smoothing ε they are those of the cross-entropy with 1 - ε for the symbol and ε shared by all V (Szegedy et al.
+    2016, "Rethinking the inception architecture for computer vision", section 7).
 
     ops (Ops): The backend of the arrays.
     H (Floats2d): [N, nI], the rows.
     affine (Affine): The weights.
     targets (Ints1d): [N], from 0 to V - 1.
     weights (Optional[Floats1d]): [N], what each row counts in the sum; 1 if None.
+    smoothing (float): ε, in [0, 1).
     RETURNS (Tuple[Floats1d, Floats2d, Affine]): The log-probabilities [N], the gradient of the rows [N, nI], and those of the
         weights.
     """
@@ -92,7 +96,9 @@ def log_likelihood_gradients(
         weight = xp.ones_like(sums) if weights is None else weights[rows]
         # From here on they are the gradient of the scores.
         scores *= weight / sums
-        scores[target] -= weight
+        scores[target] -= weight * (1 - smoothing)
+        if smoothing:
+            scores -= weight * (smoothing / len(W))
         multiply(ops, scores, W, trans1=True, out=dH[rows])
         d_affine = Affine(multiply(ops, scores, H[rows]), scores.sum(axis=1))
         if total is None:

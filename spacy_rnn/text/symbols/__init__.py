@@ -3,6 +3,7 @@
 from .base import END, N_SPECIAL, SPECIAL_NAMES, START, UNKNOWN, SymbolBatch, SymbolCounter, Symbols, SymbolText, batch_texts
 from .characters import Characters, build_characters
 from .names import escape_name, unescape_name
+from .pairs import PairBatch, SourceBatch
 from .subwords import Subwords, build_subwords
 from .words import Words, build_words
 
@@ -13,6 +14,8 @@ __all__ = [
     "START",
     "UNKNOWN",
     "Characters",
+    "PairBatch",
+    "SourceBatch",
     "SymbolBatch",
     "SymbolCounter",
     "SymbolText",
