@@ -1,8 +1,20 @@
 """From a model of the next symbol to sequences: what such a model is, sampling, search and stopping. Knows no network."""
 
+from .best import Best, find_best
 from .generating import Produced, generate, stream
 from .history import History
-from .interface import END, START, UNKNOWN, LanguageModel, MakesManySteps, ManySteps, NextSymbol, Scores
+from .interface import (
+    END,
+    START,
+    UNKNOWN,
+    CoversSource,
+    FindsBest,
+    LanguageModel,
+    MakesManySteps,
+    ManySteps,
+    NextSymbol,
+    Scores,
+)
 from .results import Generation, Hypothesis
 from .sampling import Sampling, distribution, draw
 from .search import LengthNormalization, beam_search
@@ -14,6 +26,9 @@ __all__ = [
     "END",
     "START",
     "UNKNOWN",
+    "Best",
+    "CoversSource",
+    "FindsBest",
     "Generation",
     "History",
     "Hypothesis",
@@ -30,6 +45,7 @@ __all__ = [
     "beam_search",
     "distribution",
     "draw",
+    "find_best",
     "generate",
     "score_stepwise",
     "stream",

@@ -49,6 +49,39 @@ class NextSymbol(Protocol):
         ...
 
 
+@runtime_checkable
+class FindsBest(NextSymbol, Protocol):
+    """A model of the next symbol that finds the most probable ones quicker than all are scored."""
+
+    def best(self, symbols: Array, state: Any, k: int, forbidden: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray, Any]:
+        """Read one symbol of each sequence, as `step` does.
+
+        symbols (Array): Integers [R], on the host or where the model is.
+        state (Any): The state before.
+        k (int): How many of the symbols that may come next to give, from 1 to V.
+        forbidden (numpy.ndarray): int64 [n], in ascending order, symbols that are not to be given. They keep their probability.
+        RETURNS (Tuple[numpy.ndarray, numpy.ndarray, Any]): The most probable symbols, int64 [R, k], the most probable first, of
+            equally probable ones the smaller first, -1 where no more can come; their log-probabilities, float32 [R, k], those of
+            `step`, -inf there; both on the host; and the state after.
+        RAISES (ValueError): If there is no such symbol, or the state is that of another number of sequences.
+        """
+        ...
+
+
+@runtime_checkable
+class CoversSource(NextSymbol, Protocol):
+    """A model of the next symbol that attends to a source."""
+
+    def coverage(self, state: Any) -> Array:
+        """Tell how much of the source the attention has covered so far (Wu et al. 2016, equation 14).
+
+        state (Any): A state that `step` has given. The attention of that step counts, by which the symbol was predicted that is
+            read next.
+        RETURNS (Array): float64 [R], for each sequence the sum over its source of log(min(sum of attention, 1)), so 0 or below.
+        """
+        ...
+
+
 class Scores(NamedTuple):
     """What a language model says of given texts.
 

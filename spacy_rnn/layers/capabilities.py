@@ -125,6 +125,27 @@ class PredictsSymbols:
 
 
 @dataclass(frozen=True)
+class Transduces:
+    """Be an encoder-decoder, from the symbols in the attribute `source` to those in `target` (`spacy_rnn.text.symbols.Symbols`).
+
+    The layer's forward function takes a `spacy_rnn.text.symbols.PairBatch` and gives the log-probability of each target, float32
+    [M]. What may stand before the symbols of a source, such as the tag of a word, is in the attribute `features`, a list: the
+    first is numbered V, the number of source symbols.
+
+    begin (Callable): (layer, counts_coverage) -> a `spacy_rnn.generation.NextSymbol` with the weights as they are, whose `start`
+        takes a `spacy_rnn.text.symbols.SourceBatch` as its context.
+    begin_update (Callable): (layer, batch, weights [M] or None) -> (log-probabilities [M], backprop), for training: `backprop()`
+        adds the gradients of the sum of all losses, each times its weight (1 if None), to those of the parameters.
+    score (Callable): (layer, batch) -> (log-probabilities [M], attention [P] or None): the attention of each target to each
+        symbol of its source, target after target.
+    """
+
+    begin: Callable[..., Any]
+    begin_update: Callable[[Model, Any, Optional[Any]], Tuple[Any, Callable[[], None]]]
+    score: Callable[[Model, Any], Tuple[Any, Optional[Any]]]
+
+
+@dataclass(frozen=True)
 class ScoresSymbols:
     """Turn hidden rows into the probabilities of V symbols.
 

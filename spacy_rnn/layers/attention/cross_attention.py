@@ -1,6 +1,6 @@
 """Attention of a decoder to the rows of an encoder."""
 
-from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Tuple, cast
 
 import numpy
 from thinc.api import Model, glorot_uniform_init, zero_init
@@ -28,6 +28,20 @@ class Memory(NamedTuple):
     lengths: numpy.ndarray
 
 
+class MemoryGradient(NamedTuple):
+    """The gradient of a memory.
+
+    d_rows (Floats2d): [N, nK], that of the rows as what is found.
+    d_keys (Floats2d): [N, nK or nA], that of the keys.
+    """
+
+    d_rows: Floats2d
+    d_keys: Floats2d
+
+
+AttendBackprop = Callable[[Floats2d, Optional[Floats1d]], Tuple[Floats2d, MemoryGradient]]
+
+
 def build_cross_attention(
     kind: str = "general", nQ: Optional[int] = None, nK: Optional[int] = None, nA: Optional[int] = None
 ) -> Model[Tuple[Ragged, Ragged], Ragged]:
@@ -50,7 +64,7 @@ def build_cross_attention(
     for name, width in (("nQ", nQ), ("nK", nK), ("nA", nA)):
         if width is not None and width < 1:
             raise ValueError(f"{name} must be at least 1, got {width}")
-    names = {"dot": [], "general": ["W"], "additive": ["Wq", "Wk", "b", "u"]}[kind]
+    names: List[str] = {"dot": [], "general": ["W"], "additive": ["Wq", "Wk", "b", "u"]}[kind]
     model: Model[Tuple[Ragged, Ragged], Ragged] = Model(
         "cross_attention",
         forward,
@@ -85,14 +99,13 @@ def forward(
     model: Model[Tuple[Ragged, Ragged], Ragged], X: Tuple[Ragged, Ragged], is_train: bool
 ) -> Tuple[Ragged, Callable[[Ragged], Tuple[Ragged, Ragged]]]:
     queries, rows = X
-    lengths, owners = host_lengths(rows), own_sequences(host_lengths(queries))
-    attended, run_backprop = begin_attend(
-        model, cast(Floats2d, rows.dataXd), lengths, cast(Floats2d, queries.dataXd), owners
-    )
+    owners = own_sequences(host_lengths(queries))
+    memory, memory_backprop = remember(model, cast(Floats2d, rows.dataXd), host_lengths(rows))
+    attended, attend_backprop = attend(model, memory, cast(Floats2d, queries.dataXd), owners)
 
     def backprop(dY: Ragged) -> Tuple[Ragged, Ragged]:
-        dQ, d_rows = run_backprop(cast(Floats2d, dY.dataXd), None)
-        return Ragged(dQ, queries.lengths), Ragged(d_rows, rows.lengths)
+        dQ, gradient = attend_backprop(cast(Floats2d, dY.dataXd), None)
+        return Ragged(dQ, queries.lengths), Ragged(memory_backprop(gradient), rows.lengths)
 
     return Ragged(attended.C, queries.lengths), backprop
 
@@ -106,77 +119,62 @@ def own_sequences(lengths: numpy.ndarray) -> numpy.ndarray:
     return numpy.repeat(numpy.arange(len(lengths)), lengths)
 
 
-def remember(model: Model, rows: Floats2d, lengths: numpy.ndarray) -> Memory:
+def remember(model: Model, rows: Floats2d, lengths: numpy.ndarray) -> Tuple[Memory, Callable[[MemoryGradient], Floats2d]]:
     """Prepare rows for many queries.
 
     model (Model): A layer made by `build_cross_attention`.
     rows (Floats2d): [N, nK], the rows of all sequences, one sequence after the other.
     lengths (numpy.ndarray): int32 [B], the number of rows of each sequence, on the host.
-    RETURNS (Memory): The rows.
+    RETURNS (Tuple[Memory, Callable]): The rows; and a function from the gradient of the memory to that of the rows [N, nK], which
+        increments the gradients of the parameters.
     RAISES (ValueError): If the lengths do not fit the rows.
     """
     if int(lengths.sum()) != len(rows):
         raise ValueError(f"attention: lengths add up to {int(lengths.sum())}, but there are {len(rows)} rows")
-    keys = multiply(model.ops, rows, model.get_param("Wk"), trans2=True) if model.has_param("Wk") else rows
-    return Memory(rows, keys, lengths)
+    if not model.has_param("Wk"):
+        return Memory(rows, rows, lengths), lambda gradient: gradient.d_rows + gradient.d_keys
+    ops, Wk = model.ops, model.get_param("Wk")
+
+    def backprop(gradient: MemoryGradient) -> Floats2d:
+        model.inc_grad("Wk", multiply(ops, gradient.d_keys, rows, trans1=True))
+        return gradient.d_rows + multiply(ops, gradient.d_keys, Wk)
+
+    return Memory(rows, multiply(ops, rows, Wk, trans2=True), lengths), backprop
 
 
-def attend(model: Model, memory: Memory, Q: Floats2d, owners: numpy.ndarray) -> Attended:
-    """Let queries look at the rows of their sequences.
+def attend(model: Model, memory: Memory, Q: Floats2d, owners: numpy.ndarray) -> Tuple[Attended, AttendBackprop]:
+    """Let queries look at the rows of their sequences. What a query finds does not depend on the others.
 
     model (Model): A layer made by `build_cross_attention`.
     memory (Memory): What `remember` has given.
     Q (Floats2d): [M, nQ], the queries.
     owners (numpy.ndarray): int64 [M], the sequence of each, on the host.
-    RETURNS (Attended): Contexts [M, nK] and ragged weights.
+    RETURNS (Tuple[Attended, Callable]): Contexts [M, nK] and ragged weights; and a function (dC [M, nK], gradient of the weights
+        [P] or None) -> (dQ [M, nQ], MemoryGradient) that increments the gradients of the parameters.
+    RAISES (ValueError): If the queries are of another width.
     """
-    return attend_rows(project_queries(model, Q), memory.keys, memory.rows, memory.lengths, owners, _weights_of(model))[0]
-
-
-def begin_attend(
-    model: Model, rows: Floats2d, lengths: numpy.ndarray, Q: Floats2d, owners: numpy.ndarray
-) -> Tuple[Attended, Callable[[Floats2d, Optional[Floats1d]], Tuple[Floats2d, Floats2d]]]:
-    """Let queries look at the rows of their sequences, for training.
-
-    model (Model): A layer made by `build_cross_attention`.
-    rows, lengths: As `remember` takes them.
-    Q, owners: As `attend` takes them.
-    RETURNS (Tuple[Attended, Callable]): Contexts and weights; and a function (dC [M, nK], gradient of the weights [P] or None) ->
-        (dQ [M, nQ], gradient of the rows [N, nK]) that increments the gradients of the parameters.
-    """
-    memory = remember(model, rows, lengths)
     attended, run_backprop = attend_rows(
-        project_queries(model, Q), memory.keys, memory.rows, lengths, owners, _weights_of(model)
+        _project(model, Q), memory.keys, memory.rows, memory.lengths, owners, _weights_of(model)
     )
 
-    def backprop(dC: Floats2d, d_weights: Optional[Floats1d]) -> Tuple[Floats2d, Floats2d]:
-        ops = model.ops
-        grads = run_backprop(dC, d_weights)
-        kind = model.attrs["kind"]
-        if kind == "additive":
-            model.inc_grad("Wq", multiply(ops, grads.dQ, Q, trans1=True))
-            model.inc_grad("Wk", multiply(ops, grads.d_keys, rows, trans1=True))
-            model.inc_grad("b", grads.dQ.sum(axis=0))
-            model.inc_grad("u", cast(FloatsXd, grads.du))
-            d_rows = grads.d_values + multiply(ops, grads.d_keys, model.get_param("Wk"))
-            return multiply(ops, grads.dQ, model.get_param("Wq")), d_rows
-        d_rows = grads.d_values + grads.d_keys
-        if kind == "dot":
-            return grads.dQ, d_rows
-        model.inc_grad("W", multiply(ops, Q, grads.dQ, trans1=True))
-        return multiply(ops, grads.dQ, model.get_param("W"), trans2=True), d_rows
+    def backprop(dC: Floats2d, d_weights: Optional[Floats1d]) -> Tuple[Floats2d, MemoryGradient]:
+        ops, grads = model.ops, run_backprop(dC, d_weights)
+        gradient = MemoryGradient(grads.d_values, grads.d_keys)
+        if model.attrs["kind"] == "dot":
+            return grads.dQ, gradient
+        if model.attrs["kind"] == "general":
+            model.inc_grad("W", multiply(ops, Q, grads.dQ, trans1=True))
+            return multiply(ops, grads.dQ, model.get_param("W"), trans2=True), gradient
+        model.inc_grad("Wq", multiply(ops, grads.dQ, Q, trans1=True))
+        model.inc_grad("b", grads.dQ.sum(axis=0))
+        model.inc_grad("u", cast(FloatsXd, grads.du))
+        return multiply(ops, grads.dQ, model.get_param("Wq")), gradient
 
     return attended, backprop
 
 
-def project_queries(model: Model, Q: Floats2d) -> Floats2d:
-    """Bring queries to what keys are like.
-
-    model (Model): A layer made by `build_cross_attention`.
-    Q (Floats2d): [M, nQ].
-    RETURNS (Floats2d): [M, nK or nA].
-    RAISES (ValueError): If they are of another width.
-    """
+def _project(model: Model, Q: Floats2d) -> Floats2d:
+    """Bring queries [M, nQ] to what keys are like."""
     nQ = model.get_dim("nQ")
     if Q.ndim != 2 or Q.shape[1] != nQ:
         raise ValueError(f"attention: expected queries [M, {nQ}], got {tuple(Q.shape)}")

@@ -1,0 +1,157 @@
+"""Copying what is attended to (See et al. 2017, "Get to the point: summarization with pointer-generator networks")."""
+
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple, cast
+
+import numpy
+from thinc.api import Model, glorot_uniform_init, zero_init
+from thinc.types import Floats1d, Floats2d, FloatsXd
+from thinc.util import get_array_module
+
+from ...recurrence.tables import sum_by_number
+from ..capabilities import RowWise, declare
+from ..saved import Saved, Shapes
+
+# What a logarithm of a probability that may be 0 is taken of.
+_LEAST = 1e-30
+
+
+class Copied(NamedTuple):
+    """Which of the weights of a batch of queries are on a symbol that is asked for.
+
+    rows (numpy.ndarray): int64 [K], the queries, in ascending order.
+    places (numpy.ndarray): int64 [K], the place of each weight among those of the batch.
+    n (int): M, how many queries there are.
+    """
+
+    rows: numpy.ndarray
+    places: numpy.ndarray
+    n: int
+
+
+def build_copy_gate(nX: int, nH: int, nC: int) -> Model[Tuple[Floats2d, Floats2d, Floats2d], Floats1d]:
+    """Decide between writing and copying: σ(u_x · x + u_h · h + u_c · c + b), the probability of writing (equation 8).
+
+    nX (int): The width of the rows that the decoder reads.
+    nH (int): That of its hidden states.
+    nC (int): That of contexts.
+    RETURNS (Model[Tuple[Floats2d, Floats2d, Floats2d], Floats1d]): The layer, from rows [M, nX], [M, nH] and [M, nC] to
+        probabilities [M].
+    """
+    return Model(
+        "copy_gate",
+        forward,
+        init=init,
+        dims={"nX": nX, "nH": nH, "nC": nC},
+        params={"ux": None, "uh": None, "uc": None, "b": None},
+    )
+
+
+def init(model: Model, X: Optional[Any] = None, Y: Optional[Any] = None) -> None:
+    for name, shape in _shapes({dim: model.get_dim(dim) for dim in model.dim_names}, model.attrs).items():
+        if name == "b":
+            model.set_param(name, zero_init(model.ops, shape))
+        else:
+            model.set_param(name, cast(FloatsXd, glorot_uniform_init(model.ops, (1, *shape)).reshape(shape)))
+
+
+def forward(
+    model: Model, X: Tuple[Floats2d, Floats2d, Floats2d], is_train: bool
+) -> Tuple[Floats1d, Callable[[Floats1d], Tuple[Floats2d, Floats2d, Floats2d]]]:
+    names = ("ux", "uh", "uc")
+    vectors: Any = [model.get_param(name) for name in names]
+    score = sum(part @ vector for part, vector in zip(X, vectors, strict=True)) + model.get_param("b")
+    gate = model.ops.sigmoid(score)
+
+    def backprop(d_gate: Floats1d) -> Tuple[Floats2d, Floats2d, Floats2d]:
+        d_score: Any = d_gate * gate * (1 - gate)
+        for name, part in zip(names, X, strict=True):
+            model.inc_grad(name, d_score @ part)
+        model.inc_grad("b", d_score.sum(keepdims=True))
+        return cast(Any, tuple(d_score[:, None] * vector for vector in vectors))
+
+    return gate, backprop
+
+
+def find_copied(sources: numpy.ndarray, lengths: numpy.ndarray, owners: numpy.ndarray, targets: numpy.ndarray) -> Copied:
+    """Find where the symbol that each query is to write stands in what it looks at.
+
+    sources (numpy.ndarray): int64 [N], the symbols, sequence after sequence.
+    lengths (numpy.ndarray): int32 [B], the number of symbols of each sequence.
+    owners (numpy.ndarray): int64 [M], which sequence each query looks at.
+    targets (numpy.ndarray): int64 [M], the symbol of each query.
+    RETURNS (Copied): The places.
+    """
+    seen, rows = symbols_in_view(sources, lengths, owners)
+    places = numpy.flatnonzero(seen == targets[rows])
+    return Copied(rows[places], places, len(owners))
+
+
+def symbols_in_view(
+    sources: numpy.ndarray, lengths: numpy.ndarray, owners: numpy.ndarray
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """List the symbols that queries look at, as their weights are listed.
+
+    sources, lengths, owners: As `find_copied` takes them.
+    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): int64 [P], the symbols, query after query; int64 [P], the query of each.
+    """
+    sizes = lengths[owners].astype("int64")
+    starts = numpy.cumsum(lengths, dtype="int64") - lengths
+    rows = numpy.repeat(numpy.arange(len(owners)), sizes)
+    first = numpy.repeat(starts[owners] - (numpy.cumsum(sizes) - sizes), sizes)
+    return sources[numpy.arange(len(rows)) + first], rows
+
+
+def mix(
+    gate: Floats1d, written: Floats1d, weights: Floats1d, copied: Copied
+) -> Tuple[Floats1d, Floats1d, Callable[[Floats1d], Tuple[Floats1d, Floats1d]]]:
+    """Find the probability of one symbol for each query: it is written, or copied from where it stands (equation 9).
+
+    gate (Floats1d): [M], the probability of writing.
+    written (Floats1d): [M], the log-probability of the symbol if it is written.
+    weights (Floats1d): [P], the attention of all queries.
+    copied (Copied): Where the symbols stand.
+    RETURNS (Tuple[Floats1d, Floats1d, Callable]): The log-probability of each [M]; the share of it that is due to writing [M],
+        which is the gradient with regard to `written`; and a function from the gradient of the log-probabilities to those of the
+        gate [M] and of the weights [P].
+    """
+    xp: Any = get_array_module(gate)
+    places = xp.asarray(copied.places)
+    shares = sum_by_number(weights[places][:, None], copied.rows, copied.n)[:, 0]
+    by_writing = xp.exp(written)
+    probability = gate * by_writing + (1 - gate) * shares
+    safe = xp.maximum(probability, _LEAST)
+
+    def backprop(dY: Floats1d) -> Tuple[Floats1d, Floats1d]:
+        d_probability: Any = dY / safe
+        d_weights = xp.zeros_like(weights)
+        d_weights[places] = (d_probability * (1 - gate))[xp.asarray(copied.rows)]
+        return d_probability * (by_writing - shares), d_weights
+
+    return xp.log(safe), gate * by_writing / safe, backprop
+
+
+def mix_all(
+    gate: Floats1d, written: Floats2d, weights: Floats1d, symbols: numpy.ndarray, rows: numpy.ndarray
+) -> Floats2d:
+    """Find the log-probabilities of all symbols: written, or copied.
+
+    gate (Floats1d): [R], the probability of writing.
+    written (Floats2d): [R, V], the log-probabilities of symbols if they are written.
+    weights (Floats1d): [P], the attention of all queries.
+    symbols, rows: What `symbols_in_view` gives of them.
+    RETURNS (Floats2d): [R, V].
+    """
+    xp: Any = get_array_module(gate)
+    n_rows, n_symbols = written.shape
+    numbers, order = numpy.unique(rows * n_symbols + symbols, return_inverse=True)
+    copied = sum_by_number((weights * (1 - gate)[xp.asarray(rows)])[:, None], order, len(numbers))[:, 0]
+    probabilities = xp.exp(written) * gate[:, None]
+    probabilities.reshape(-1)[xp.asarray(numbers)] += copied
+    return xp.log(xp.maximum(probabilities, _LEAST))
+
+
+def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:
+    return {"ux": (dims["nX"],), "uh": (dims["nH"],), "uc": (dims["nC"],), "b": (1,)}
+
+
+declare(forward, RowWise(), Saved(_shapes))
