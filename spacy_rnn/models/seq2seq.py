@@ -183,9 +183,7 @@ def _begin(
     source, look_backprop = _look_at(decoder, encoded)
     if model.attrs["scheduled_sampling"]:
         targets = sample_inputs(decoder, targets, state, source, None, model.attrs["scheduled_sampling"])
-    log_probabilities, decode_backprop = begin_decode(
-        decoder, targets, state, source, None, dropout, weights, deferred=deferred
-    )
+    log_probabilities, decode_backprop = begin_decode(decoder, targets, state, source, None, dropout, weights, deferred=deferred)
 
     def backprop(weights: Optional[Floats1d]) -> None:
         gradient: DecoderGradient = decode_backprop(weights)
@@ -217,7 +215,7 @@ def begin(model: Model[PairBatch, Floats1d], counts_coverage: bool = False) -> S
     RETURNS (StepwiseDecoder): A `spacy_rnn.generation.NextSymbol`, whose `start` takes a `SourceBatch` as its context.
     RAISES (ValueError): If there is no attention that could be counted.
     """
-    if counts_coverage and not model.has_ref("attention"):
+    if counts_coverage and model.maybe_get_ref("attention") is None:
         raise ValueError("coverage is about attention, which the model does not have: set coverage = 0, or give it attention")
 
     def start(n: int, context: Any) -> DecoderState:
@@ -286,7 +284,7 @@ def _check_saved(model: Model) -> None:
 
 declare(
     forward,
-    Transduces(begin, begin_update, score_pairs),
+    Transduces(begin, begin_update, score_pairs, lambda model: model.maybe_get_ref("gate") is not None),
     Drops(("dropout", "scheduled_sampling")),
     Saved(no_parameters, _check_saved, learned=["source", "target", "features"]),
 )

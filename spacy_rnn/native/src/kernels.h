@@ -96,6 +96,10 @@ void score_symbols(const PackedSymbols &w, const float *const *h, int64_t n, flo
     ISA_BFLOAT16::kernels.score_symbols(w, h, n, Y);
 }
 
+bool best_symbols(const PackedSymbols &w, const float *const *h, int64_t n, const BestSymbols &to) {
+    return ISA_BFLOAT16::kernels.best_symbols(w, h, n, to);
+}
+
 void project(const Packed &w, const float *const *rows, int64_t n, float *to) {
     if (w.precision != BFLOAT16) return ISA_BFLOAT16::kernels.project(w, rows, n, to);
     project_rows<Bfloat16Pairs>(w, rows, n, to);
@@ -106,6 +110,10 @@ void backward(const Backward &b) { ISA_BFLOAT16::kernels.backward(b); }
 void multiply(const MatrixProduct &p) { ISA_BFLOAT16::kernels.multiply(p); }
 
 void normalize_rows(const Normalization &n) { ISA_BFLOAT16::kernels.normalize(n); }
+
+void attend(const Attention &a, float *weights, float *C) { ISA_BFLOAT16::kernels.attend(a, weights, C); }
+
+void attend_backward(const AttentionBackward &b) { ISA_BFLOAT16::kernels.attend_backward(b); }
 
 void pack_scores(const Field &from, PackedField &to) { ISA_BFLOAT16::kernels.pack_scores(from, to); }
 
@@ -131,9 +139,13 @@ double multiply_adds(int64_t rounds) { return ISA_BFLOAT16::kernels.multiply_add
 
 #include "exponential.h"
 
+#include "attention.h"
+
 #include "crf.h"
 
 #include "symbols.h"
+
+#include "best_symbols.h"
 
 void forward(const Forward &f) { ForwardSweep<Float32>(f).run(); }
 
@@ -144,6 +156,10 @@ void pack_symbols(const float *W, const float *b, int64_t n_symbols, int64_t nH,
 }
 
 void score_symbols(const PackedSymbols &w, const float *const *h, int64_t n, float *Y) { score_rows(w, h, n, Y); }
+
+bool best_symbols(const PackedSymbols &w, const float *const *h, int64_t n, const BestSymbols &to) {
+    return BestSymbolsSearch(w, to).run(h, n);
+}
 
 void project(const Packed &w, const float *const *rows, int64_t n, float *to) { project_rows<Float32>(w, rows, n, to); }
 
@@ -158,6 +174,10 @@ void multiply(const MatrixProduct &p) {
 }
 
 void normalize_rows(const Normalization &n) { normalize(n); }
+
+void attend(const Attention &a, float *weights, float *C) { attend_rows(a, weights, C); }
+
+void attend_backward(const AttentionBackward &b) { backprop_attention(b); }
 
 float sum(const float *x, int64_t n) {
     constexpr int CHAINS = 8;
@@ -197,9 +217,9 @@ bool supported() { return ISA_SUPPORTED; }
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {ISA_NAME,      supported, pack,           forward,     projection_width,  project,   backward,  run_steps, pack_symbols,
-                         score_symbols, multiply,  normalize_rows, pack_scores, pack_exponentials, find_best, sum_paths, add_pairs, sum,
-                         multiply_adds};
+const Kernels kernels = {ISA_NAME,      supported,    pack,            forward,     projection_width,  project,   backward,  run_steps, pack_symbols,
+                         score_symbols, best_symbols, multiply,        normalize_rows, attend,         attend_backward, pack_scores,
+                         pack_exponentials, find_best, sum_paths,      add_pairs,   sum,               multiply_adds};
 
 }  // namespace ISA
 }  // namespace spacy_rnn
