@@ -5,7 +5,7 @@ import json
 import re
 import zlib
 from pathlib import Path
-from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Iterable, Iterator, List, NamedTuple, Sequence, Tuple, Union
 
 SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".spacy")
 UNITS = ("line", "paragraph", "file")
@@ -119,34 +119,45 @@ def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
     YIELDS (Tuple[int, str]): The number of each line, from 1, and the line without its "\n" or "\r\n".
     RAISES (ValueError): With the file, and the line where there is one, if it is damaged or no such text.
     """
+    return split_lines(read_pieces(path), path)
+
+
+def split_lines(pieces: Iterable[bytes], source: Union[Path, str]) -> Iterator[Tuple[int, str]]:
+    r"""Cut what was read, in UTF-8, into lines.
+
+    pieces (Iterable[bytes]): What was read, piece by piece.
+    source (Union[Path, str]): What it was read from, for messages.
+    YIELDS (Tuple[int, str]): As `read_lines` does.
+    RAISES (ValueError): With the source, and the line where there is one, if it is no such text.
+    """
     number = 1
     begun: List[bytes] = []
-    for piece in read_pieces(path):
+    for piece in pieces:
         whole, line_feed, rest = piece.rpartition(b"\n")
         if line_feed:
-            for line in _decode(b"".join([*begun, whole]), path, number).split("\n"):
+            for line in _decode(b"".join([*begun, whole]), source, number).split("\n"):
                 yield number, line.removesuffix("\r")
                 number += 1
             begun = []
         begun.append(rest)
-    last = _decode(b"".join(begun), path, number).removesuffix("\r")
+    last = _decode(b"".join(begun), source, number).removesuffix("\r")
     if number == 1 and "\r" in last:
-        raise ValueError(f"{path}: expected lines that end with a line feed, but they end with a carriage return alone")
+        raise ValueError(f"{source}: expected lines that end with a line feed, but they end with a carriage return alone")
     if last:
         yield number, last
 
 
-def _decode(content: bytes, path: Path, line: int) -> str:
-    """Decode text that begins in a line of a file."""
+def _decode(content: bytes, source: Union[Path, str], line: int) -> str:
+    """Decode text that begins in a line."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        where = f"{path}, line {line + content.count(bytes([10]), 0, error.start)}"
+        where = f"{source}, line {line + content.count(bytes([10]), 0, error.start)}"
         compressed = " It is compressed: its name should end with .gz." if line == 1 and content.startswith(b"\x1f\x8b") else ""
         raise ValueError(f"{where}: expected text in UTF-8: {error}.{compressed}") from error
     if "\0" in text:
         line += text.count("\n", 0, text.index("\0"))
-        raise ValueError(f"{path}, line {line}: expected text, got a null character: the file is damaged, or not in UTF-8")
+        raise ValueError(f"{source}, line {line}: expected text, got a null character: the file is damaged, or not in UTF-8")
     return _BYTE_ORDER_MARK.sub("", text) if "\ufeff" in text else text
 
 

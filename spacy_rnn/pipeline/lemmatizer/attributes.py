@@ -96,14 +96,14 @@ class WordAttribute:
             # Every token has a norm, so that there is none which has not been set.
             for token, value in zip(doc, hashes.tolist(), strict=True):
                 if value:
-                    token.norm = value
+                    token.norm_ = doc.vocab.strings[value]
 
     def score(self, examples: Sequence[Example]) -> Dict[str, Any]:
         """Say how many values are right.
 
         examples (Sequence[Example]): Predictions and gold annotation.
-        RETURNS (Dict[str, Any]): The share of tokens with a gold value whose value is the same; None if there are none. Tokens that
-            the pipeline has not cut as the gold text has are wrong.
+        RETURNS (Dict[str, Any]): The share of tokens with a gold value whose value is the same; None if there are none. Tokens
+            that the pipeline has not cut as the gold text has are wrong.
         """
         n_right = n_gold = 0
         for example in examples:

@@ -65,9 +65,11 @@ class RNNLemmatizer(RNNPipe):
         transduces = find(model, Transduces)
         if transduces is None:
             raise ValueError(
-                f"'{name}' needs an encoder-decoder, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is none: set components.*.model"
+                f"'{name}' needs an encoder-decoder, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is none: set "
+                "components.*.model"
             )
-        for setting, value, least in (("beam_width", beam_width, 1), ("max_length", max_length, 1), ("cache_size", cache_size, 0)):
+        numbers = (("beam_width", beam_width, 1), ("max_length", max_length, 1), ("cache_size", cache_size, 0))
+        for setting, value, least in numbers:
             if value < least:
                 raise ValueError(f"'{name}': {setting} must be at least {least}, got {value}")
         if not 0 <= repetition <= 1:
@@ -204,8 +206,7 @@ class RNNLemmatizer(RNNPipe):
         return losses
 
     def _choose(self, pairs: List[Tuple[Key, str]]) -> List[Tuple[Key, str]]:
-        """Choose the pairs of a batch that are learned from, so that one which the corpus has n times is learned n^repetition
-        times in a pass, about."""
+        """Choose the pairs of a batch that are learned from: one that the corpus has n times n^repetition times in a pass."""
         if self.repetition == 1:
             return pairs
         counts = (max(1, self.dictionary.count(key)) for key, _ in pairs)
@@ -222,7 +223,7 @@ class RNNLemmatizer(RNNPipe):
         return self._pairs(reference, self.attribute.get(reference))
 
     def _pairs(self, doc: Doc, lemmas: Sequence[Optional[str]]) -> List[Tuple[Key, str]]:
-        strings, pairs = self.vocab.strings, []
+        pairs = []
         for token, row, lemma in zip(doc, read_tags(doc, self.tags).tolist(), lemmas, strict=True):
             if lemma and not token.is_space and len(token) <= self.max_length:
                 pairs.append((Key(token.text, tuple(doc.vocab.strings[tag] if tag else "" for tag in row[1:])), lemma))
@@ -383,8 +384,8 @@ def make_rnn_lemmatizer(
     model (Model): An encoder-decoder of characters, e.g. `spacy_rnn.Seq2Seq.v1` with `copy = true` and no target of its own.
     attr (str): What is written: "LEMMA", "NORM", or a string attribute of your own, as "_.name" (it is registered if it is not
         there). The same component then normalizes spelling, transliterates or inflects.
-    tags (List[str]): The attributes of a token that its lemma depends on, beside its form: "POS", "TAG", "MORPH" or "DEP"; none if
-        empty. A component before this one sets them.
+    tags (List[str]): The attributes of a token that its lemma depends on, beside its form: "POS", "TAG", "MORPH" or "DEP"; none
+        if empty. A component before this one sets them.
     gold_tags (bool): Whether training and evaluation read the gold tags, as the only way where no component sets them. With
         `false` they are those of the text, as the components in `training.annotating_components` have set them.
     overwrite (bool): Whether lemmas that are already set are overwritten.
