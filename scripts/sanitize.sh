@@ -27,5 +27,5 @@ export PYTHONPATH="$folder/installed"
 cd "$checkout/tests"
 "$python" -c "import spacy_rnn.native as n; assert n.problem is None and n.__file__.startswith('$folder'), (n.problem, n.__file__)"
 "$python" -m pytest --capture=sys -p no:cacheprovider recurrence/test_cpu.py recurrence/test_checkpoint.py recurrence/test_packed_weights.py \
-    layers/test_ops.py layers/recurrent/test_precision.py crf/test_cpu.py native/test_arguments.py native/test_empty.py \
-    native/test_checked_batches.py "$@"
+    layers/test_ops.py layers/recurrent/test_precision.py crf/test_cpu.py native/test_arguments.py native/test_attention.py \
+    native/test_empty.py native/test_checked_batches.py "$@"

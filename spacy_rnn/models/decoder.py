@@ -212,7 +212,7 @@ def begin_sweep_by_steps(
                 d_before[name][:, index] = array
         return dX, d_before, d_memory
 
-    return place.join([step.swept for step in steps]), backprop
+    return place.join(steps), backprop
 
 
 class _Step(NamedTuple):
@@ -304,7 +304,7 @@ def _begin_output(
         return written, lambda weights: SweptGradient(scores.begin_update(decoder.head, A, batch.targets, weights)[1]())
     assert source is not None and swept.C is not None and swept.weights is not None
     gate, gate_backprop = decoder.gate((swept.X, swept.H, swept.C), True)
-    copied = _find_copied(source, batch)
+    copied = _find_copied(decoder, source, batch)
     mixed, shares, mix_backprop = mix(gate, written, swept.weights, copied)
 
     def backprop(weights: Optional[Floats1d]) -> SweptGradient:
@@ -317,8 +317,9 @@ def _begin_output(
     return mixed, backprop
 
 
-def _find_copied(source: Source, batch: SymbolBatch) -> Copied:
-    return find_copied(source.numbers, source.memory.lengths, own_sequences(batch.lengths), numpy.asarray(batch.targets))
+def _find_copied(decoder: Decoder, source: Source, batch: SymbolBatch) -> Copied:
+    owners, targets = own_sequences(batch.lengths), numpy.asarray(batch.targets)
+    return find_copied(source.numbers, source.memory.lengths, owners, targets, decoder.head.get_dim("nV"))
 
 
 def score_targets(
@@ -335,7 +336,7 @@ def score_targets(
     if decoder.gate is not None:
         assert source is not None and swept.C is not None and swept.weights is not None
         gate = decoder.gate.predict((swept.X, swept.H, swept.C))
-        log_probabilities = mix(gate, log_probabilities, swept.weights, _find_copied(source, batch))[0]
+        log_probabilities = mix(gate, log_probabilities, swept.weights, _find_copied(decoder, source, batch))[0]
     return log_probabilities, swept.weights
 
 

@@ -183,9 +183,7 @@ def _begin(
     source, look_backprop = _look_at(decoder, encoded)
     if model.attrs["scheduled_sampling"]:
         targets = sample_inputs(decoder, targets, state, source, None, model.attrs["scheduled_sampling"])
-    log_probabilities, decode_backprop = begin_decode(
-        decoder, targets, state, source, None, dropout, weights, deferred=deferred
-    )
+    log_probabilities, decode_backprop = begin_decode(decoder, targets, state, source, None, dropout, weights, deferred=deferred)
 
     def backprop(weights: Optional[Floats1d]) -> None:
         gradient: DecoderGradient = decode_backprop(weights)

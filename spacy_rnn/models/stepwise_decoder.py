@@ -3,11 +3,13 @@
 from typing import Any, Callable, NamedTuple, Optional, Tuple, cast
 
 import numpy
-from thinc.types import Floats2d
+from thinc.types import Floats1d, Floats2d
 
+from ..generation.best import find_best
 from ..layers.attention.copying import mix_all, symbols_in_view
 from ..layers.attention.cross_attention import attend
 from ..layers.capabilities import State
+from ..layers.output.symbol_scorer import begin_scoring
 from ..layers.recurrent.session import RnnSession
 from .decoder import Decoder, Source
 from .symbols import as_symbols
@@ -35,9 +37,7 @@ class DecoderState(NamedTuple):
 class StepwiseDecoder:
     """A decoder with the weights as they are: see `spacy_rnn.generation.NextSymbol`."""
 
-    def __init__(
-        self, decoder: Decoder, begin: Callable[[int, Any], DecoderState], *, counts_coverage: bool = False
-    ) -> None:
+    def __init__(self, decoder: Decoder, begin: Callable[[int, Any], DecoderState], *, counts_coverage: bool = False) -> None:
         """Begin.
 
         decoder (Decoder): The layers.
@@ -48,6 +48,7 @@ class StepwiseDecoder:
         self._decoder, self._start, self._counts_coverage = decoder, begin, counts_coverage
         self._table = cast(Floats2d, decoder.embed.get_param("E"))
         self._reads_table = decoder.embed.get_dim("nO") == decoder.rnn.get_dim("nI")
+        self._scorer = begin_scoring(decoder.head)
         self._session = RnnSession(decoder.rnn, self._table if self._reads_table else None)
 
     def start(self, n: int, context: Any = None) -> DecoderState:
@@ -72,26 +73,36 @@ class StepwiseDecoder:
         RETURNS (Tuple[Floats2d, DecoderState]): The log-probabilities of what comes next [R, V], and the state after.
         RAISES (ValueError): If there is no such symbol, or the state is that of another number of sequences.
         """
-        ops = self._decoder.head.ops
-        numbers = as_symbols(symbols, self.n_symbols)
-        X, H, hidden = self._read(numbers, state)
-        A, C, weights, state = self._look(H, state._replace(hidden=hidden))
-        scores = self._decoder.head.predict(A)
-        if self._decoder.gate is not None:
-            assert state.source is not None and weights is not None
-            rows = self._table[ops.xp.asarray(numbers)] if X is None else X
-            gate = self._decoder.gate.predict((rows, H, C))
-            in_view = symbols_in_view(state.source.numbers, state.source.memory.lengths, state.owners)
-            scores = mix_all(gate, scores, weights, *in_view)
-        return scores, state
+        found = self._advance(symbols, state)
+        return (self._scorer.log_probabilities(found.A) if self._decoder.gate is None else self._mix(found)), found.state
+
+    def best(
+        self, symbols: Any, state: DecoderState, k: int, forbidden: numpy.ndarray
+    ) -> Tuple[numpy.ndarray, numpy.ndarray, DecoderState]:
+        """Read one symbol of each sequence, and find the most probable next ones, as `FindsBest.best` says.
+
+        symbols (Array): As `step` takes them.
+        state (DecoderState): The state before.
+        k (int): How many symbols are found for each sequence.
+        forbidden (numpy.ndarray): int64 [n], those that never come.
+        RETURNS (Tuple[numpy.ndarray, numpy.ndarray, DecoderState]): The symbols and their log-probabilities [R, k], and the state
+            after.
+        RAISES (ValueError): As `step` does.
+        """
+        found = self._advance(symbols, state)
+        if self._decoder.gate is None:
+            best = self._scorer.best(found.A, k, forbidden)
+        else:
+            best = find_best(self._mix(found), k, forbidden)
+        return best.symbols, best.log_probabilities, found.state
 
     def reorder(self, state: DecoderState, index: Any) -> DecoderState:
         """Take some sequences of a state, as `NextSymbol.reorder` says."""
         taken = {name: array[:, index] for name, array in state.hidden.items()}
         on_host = index if isinstance(index, numpy.ndarray) or not hasattr(index, "get") else index.get()
-        parts = [None if part is None else part[index] for part in (state.vectors, state.fed)]
+        vectors, fed = (None if part is None else part[index] for part in (state.vectors, state.fed))
         covered = None if state.covered is None else state.covered[on_host]
-        return DecoderState(taken, state.owners[on_host], state.source, *parts, covered)
+        return DecoderState(taken, state.owners[on_host], state.source, vectors, fed, covered)
 
     def coverage(self, state: DecoderState) -> numpy.ndarray:
         """Say how well sequences cover their sources (Wu et al. 2016, equation 14).
@@ -107,32 +118,58 @@ class StepwiseDecoder:
         shares = numpy.where(is_row, numpy.clip(state.covered, numpy.finfo("float64").tiny, 1.0), 1.0)
         return numpy.log(shares).sum(axis=1)
 
-    def _read(self, numbers: numpy.ndarray, state: DecoderState) -> Tuple[Optional[Floats2d], Floats2d, State]:
-        """Make a step of the recurrent layers: what they have read, if it is no row of the table, and the hidden rows."""
-        if self._reads_table:
-            H, hidden = self._session.step(numbers, state.hidden)
-            return None, H, hidden
-        xp = self._decoder.embed.ops.xp
-        beside = [part for part in (state.vectors, state.fed) if part is not None]
-        X = xp.concatenate([self._table[xp.asarray(numbers)], *beside], axis=1)
-        H, hidden = self._session.step(X, state.hidden)
-        return X, H, hidden
-
-    def _look(self, H: Floats2d, state: DecoderState) -> Tuple[Floats2d, Any, Any, DecoderState]:
-        """Look at the source."""
-        decoder = self._decoder
+    def _advance(self, symbols: Any, state: DecoderState) -> "_Advanced":
+        """Make a step of the layers below the output."""
+        numbers, decoder = as_symbols(symbols, self.n_symbols), self._decoder
+        X, H, hidden = self._read(numbers, state)
+        state = state._replace(hidden=hidden)
         if decoder.attention is None or decoder.attentional is None:
-            return H, None, None, state
+            return _Advanced(state, X, H, H)
         assert state.source is not None
         (C, weights), _ = attend(decoder.attention, state.source.memory, H, state.owners)
         A = decoder.attentional.predict((H, C))
         if decoder.is_fed:
             state = state._replace(fed=A)
         if state.covered is not None:
-            sizes = state.source.memory.lengths[state.owners]
-            rows = numpy.repeat(numpy.arange(len(sizes)), sizes)
-            columns = numpy.arange(len(rows)) - numpy.repeat(numpy.cumsum(sizes) - sizes, sizes)
-            covered = state.covered.copy()
-            covered[rows, columns] += decoder.head.ops.to_numpy(weights)
-            state = state._replace(covered=covered)
-        return A, C, weights, state
+            state = state._replace(covered=self._cover(state.covered, state.source, state.owners, weights))
+        return _Advanced(state, X, H, A, C, weights)
+
+    def _read(self, numbers: numpy.ndarray, state: DecoderState) -> Tuple[Floats2d, Floats2d, State]:
+        """Make a step of the recurrent layers: what they have read, the hidden rows, and the state."""
+        xp = self._decoder.embed.ops.xp
+        if self._reads_table:
+            H, hidden = self._session.step(numbers, state.hidden)
+            rows = self._table[xp.asarray(numbers)] if self._decoder.gate is not None else H
+            return rows, H, hidden
+        beside = [part for part in (state.vectors, state.fed) if part is not None]
+        X = xp.concatenate([self._table[xp.asarray(numbers)], *beside], axis=1)
+        H, hidden = self._session.step(X, state.hidden)
+        return X, H, hidden
+
+    def _cover(self, covered: numpy.ndarray, source: Source, owners: numpy.ndarray, weights: Any) -> numpy.ndarray:
+        """Add the attention of a step to that of those before."""
+        sizes = source.memory.lengths[owners]
+        rows = numpy.repeat(numpy.arange(len(sizes)), sizes)
+        columns = numpy.arange(len(rows)) - numpy.repeat(numpy.cumsum(sizes) - sizes, sizes)
+        covered = covered.copy()
+        covered[rows, columns] += self._decoder.head.ops.to_numpy(weights)
+        return covered
+
+    def _mix(self, found: "_Advanced") -> Floats2d:
+        """Give the log-probabilities of symbols that are written or copied."""
+        source, gate = found.state.source, self._decoder.gate
+        assert source is not None and gate is not None
+        in_view = symbols_in_view(source.numbers, source.memory.lengths, found.state.owners)
+        share = gate.predict((found.X, found.H, found.C))
+        return mix_all(share, self._scorer.log_probabilities(found.A), cast(Floats1d, found.weights), *in_view)
+
+
+class _Advanced(NamedTuple):
+    """What a step has computed below the output: see `Swept`."""
+
+    state: DecoderState
+    X: Floats2d
+    H: Floats2d
+    A: Floats2d
+    C: Optional[Floats2d] = None
+    weights: Optional[Floats1d] = None

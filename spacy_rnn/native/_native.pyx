@@ -1518,6 +1518,7 @@ cdef class PathSums:
             counts[:, :] = 0.0
 
 
+include "_attention.pxi"
 include "_backoff.pxi"
 
 select(instruction_sets()[0])

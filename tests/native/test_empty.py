@@ -2,6 +2,7 @@
 
 import numpy
 import pytest
+from attended import Attended
 from numpy.testing import assert_array_equal
 from sweeps import Layer, field
 
@@ -61,3 +62,19 @@ def test_paths_of_nothing(isa, lengths):
         sums = library.PathSums(*field(3), scores, allowed, lengths, True, log_sums, marginals)
         sums.count_transitions(numpy.ones(len(lengths), "float32"), counts)
         assert (log_sums == 0).all() and (counts == 0).all()
+
+
+@pytest.mark.parametrize("lengths, owners", [([], []), ([0], []), ([0, 0], [1, 0, 0]), ([3], []), ([0, 2], [1, 0, 1])])
+@pytest.mark.parametrize("widths", [(0, 0), (0, 5), (5, 0), (5, 4)])
+@pytest.mark.parametrize("is_additive", [False, True])
+def test_attention_to_nothing(isa, lengths, owners, widths, is_additive):
+    attended = Attended(lengths, owners, *widths, is_additive)
+    weights, C = attended.run()
+    gradients = attended.run_backward(weights, C, None)
+    for owner, row in zip(owners, C, strict=True):
+        assert lengths[owner] or (row == 0).all()
+    if widths[0] == 0:
+        assert (weights == [1 / lengths[owner] for owner in owners for _ in range(lengths[owner])]).all()
+    for gradient in gradients.values():
+        assert numpy.isfinite(gradient).all()
+        assert len(weights) or (gradient == 0).all()

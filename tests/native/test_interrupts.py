@@ -201,6 +201,23 @@ def test_products(run_alone, transposed):
     """)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("is_additive", [False, True])
+def test_attention(run_alone, is_additive):
+    run_alone(f"""
+        from attended import Attended
+
+        attended = Attended([400] * 100, numpy.repeat(numpy.arange(100), 400), 256, 256, {is_additive})
+        weights, C = numpy.zeros(attended.P, "float32"), numpy.zeros((40_000, 256), "float32")
+        assert is_interrupted(lambda: attended.run(weights, C), 0.01)
+        assert (C[-1] == 0).all()
+        attended.run(weights, C)
+        d_values = numpy.full((40_000, 256), 7, "float32")
+        assert is_interrupted(lambda: attended.run_backward(weights, C, None, d_values=d_values), 0.3)
+        assert (d_values[-1] == 0).all()
+    """)
+
+
 def test_a_handler_may_raise_what_it_likes_or_nothing(run_alone):
     run_alone("""
         layer = Layer("elman_tanh", [20_000], 1, 256)

@@ -24,9 +24,7 @@ def build_attentional(nO: int, nH: int, nC: int) -> Model[Joined, Floats2d]:
     for name, width in (("nO", nO), ("nH", nH), ("nC", nC)):
         if width < 1:
             raise ValueError(f"{name} must be at least 1, got {width}")
-    return Model(
-        "attentional", forward, init=init, dims={"nO": nO, "nH": nH, "nC": nC}, params={"Wh": None, "Wc": None}
-    )
+    return Model("attentional", forward, init=init, dims={"nO": nO, "nH": nH, "nC": nC}, params={"Wh": None, "Wc": None})
 
 
 def init(model: Model[Joined, Floats2d], X: Optional[Joined] = None, Y: Optional[Floats2d] = None) -> None:

@@ -16,15 +16,18 @@ _LEAST = 1e-30
 
 
 class Copied(NamedTuple):
-    """Which of the weights of a batch of queries are on a symbol that is asked for.
+    """Which of the weights of a batch of queries are on a symbol that is asked for, and which on what cannot be copied.
 
     rows (numpy.ndarray): int64 [K], the queries, in ascending order.
     places (numpy.ndarray): int64 [K], the place of each weight among those of the batch.
+    other_rows, other_places (numpy.ndarray): The same of what is no symbol, such as a feature that stands before them.
     n (int): M, how many queries there are.
     """
 
     rows: numpy.ndarray
     places: numpy.ndarray
+    other_rows: numpy.ndarray
+    other_places: numpy.ndarray
     n: int
 
 
@@ -72,23 +75,24 @@ def forward(
     return gate, backprop
 
 
-def find_copied(sources: numpy.ndarray, lengths: numpy.ndarray, owners: numpy.ndarray, targets: numpy.ndarray) -> Copied:
+def find_copied(
+    sources: numpy.ndarray, lengths: numpy.ndarray, owners: numpy.ndarray, targets: numpy.ndarray, n_symbols: int
+) -> Copied:
     """Find where the symbol that each query is to write stands in what it looks at.
 
     sources (numpy.ndarray): int64 [N], the symbols, sequence after sequence.
     lengths (numpy.ndarray): int32 [B], the number of symbols of each sequence.
     owners (numpy.ndarray): int64 [M], which sequence each query looks at.
     targets (numpy.ndarray): int64 [M], the symbol of each query.
+    n_symbols (int): V. What is numbered V or above in the sources cannot be copied.
     RETURNS (Copied): The places.
     """
     seen, rows = symbols_in_view(sources, lengths, owners)
-    places = numpy.flatnonzero(seen == targets[rows])
-    return Copied(rows[places], places, len(owners))
+    places, others = numpy.flatnonzero(seen == targets[rows]), numpy.flatnonzero(seen >= n_symbols)
+    return Copied(rows[places], places, rows[others], others, len(owners))
 
 
-def symbols_in_view(
-    sources: numpy.ndarray, lengths: numpy.ndarray, owners: numpy.ndarray
-) -> Tuple[numpy.ndarray, numpy.ndarray]:
+def symbols_in_view(sources: numpy.ndarray, lengths: numpy.ndarray, owners: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """List the symbols that queries look at, as their weights are listed.
 
     sources, lengths, owners: As `find_copied` takes them.
@@ -106,6 +110,8 @@ def mix(
 ) -> Tuple[Floats1d, Floats1d, Callable[[Floats1d], Tuple[Floats1d, Floats1d]]]:
     """Find the probability of one symbol for each query: it is written, or copied from where it stands (equation 9).
 
+    Attention to what cannot be copied counts for writing, so that probabilities sum to 1.
+
     gate (Floats1d): [M], the probability of writing.
     written (Floats1d): [M], the log-probability of the symbol if it is written.
     weights (Floats1d): [P], the attention of all queries.
@@ -115,24 +121,25 @@ def mix(
         gate [M] and of the weights [P].
     """
     xp: Any = get_array_module(gate)
-    places = xp.asarray(copied.places)
-    shares = sum_by_number(weights[places][:, None], copied.rows, copied.n)[:, 0]
+    places, others = xp.asarray(copied.places), xp.asarray(copied.other_places)
+    shares = _sum(weights[places], copied.rows, copied.n)
+    not_copied = _sum(weights[others], copied.other_rows, copied.n)
     by_writing = xp.exp(written)
-    probability = gate * by_writing + (1 - gate) * shares
+    share_written: Any = gate + (1 - gate) * not_copied
+    probability = share_written * by_writing + (1 - gate) * shares
     safe = xp.maximum(probability, _LEAST)
 
     def backprop(dY: Floats1d) -> Tuple[Floats1d, Floats1d]:
         d_probability: Any = dY / safe
-        d_weights = xp.zeros_like(weights)
-        d_weights[places] = (d_probability * (1 - gate))[xp.asarray(copied.rows)]
-        return d_probability * (by_writing - shares), d_weights
+        d_copied, d_weights = d_probability * (1 - gate), xp.zeros_like(weights)
+        d_weights[places] = d_copied[xp.asarray(copied.rows)]
+        d_weights[others] = (d_copied * by_writing)[xp.asarray(copied.other_rows)]
+        return d_probability * (by_writing * (1 - not_copied) - shares), d_weights
 
-    return xp.log(safe), gate * by_writing / safe, backprop
+    return xp.log(safe), share_written * by_writing / safe, backprop
 
 
-def mix_all(
-    gate: Floats1d, written: Floats2d, weights: Floats1d, symbols: numpy.ndarray, rows: numpy.ndarray
-) -> Floats2d:
+def mix_all(gate: Floats1d, written: Floats2d, weights: Floats1d, symbols: numpy.ndarray, rows: numpy.ndarray) -> Floats2d:
     """Find the log-probabilities of all symbols: written, or copied.
 
     gate (Floats1d): [R], the probability of writing.
@@ -143,11 +150,19 @@ def mix_all(
     """
     xp: Any = get_array_module(gate)
     n_rows, n_symbols = written.shape
-    numbers, order = numpy.unique(rows * n_symbols + symbols, return_inverse=True)
-    copied = sum_by_number((weights * (1 - gate)[xp.asarray(rows)])[:, None], order, len(numbers))[:, 0]
-    probabilities = xp.exp(written) * gate[:, None]
-    probabilities.reshape(-1)[xp.asarray(numbers)] += copied
+    shares: Any = weights * (1 - gate)[xp.asarray(rows)]
+    is_symbol = symbols < n_symbols
+    others, places = numpy.flatnonzero(~is_symbol), numpy.flatnonzero(is_symbol)
+    share_written: Any = gate + _sum(shares[xp.asarray(others)], rows[others], n_rows)
+    numbers, order = numpy.unique(rows[places] * n_symbols + symbols[places], return_inverse=True)
+    probabilities = xp.exp(written) * share_written[:, None]
+    probabilities.reshape(-1)[xp.asarray(numbers)] += _sum(shares[xp.asarray(places)], order, len(numbers))
     return xp.log(xp.maximum(probabilities, _LEAST))
+
+
+def _sum(values: Any, rows: numpy.ndarray, n: int) -> Any:
+    """Sum the values of each row, in their order: [n]."""
+    return sum_by_number(values.reshape((-1, 1)), rows, n)[:, 0]
 
 
 def _shapes(dims: Mapping[str, int], attrs: Mapping[str, Any]) -> Shapes:

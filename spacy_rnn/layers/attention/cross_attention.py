@@ -153,9 +153,7 @@ def attend(model: Model, memory: Memory, Q: Floats2d, owners: numpy.ndarray) -> 
         [P] or None) -> (dQ [M, nQ], MemoryGradient) that increments the gradients of the parameters.
     RAISES (ValueError): If the queries are of another width.
     """
-    attended, run_backprop = attend_rows(
-        _project(model, Q), memory.keys, memory.rows, memory.lengths, owners, _weights_of(model)
-    )
+    attended, run_backprop = attend_rows(_project(model, Q), memory.keys, memory.rows, memory.lengths, owners, _weights_of(model))
 
     def backprop(dC: Floats2d, d_weights: Optional[Floats1d]) -> Tuple[Floats2d, MemoryGradient]:
         ops, grads = model.ops, run_backprop(dC, d_weights)

@@ -124,6 +124,16 @@ void run_normalize(const Kernels &kernels, const Normalization &normalization) {
     kernels.normalize(normalization);
 }
 
+void run_attend(const Kernels &kernels, const Attention &attention, float *weights, float *C) {
+    const Call call;
+    kernels.attend(attention, weights, C);
+}
+
+void run_attend_backward(const Kernels &kernels, const AttentionBackward &backward) {
+    const Call call;
+    kernels.attend_backward(backward);
+}
+
 void order_by_length(const int32_t *length, int64_t n, int32_t *order) {
     std::iota(order, order + n, 0);
     const auto longer = [length](int32_t a, int32_t b) { return length[a] > length[b]; };

@@ -136,6 +136,33 @@ struct Normalization {
     float epsilon;
 };
 
+// Rows of floats.
+struct FloatRows {
+    const float *first;
+    int64_t stride;  // floats from row to row
+};
+
+// M queries, each of which looks at the rows of its owner: C = Σ_i weights_i · values_i with weights = softmax(scores), and the scores
+// query · keys_i, or u · tanh(query + keys_i).
+struct Attention {
+    int64_t n_queries, n_owners;
+    const int64_t *owners;  // [M]
+    const int64_t *starts;  // [B + 1], the first row of each owner; the last is N
+    FloatRows Q;            // [M, width]
+    FloatRows keys;         // [N, width]
+    FloatRows values;       // [N, value_width]
+    const float *u;         // [width] or null: dot products
+    int64_t width, value_width;
+};
+
+struct AttentionBackward {
+    Attention attention;
+    const float *weights;    // query after query, as many as its owner has rows
+    FloatRows dC;            // [M, value_width]
+    const float *d_weights;  // like the weights, or null: zeros
+    float *dQ, *d_keys, *d_values, *du;  // without gaps; d_keys, d_values and du are cleared first
+};
+
 // The parameters of a linear-chain conditional random field over L labels.
 struct Field {
     int64_t n_labels;
@@ -189,6 +216,9 @@ struct Kernels {
     void (*score_symbols)(const PackedSymbols &, const float *const *h, int64_t n, float *Y);
     void (*multiply)(const MatrixProduct &);
     void (*normalize)(const Normalization &);
+    // Writes the weights, query after query, and the contexts C [M, value_width].
+    void (*attend)(const Attention &, float *weights, float *C);
+    void (*attend_backward)(const AttentionBackward &);
     void (*pack_scores)(const Field &, PackedField &);
     void (*pack_exponentials)(const Field &, PackedField &);
     // Finds the labels [n] of the best path and gives its score. work: [n + 1, width].
@@ -216,6 +246,8 @@ void run_backward(const Kernels &kernels, const Backward *const *sweeps, int n, 
 void run_project(const Kernels &kernels, const Packed &weights, const float *const *rows, int64_t n, float *to);
 void run_multiply(const Kernels &kernels, const MatrixProduct &product);
 void run_normalize(const Kernels &kernels, const Normalization &normalization);
+void run_attend(const Kernels &kernels, const Attention &attention, float *weights, float *C);
+void run_attend_backward(const Kernels &kernels, const AttentionBackward &backward);
 
 // Orders sequences by decreasing length; equal lengths keep their order.
 void order_by_length(const int32_t *length, int64_t n, int32_t *order);

@@ -107,6 +107,10 @@ void multiply(const MatrixProduct &p) { ISA_BFLOAT16::kernels.multiply(p); }
 
 void normalize_rows(const Normalization &n) { ISA_BFLOAT16::kernels.normalize(n); }
 
+void attend(const Attention &a, float *weights, float *C) { ISA_BFLOAT16::kernels.attend(a, weights, C); }
+
+void attend_backward(const AttentionBackward &b) { ISA_BFLOAT16::kernels.attend_backward(b); }
+
 void pack_scores(const Field &from, PackedField &to) { ISA_BFLOAT16::kernels.pack_scores(from, to); }
 
 void pack_exponentials(const Field &from, PackedField &to) { ISA_BFLOAT16::kernels.pack_exponentials(from, to); }
@@ -130,6 +134,8 @@ double multiply_adds(int64_t rounds) { return ISA_BFLOAT16::kernels.multiply_add
 #else
 
 #include "exponential.h"
+
+#include "attention.h"
 
 #include "crf.h"
 
@@ -158,6 +164,10 @@ void multiply(const MatrixProduct &p) {
 }
 
 void normalize_rows(const Normalization &n) { normalize(n); }
+
+void attend(const Attention &a, float *weights, float *C) { attend_rows(a, weights, C); }
+
+void attend_backward(const AttentionBackward &b) { backprop_attention(b); }
 
 float sum(const float *x, int64_t n) {
     constexpr int CHAINS = 8;
@@ -197,9 +207,10 @@ bool supported() { return ISA_SUPPORTED; }
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {ISA_NAME,      supported, pack,           forward,     projection_width,  project,   backward,  run_steps, pack_symbols,
-                         score_symbols, multiply,  normalize_rows, pack_scores, pack_exponentials, find_best, sum_paths, add_pairs, sum,
-                         multiply_adds};
+const Kernels kernels = {ISA_NAME,  supported,       pack,         forward,           projection_width, project,
+                         backward,  run_steps,       pack_symbols, score_symbols,     multiply,         normalize_rows,
+                         attend,    attend_backward, pack_scores,  pack_exponentials, find_best,        sum_paths,
+                         add_pairs, sum,             multiply_adds};
 
 }  // namespace ISA
 }  // namespace spacy_rnn

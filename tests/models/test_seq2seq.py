@@ -1,0 +1,150 @@
+"""Encoder-decoders."""
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import fix_random_seed
+
+from spacy_rnn.generation import beam_search, generate
+from spacy_rnn.generation.sampling import Sampling
+from spacy_rnn.generation.stopping import Stopping
+from spacy_rnn.layers import use_engine_products
+from spacy_rnn.layers.capabilities import Transduces, find
+from spacy_rnn.models.seq2seq import build_seq2seq
+from spacy_rnn.text.symbols import PairBatch, SourceBatch, batch_texts
+from spacy_rnn.text.symbols.characters import build_characters
+
+VOCAB = Vocab()
+PAIRS = [("cats", "cat"), ("a", "an"), ("women's", "woman"), ("went", "go"), ("x", "long and longer")]
+SMALL = {"width": 5, "hidden_width": 6}
+SETTINGS = {
+    "general": {},
+    "dot": {"attention": "dot", "cell": "lstm"},
+    "additive": {"attention": "additive", "cell": "elman_tanh"},
+    "no attention": {"attention": "none", "cell": "lstm"},
+    "deep": {"encoder_depth": 2, "decoder_depth": 2},
+    "one direction": {"bidirectional": False, "tied": True},
+    "fed": {"input_feeding": True},
+    "fed, additive, deep lstm": {"input_feeding": True, "attention": "additive", "decoder_depth": 2, "cell": "lstm"},
+    "copying": {"copy": True},
+    "copying, fed": {"copy": True, "input_feeding": True, "attention": "dot"},
+    "smoothed": {"label_smoothing": 0.2},
+}
+every_model = pytest.mark.parametrize("name", SETTINGS)
+
+
+def learn(symbols, texts):
+    counter = symbols.begin()
+    for text in texts:
+        counter.add(Doc(VOCAB, words=[text], spaces=[False]))
+    symbols.end(counter)
+    return symbols
+
+
+def build(name, **more):
+    settings = {**SMALL, **SETTINGS[name], **more}
+    fix_random_seed(0)
+    shared = settings.get("copy", False)
+    source, target = build_characters(), None if shared else build_characters()
+    learn(source, [text for pair in PAIRS for text in (pair if shared else pair[:1])])
+    if target is not None:
+        learn(target, [pair[1] for pair in PAIRS])
+    model = build_seq2seq(source, target, **settings)
+    model.attrs["features"] = ["NOUN", "VERB"]
+    model.initialize()
+    use_engine_products(model)
+    return model
+
+
+def sources_of(model, texts):
+    symbols = model.attrs["source"]
+    numbers = [numpy.append(len(symbols) + i % 2, symbols.encode(text).numbers) for i, text in enumerate(texts)]
+    return SourceBatch(numpy.concatenate(numbers), numpy.asarray([len(each) for each in numbers], dtype="int32"))
+
+
+def batch_of(model, pairs=PAIRS):
+    targets = batch_texts([model.attrs["target"].encode(target).numbers for _, target in pairs])
+    return PairBatch(sources_of(model, [source for source, _ in pairs]), targets)
+
+
+def begin(model, **settings):
+    return find(model, Transduces).begin(model, **settings)
+
+
+@every_model
+def test_gradients_are_exact(name):
+    """Central differences of the weighted sum of losses, in float64."""
+    model = build(name)
+    for node in model.walk():
+        for param in node.param_names:
+            node.set_param(param, node.get_param(param).astype("float64"))
+    batch = batch_of(model)
+    weights = numpy.random.RandomState(1).uniform(0, 2, len(batch.targets.inputs))
+    begin_update = find(model, Transduces).begin_update
+    smoothing = SETTINGS[name].get("label_smoothing", 0.0)
+
+    def loss():
+        log_probabilities, _ = begin_update(model, batch, weights)
+        loss = -(1 - smoothing) * float((weights * log_probabilities).sum())
+        if smoothing:
+            loss -= smoothing / len(model.attrs["target"]) * float((weights * all_log_probabilities(model, batch)).sum())
+        return loss
+
+    _, backprop = begin_update(model, batch, weights)
+    assert not any(node.has_grad(param) for node in model.walk() for param in node.param_names), "nothing is added before"
+    backprop()
+    for node in model.walk():
+        for param in node.param_names:
+            array, gradient = node.get_param(param), node.get_grad(param)
+            assert gradient.shape == array.shape
+            for index in list(numpy.ndindex(array.shape))[:: max(1, array.size // 6)]:
+                value, step = array[index], 1e-5
+                array[index] = value + step
+                above = loss()
+                array[index] = value - step
+                below = loss()
+                array[index] = value
+                assert_allclose(
+                    gradient[index], (above - below) / (2 * step), rtol=1e-4, atol=1e-6, err_msg=f"{node.name}.{param}"
+                )
+
+
+def all_log_probabilities(model, batch):
+    """The sum of the log-probabilities of all symbols, for each target."""
+    total = 0
+    for symbol in range(len(model.attrs["target"])):
+        targets = batch.targets._replace(targets=numpy.full_like(batch.targets.targets, symbol))
+        total = total + find(model, Transduces).score(model, batch._replace(targets=targets))[0]
+    return total
+
+
+@every_model
+def test_steps_give_what_the_sweep_gives(name):
+    model = build(name)
+    batch = batch_of(model)
+    expected, _ = find(model, Transduces).score(model, batch)
+    assert_allclose(model.predict(batch), expected)
+    decoder = begin(model)
+    for b, part in enumerate(numpy.split(numpy.arange(len(expected)), numpy.cumsum(batch.targets.lengths)[:-1])):
+        state = decoder.reorder(decoder.start(len(PAIRS), batch.sources), numpy.asarray([b]))
+        for row in part:
+            scores, state = decoder.step(batch.targets.inputs[row : row + 1], state)
+            assert_allclose(numpy.exp(scores).sum(), 1.0, rtol=1e-5)
+            assert_allclose(scores[0, batch.targets.targets[row]], expected[row], rtol=1e-4, atol=1e-5)
+
+
+@every_model
+def test_a_pair_does_not_depend_on_the_batch(name):
+    model = build(name)
+    score = find(model, Transduces).score
+    batch = batch_of(model)
+    together = numpy.split(score(model, batch)[0], numpy.cumsum(batch.targets.lengths)[:-1])
+    offset = 0
+    for i, expected in enumerate(together):
+        n = int(batch.sources.lengths[i])
+        own = SourceBatch(batch.sources.numbers[offset : offset + n], batch.sources.lengths[i : i + 1])
+        offset += n
+        alone = PairBatch(own, batch_texts([model.attrs["target"].encode(PAIRS[i][1]).numbers]))
+        assert_array_equal(score(model, alone)[0], expected)
