@@ -15,8 +15,8 @@ lemma, and on Uyghur every fourth word. Scores are given of all words, of forms 
 that it has not, and of forms that it does not have under that tag of the corpus.
 
 With --speed, words a second are those of all texts of dev, which have gone through once before. New forms are the beginning of a
-form of the training part and the end of another one, put together to forms that it does not have; each is there once, and comes
-in no other call. Docs are made before a call is timed, spaCy's `tok2vec` is timed with its lemmatizer, and the contenders take
+form of the training part and the end of another one, put together to forms that it does not have, with another letter where that
+has come before; each is there once, and comes in no other call. Docs are made before a call is timed, spaCy's `tok2vec` is timed with its lemmatizer, and the contenders take
 turns.
 """
 
@@ -221,23 +221,25 @@ def find_lemmas(
 
 
 def draw_new_forms(words: Sequence[Word], seed: int = 0) -> Iterator[List[Word]]:
-    """Draw forms that are in no part of the corpus.
+    """Draw forms that are not in the training part.
 
     words (Sequence[Word]): The words of the training part.
     seed (int): What the draws begin with.
     RETURNS (Iterator[List[Word]]): Every time `N_FORMS` words with tags that never were there before.
     """
     rng = numpy.random.default_rng(seed)
-    sources = [word for word in dict.fromkeys(words) if word.form.isalpha() and len(word.form) > 3]
+    sources = [word for word in dict.fromkeys(words) if word.form.isalpha() and len(word.form) > 3] or list(words)
+    letters = sorted({letter for word in sources for letter in word.form})
     seen: Set[str] = {word.form for word in words}
     while True:
         drawn: List[Word] = []
         while len(drawn) < N_FORMS:
             first, last = (sources[i] for i in rng.integers(0, len(sources), 2))
             form = first.form[: len(first.form) // 2 + 1] + last.form[len(last.form) // 2 :].lower()
-            if form not in seen:
-                seen.add(form)
-                drawn.append(Word(form, last.tag, ""))
+            while form in seen:
+                form += letters[rng.integers(0, len(letters))]
+            seen.add(form)
+            drawn.append(Word(form, last.tag, ""))
         yield drawn
 
 

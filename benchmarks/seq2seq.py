@@ -365,7 +365,9 @@ def find_goals(training: Dict[str, Any], search: Dict[str, Any]) -> List[Dict[st
     search (Dict[str, Any]): What `measure_search` has returned.
     RETURNS (List[Dict[str, Any]]): The goals.
     """
-    goals = [check_goal(f"training, {kind}", "torch", GOALS["training"], [(kind, r["torch's time"])]) for kind, r in training.items()]
+    goals = [
+        check_goal(f"training, {kind}", "torch", GOALS["training"], [(kind, r["torch's time"])]) for kind, r in training.items()
+    ]
     for name, row in search.items():
         for contender, ratios in row["times as long as ours"].items():
             if name != "greedy" and not contender.startswith("ours"):
