@@ -39,6 +39,7 @@ COMMON = [
     "src/ngram_lines.cpp",
     "src/processor.cpp",
     "src/sampling.cpp",
+    "src/score_symbols.cpp",
 ]
 KERNELS = {"portable": []}
 X86 = is_x86()

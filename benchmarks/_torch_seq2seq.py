@@ -1,4 +1,4 @@
-"""An encoder-decoder in torch, as one would write it: packed sequences, batched products, and a beam over a batch of sentences."""
+"""An encoder-decoder in torch, as one would write it: packed sequences, batched products, a beam over a batch of sentences."""
 
 import math
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
@@ -48,8 +48,9 @@ class Memory(NamedTuple):
 
 
 class TorchSeq2Seq(nn.Module):
-    """The model of `spacy_rnn.Seq2Seq.v1`: GRU, one layer, with general attention after the sweep or with additive attention and
-    input feeding."""
+    """The model of `spacy_rnn.Seq2Seq.v1` with a GRU of one layer.
+
+    It has general attention after the sweep, or additive attention and input feeding."""
 
     def __init__(self, model: Model) -> None:
         """Take the weights of a model.

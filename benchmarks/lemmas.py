@@ -15,9 +15,9 @@ lemma, and on Uyghur every fourth word. Scores are given of all words, of forms 
 that it has not, and of forms that it does not have under that tag of the corpus.
 
 With --speed, words a second are those of all texts of dev, which have gone through once before. New forms are the beginning of a
-form of the training part and the end of another one, put together to forms that it does not have, with another letter where that
-has come before; each is there once, and comes in no other call. Docs are made before a call is timed, spaCy's `tok2vec` is timed with its lemmatizer, and the contenders take
-turns.
+form of the training part and the end of another one, put together to forms that it does not have, with more letters where that
+has come before: each comes once, in one call. Docs are made before a call is timed, spaCy's `tok2vec` is timed with its
+lemmatizer, and the contenders take turns.
 """
 
 import subprocess

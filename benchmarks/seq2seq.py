@@ -33,7 +33,7 @@ from wasabi import table as format_table
 from spacy_rnn.generation import LengthNormalization, Stopping, beam_search
 from spacy_rnn.layers import EngineOps
 from spacy_rnn.layers.capabilities import Transduces, find
-from spacy_rnn.models.seq2seq import build_seq2seq
+from spacy_rnn.models.encoder_decoder.seq2seq import build_seq2seq
 from spacy_rnn.text.symbols import PairBatch, SourceBatch, Symbols, batch_texts, build_subwords, build_words
 
 KINDS: Dict[str, Dict[str, Any]] = {

@@ -3,28 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Dict, List, Optional, Set
 
-import spacy
 import typer
 from corpora.command_errors import reported_errors, warn
 from corpora.corpus_files import write_corpus
 from corpora.labelled_texts import read_split
 from corpora.labels import LabelledText, add_name, name_labels, read_names
 from corpora.text_files import quote
+from corpora.tokenizer import make_tokenizer
 from spacy.language import Language
 from spacy.tokens import DocBin
-
-
-def make_tokenizer(lang: str) -> Language:
-    """Make a pipeline that only has the tokenizer of a language.
-
-    lang (str): The language's code.
-    RETURNS (Language): The pipeline.
-    RAISES (ValueError): If spaCy does not know the language, or it needs a package that is not installed.
-    """
-    try:
-        return spacy.blank(lang)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"--lang {lang}: spaCy has no tokenizer for it: {error}") from error
 
 
 def check_separator(separator: Optional[str]) -> None:

@@ -26,6 +26,6 @@ export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1 UBSAN_OPTIONS
 export PYTHONPATH="$folder/installed"
 cd "$checkout/tests"
 "$python" -c "import spacy_rnn.native as n; assert n.problem is None and n.__file__.startswith('$folder'), (n.problem, n.__file__)"
-"$python" -m pytest --capture=sys -p no:cacheprovider recurrence/test_cpu.py recurrence/test_checkpoint.py recurrence/test_packed_weights.py \
-    layers/test_ops.py layers/recurrent/test_precision.py crf/test_cpu.py native/test_arguments.py native/test_attention.py \
-    native/test_empty.py native/test_checked_batches.py "$@"
+"$python" -m pytest --capture=sys -p no:cacheprovider recurrence/engines/test_cpu.py recurrence/engines/test_packed_weights.py \
+    recurrence/test_checkpoint.py layers/test_ops.py layers/recurrent/test_precision.py crf/test_cpu.py native/test_arguments.py \
+    native/test_attention.py native/test_empty.py native/test_checked_batches.py native/test_symbol_scorer.py "$@"

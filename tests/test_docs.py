@@ -107,6 +107,14 @@ def test_the_surprisal_example_draws_a_page():
     assert titles == pytest.approx([bits for _, bits in shown], abs=0.06) and min(titles) > 1
 
 
+def test_the_alignment_example_writes_a_page_and_a_drawing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_example("docs/pages.md", 2)
+    for name, begin in (("alignment.html", "<!DOCTYPE html>"), ("alignment.svg", "<?xml")):
+        content = (tmp_path / name).read_text(encoding="utf8")
+        assert content.startswith(begin) and "schläft → sleeps: 90.0%" in content
+
+
 def test_the_evaluation_example_scores_and_compares():
     *labels, calibration, accuracy, macro_f, macro_recall = run_example("docs/evaluation.md", 0).splitlines()
     assert sorted(labels) == ["bad 1.0 1.0", "good 1.0 1.0"]

@@ -5,7 +5,7 @@ from typing import Collection, NamedTuple
 import numpy
 from thinc.util import get_array_module
 
-from .checks import as_symbols, require_numbers
+from .checks import as_symbols, require_count, require_numbers
 from .filters import largest
 from .interface import Array
 
@@ -33,8 +33,9 @@ def find_best(log_probabilities: Array, k: int, forbidden: Collection[int] = ())
     k (int): How many symbols to find, 1 or more; there may be fewer.
     forbidden (Collection[int]): The symbols that never come.
     RETURNS (Best): The symbols and their log-probabilities, as they were given.
-    RAISES (ValueError): If there is no such symbol, or that of one which may come is NaN or +inf.
+    RAISES (ValueError): If there is no such symbol, k is below 1, or a log-probability is NaN or +inf.
     """
+    require_count("k", k, 1)
     xp = get_array_module(log_probabilities)
     n_rows, n_symbols = log_probabilities.shape
     excluded = as_symbols("forbidden symbols", forbidden, n_symbols)
@@ -69,6 +70,27 @@ def take_best(scores: Array, k: int) -> Best:
     symbols[:, :n_found] = numpy.where(values == -numpy.inf, -1, places)
     found[:, :n_found] = values
     return Best(symbols, found)
+
+
+def require_best(best: Best, n_rows: int, k: int, n_symbols: int) -> Best:
+    """Check what a model gives that finds the best symbols itself.
+
+    best (Best): The symbols and their log-probabilities.
+    n_rows (int): R, the number of sequences.
+    k (int): How many symbols were asked for.
+    n_symbols (int): V, the number of symbols.
+    RETURNS (Best): The same.
+    RAISES (ValueError): If a shape does not fit, there is no such symbol, or a log-probability is NaN or +inf.
+    """
+    for name, array in zip(("symbols", "log-probabilities"), best, strict=True):
+        if array.shape != (n_rows, k):
+            raise ValueError(f"best {name} of a model: expected shape {(n_rows, k)}, got {tuple(array.shape)}")
+    require_numbers(best.log_probabilities)
+    least, most = best.symbols.min(initial=-1), best.symbols.max(initial=-1)
+    if least < -1 or most >= n_symbols or ((best.symbols < 0) & (best.log_probabilities > -numpy.inf)).any():
+        expected = f"0 to {n_symbols - 1}, or -1 with -inf where no more can come"
+        raise ValueError(f"best symbols of a model: expected {expected}, got {least} to {most}")
+    return best
 
 
 def _one_by_one(xp: Array, scores: Array, k: int) -> Best:

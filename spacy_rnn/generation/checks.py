@@ -112,6 +112,19 @@ def require_scores(scores: Array, n_rows: int, n_symbols: int) -> None:
         raise ValueError(f"log-probabilities of a model: expected shape {(n_rows, n_symbols)}, got {tuple(scores.shape)}")
 
 
+def require_coverage(coverage: numpy.ndarray, n_rows: int) -> None:
+    """Check what a model says of its attention.
+
+    coverage (numpy.ndarray): float64, sums of logarithms of what is at most 1.
+    n_rows (int): R, the number of sequences.
+    RAISES (ValueError): If the array is of another shape, or a number is above 0 or NaN.
+    """
+    if coverage.shape != (n_rows,):
+        raise ValueError(f"coverage of a model: expected shape {(n_rows,)}, got {coverage.shape}")
+    if not (coverage <= 0).all():
+        raise ValueError("coverage of a model: expected numbers of 0 or below, got NaN or one above 0")
+
+
 def require_numbers(values: numpy.ndarray) -> None:
     """Check log-probabilities of a model, or what was made of them.
 

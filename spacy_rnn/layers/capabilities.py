@@ -138,11 +138,13 @@ class Transduces:
         adds the gradients of the sum of all losses, each times its weight (1 if None), to those of the parameters.
     score (Callable): (layer, batch) -> (log-probabilities [M], attention [P] or None): the attention of each target to each
         symbol of its source, target after target.
+    copies (Callable): (layer) -> bool: whether symbols are copied from the source, unknown ones too.
     """
 
     begin: Callable[..., Any]
     begin_update: Callable[[Model, Any, Optional[Any]], Tuple[Any, Callable[[], None]]]
     score: Callable[[Model, Any], Tuple[Any, Optional[Any]]]
+    copies: Callable[[Model], bool] = lambda layer: False
 
 
 @dataclass(frozen=True)

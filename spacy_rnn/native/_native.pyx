@@ -1520,5 +1520,6 @@ cdef class PathSums:
 
 include "_attention.pxi"
 include "_backoff.pxi"
+include "_symbols.pxi"
 
 select(instruction_sets()[0])

@@ -1,6 +1,7 @@
 """Texts, labels and names, which may hold anything, and shares, made fit to be shown."""
 
 import re
+import unicodedata
 from typing import Optional
 
 # Control characters but for white space, surrogates and what is no character: neither XML nor a browser takes them.
@@ -11,6 +12,10 @@ _UNPRINTABLE = re.compile(
 )
 # What makes the following text run in another direction, until something ends it.
 _DIRECTED = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# How wide characters are in a sans-serif typeface at most, in ems: East Asian ones and emoji, broad Latin ones, and others.
+_WIDE, _BROAD, _NARROW = 1.25, 1.0, 0.65
+_IS_BROAD = re.compile("[A-Z@%&mw—…⏎⇥→]")
+_JOINER = "\u200d"
 _SYMBOLS = {"\n": "⏎", "\r": "⏎", "\t": "⇥"}
 _CONTROL = re.compile("[\t\n\r]")
 
@@ -44,6 +49,53 @@ def is_directed(text: str) -> bool:
     RETURNS (bool): Whether it has embeddings, overrides or isolates of the Unicode Bidirectional Algorithm (UAX #9, section 2).
     """
     return _DIRECTED.search(text) is not None
+
+
+def is_begun_right_to_left(text: str) -> bool:
+    """Tell in which direction a text is written, by its first letter, as browsers do.
+
+    text (str): The text.
+    RETURNS (bool): Whether it is from right to left (Unicode Bidirectional Algorithm, UAX #9, rules P2 and P3).
+    """
+    directions = map(unicodedata.bidirectional, text)
+    return next((direction != "L" for direction in directions if direction in ("L", "R", "AL")), False)
+
+
+def shorten(text: str, n: int) -> str:
+    """Cut a long name, not within an emoji or between a letter and its marks.
+
+    text (str): The name.
+    n (int): How many code points are shown at most, 2 or more.
+    RETURNS (str): The name, or its beginning and an ellipsis.
+    """
+    if len(text) <= n:
+        return text
+    end = n - 1
+    while end > 1 and (_continues(text[end]) or text[end - 1] == _JOINER):
+        end -= 1
+    return text[:end] + "…"
+
+
+def estimate_width(text: str) -> float:
+    """Estimate how much room a text takes in one line, rather too much than too little.
+
+    text (str): The text.
+    RETURNS (float): The width in ems.
+    """
+    return sum(_width(character) for character in text)
+
+
+def _width(character: str) -> float:
+    if _continues(character):
+        return 0.0
+    if unicodedata.east_asian_width(character) in "WF":
+        return _WIDE
+    return _BROAD if _IS_BROAD.match(character) else _NARROW
+
+
+def _continues(character: str) -> bool:
+    """Tell whether a character is drawn together with the one before: a mark, a joiner, a modifier of an emoji."""
+    return unicodedata.category(character) in ("Mn", "Me", "Cf") or "\U0001f3fb" <= character <= "\U0001f3ff"
 
 
 def percent(share: Optional[float]) -> str:

@@ -81,3 +81,21 @@ def language_model() -> Dict[str, Any]:
         "depth": 1,
         "symbols": {"@misc": "spacy_rnn.Characters.v1"},
     }
+
+
+def lemmatizer_model() -> Dict[str, Any]:
+    """Configure a default lemmatizer: characters, one layer of LSTMs in each direction, and attention.
+
+    RETURNS (Dict[str, Any]): The block `[model]` of a config.
+    """
+    return {
+        "@architectures": "spacy_rnn.Seq2Seq.v1",
+        "width": 64,
+        "hidden_width": 192,
+        "cell": "lstm",
+        "attention": "general",
+        "copy": True,
+        "dropout": 0.3,
+        "source": {"@misc": "spacy_rnn.Characters.v1"},
+        "target": None,
+    }

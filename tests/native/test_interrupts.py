@@ -212,9 +212,11 @@ def test_attention(run_alone, is_additive):
         assert is_interrupted(lambda: attended.run(weights, C), 0.01)
         assert (C[-1] == 0).all()
         attended.run(weights, C)
-        d_values = numpy.full((40_000, 256), 7, "float32")
-        assert is_interrupted(lambda: attended.run_backward(weights, C, None, d_values=d_values), 0.3)
-        assert (d_values[-1] == 0).all()
+        dQ, d_keys, d_values = (numpy.full((40_000, 256), 7, "float32") for _ in range(3))
+        du = numpy.empty(256, "float32") if {is_additive} else None
+        arguments = [*attended.arrays().values(), weights, C, None, dQ, d_keys, d_values, du]
+        assert is_interrupted(lambda: library.attend_backward(*arguments))
+        assert (d_values[-1] == 0).all() and (dQ[-1] == 7).all()
     """)
 
 
@@ -301,4 +303,21 @@ def test_ngrams(run_alone):
         assert found[-1] == 1
         more = numpy.zeros((100_000, 200), "float32")
         assert is_interrupted(lambda: [query.predict(numpy.full((len(more), 15), 5, "int32"), more) for _ in range(50)], 0.05)
+    """)
+
+
+def test_symbols(run_alone):
+    run_alone("""
+        W, H = numpy.random.default_rng(0).normal(size=(20_000, 200)).astype("float32"), at_once((10_000, 200))
+        scorer, is_forbidden = library.SymbolScorer(W, W[:, 0].copy()), numpy.zeros(len(W), "uint8")
+        symbols, log_probabilities = numpy.full((len(H), 5), 7), numpy.zeros((len(H), 5), "float32")
+        assert is_interrupted(lambda: scorer.best(H, 5, is_forbidden, symbols, log_probabilities))
+        assert (symbols[-1] == 7).all()
+        Y = numpy.zeros((len(H), len(W)), "float32")
+        assert is_interrupted(lambda: scorer.score(H, Y))
+        assert (Y[-1] == 0).all()
+
+        # The next call works as ever.
+        scorer.best(H[:3], 5, is_forbidden, symbols[:3], log_probabilities[:3])
+        assert ((symbols[:3] >= 0) & (symbols[:3] < len(W))).all()
     """)

@@ -3,9 +3,11 @@
 import shutil
 import subprocess
 
+import numpy
 import pytest
 
-from spacy_rnn.pages import render_attention, render_states
+from spacy_rnn.pages import draw_alignment, render_alignment, render_attention, render_states
+from spacy_rnn.pipeline.annotation.output import Attention
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome")
@@ -34,3 +36,25 @@ def test_a_browser_shows_the_tokens_and_runs_nothing(nlp, read, open_page, rende
     assert not page.all("script") and not page.all("img")
     for tag in ("mark", "th", "td", "figcaption", "caption"):
         assert [element["text"] for element in page.all(tag)] == [element["text"] for element in written.all(tag)]
+
+
+def test_a_browser_shows_an_alignment_and_its_drawing(read, open_page):
+    hostile = [
+        "<script>document.title='broken'</script>",
+        "</title><img src=x onerror=document.title='broken'>",
+        "שלום",
+        "a & b",
+        " ",
+    ]
+    attention = Attention(hostile, hostile[::-1], numpy.eye(5, dtype="float32"))
+    html = render_alignment(attention, page=True)
+    page, written = open_page(html), read(html)
+    assert page.all("title")[0]["text"] == "Alignment"
+    assert not page.all("script") and not page.all("img")
+    for tag in ("th", "td", "caption"):
+        assert [element["text"] for element in page.all(tag)] == [element["text"] for element in written.all(tag)]
+    svg = draw_alignment(attention)
+    inline = svg.partition("\n")[2]
+    page, written = open_page(f"<!DOCTYPE html><meta charset=utf-8><title>Drawing</title>{inline}"), read(inline)
+    assert page.all("title")[0]["text"] == "Drawing" and not page.all("script") and not page.all("img")
+    assert [element["text"] for element in page.all("text")] == [element["text"] for element in written.all("text")]

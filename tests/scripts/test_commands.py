@@ -11,7 +11,9 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["convert_conll", "convert_conllu", "convert_imdb", "convert_text", "convert_textcat"])
+@pytest.mark.parametrize(
+    "script", ["convert_conll", "convert_conllu", "convert_imdb", "convert_parallel", "convert_text", "convert_textcat"]
+)
 def test_a_folder_that_is_not_there_is_one_message(tmp_path, script):
     command = [sys.executable, str(SCRIPTS / f"{script}.py"), str(tmp_path / "nowhere"), str(tmp_path / "out")]
     result = subprocess.run(command, capture_output=True, text=True)

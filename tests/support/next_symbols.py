@@ -77,3 +77,75 @@ class Memory:
 
     def reorder(self, state, index):
         return frozen(state[index])
+
+
+class Ties(Chain):
+    """A chain whose log-probabilities are multiples of 1/2, so that many sums are equal to the last bit."""
+
+    def __init__(self, n_symbols, seed=0):
+        super().__init__(n_symbols, seed)
+        self.table = frozen(numpy.floor(self.table * 2) / 2)
+
+
+class Deaf(Chain):
+    """A chain in which many symbols cannot come, and sometimes none can."""
+
+    def __init__(self, n_symbols, seed=0):
+        super().__init__(n_symbols, seed)
+        random = numpy.random.default_rng(seed + 1000)
+        table = numpy.where(random.random(self.table.shape) < 0.6, numpy.float32("-inf"), self.table)
+        table[random.random(table.shape[:2]) < 0.1] = -numpy.inf
+        self.table = frozen(table)
+
+
+class Attending(Memory):
+    """A memory that attends to a source, which is its context: for each sequence a matrix [n, width], all n alike or not.
+
+    A state: a row, the source, and the sums of attention so far, for each sequence.
+    """
+
+    def start(self, n, context=None):
+        sources = [numpy.ones((1, self.width))] * n if context is None else context
+        assert len(sources) == n
+        return tuple((numpy.zeros(self.width), source, numpy.zeros(len(source))) for source in sources)
+
+    def step(self, symbols, state):
+        assert len(symbols) == len(state)
+        scores, after = [], []
+        for symbol, (row, source, sums) in zip(symbols, state, strict=True):
+            row = numpy.tanh(self.embedding[symbol] + row @ self.recurrent)
+            weights = numpy.exp(log_softmax(source @ row)).astype("float64")
+            after.append((row, source, sums + weights))
+            scores.append(log_softmax((row + weights @ source) @ self.output))
+        return frozen(numpy.stack(scores)), tuple(after)
+
+    def reorder(self, state, index):
+        return tuple(state[i] for i in index)
+
+    def coverage(self, state):
+        return numpy.asarray([numpy.log(numpy.minimum(sums, 1)).sum() for _, _, sums in state])
+
+
+def finding(model):
+    """A model that does not score all symbols where the best will do."""
+
+    class Finding(type(model)):
+        def step(self, symbols, state):
+            if self.is_searched:
+                raise AssertionError("only the best were needed")
+            return super().step(symbols, state)
+
+        def best(self, symbols, state, k, forbidden):
+            scores, after = super().step(symbols, state)
+            best = numpy.full((len(scores), k), -1), numpy.full((len(scores), k), -numpy.inf, "float32")
+            for row, values in enumerate(scores):
+                possible = [
+                    (-value, symbol) for symbol, value in enumerate(values) if symbol not in forbidden and value > -numpy.inf
+                ]
+                for rank, (value, symbol) in enumerate(sorted(possible)[:k]):
+                    best[0][row, rank], best[1][row, rank] = symbol, -value
+            return *map(frozen, best), after
+
+    found = object.__new__(Finding)
+    found.__dict__.update(model.__dict__, is_searched=False)
+    return found

@@ -1,4 +1,4 @@
-"""What a language model says of texts, and what it writes."""
+"""What a language model says of texts, and how good the texts are that models write."""
 
 from .diversity import distinct_n, self_bleu
 from .documents import (
@@ -13,6 +13,7 @@ from .documents import (
 )
 from .positions import PositionBits, draw_passages, measure_positions
 from .samples import Diversity, Samples, find_words, measure_diversity, share_of_new_words, write_samples
+from .translation import TextScore, TranslationScores, score_translations
 
 __all__ = [
     "Diversity",
@@ -21,7 +22,9 @@ __all__ = [
     "PositionBits",
     "Samples",
     "TextReading",
+    "TextScore",
     "TotalScore",
+    "TranslationScores",
     "WorstDocuments",
     "distinct_n",
     "draw_passages",
@@ -31,6 +34,7 @@ __all__ = [
     "measure_positions",
     "read_documents",
     "score_documents",
+    "score_translations",
     "self_bleu",
     "share_of_new_words",
     "write_samples",

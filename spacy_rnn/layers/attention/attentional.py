@@ -18,7 +18,8 @@ def build_attentional(nO: int, nH: int, nC: int) -> Model[Joined, Floats2d]:
     nO (int): The width of the result.
     nH (int): The width of the hidden rows.
     nC (int): The width of the contexts.
-    RETURNS (Model[Tuple[Floats2d, Floats2d], Floats2d]): The layer, from hidden rows [M, nH] and contexts [M, nC] to rows [M, nO].
+    RETURNS (Model[Tuple[Floats2d, Floats2d], Floats2d]): The layer, from hidden rows [M, nH] and contexts [M, nC] to rows
+        [M, nO].
     RAISES (ValueError): If a width is below 1.
     """
     for name, width in (("nO", nO), ("nH", nH), ("nC", nC)):

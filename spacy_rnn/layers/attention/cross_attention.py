@@ -82,7 +82,7 @@ def init(
 ) -> None:
     if X is not None:
         for dim, part in zip(("nQ", "nK"), X, strict=True):
-            model.set_dim(dim, part.dataXd.shape[1])
+            model.set_dim(dim, part.data.shape[1])
     model.set_dim("nO", model.get_dim("nK"))
     if model.has_dim("nA") is None:
         model.set_dim("nA", model.get_dim("nK"))

@@ -7,6 +7,8 @@ from thinc.types import Floats1d, Floats2d
 from thinc.util import get_array_module
 
 from ...cuda.segments import max_segments, sum_segments
+from ...native import library
+from ...recurrence.engines.cpu import is_float32, whole
 from ...recurrence.tables import sum_by_number
 
 
@@ -59,11 +61,56 @@ def attend_rows(
     RETURNS (Tuple[Attended, Callable]): Contexts and weights, which sum to 1 for each query, the softmax of its scores; where a
         sequence has no rows there are no weights, and the context is zero. And a function (dC [M, nV], the gradient of the
         weights [P] or None) -> Gradients.
+    RAISES (ValueError): If the arrays do not fit each other, or there is no such sequence.
     """
+    _check(Q, keys, values, lengths, owners, u)
+    is_compiled = library is not None and all(is_float32(array) for array in (Q, keys, values)) and (u is None or is_float32(u))
+    return (_attend_compiled if is_compiled else _attend_pairs)(Q, keys, values, lengths, owners, u)
+
+
+def _check(Q: Any, keys: Any, values: Any, lengths: numpy.ndarray, owners: numpy.ndarray, u: Any) -> None:
+    n_rows, width = int(lengths.sum()), keys.shape[1]
+    if len(keys) != n_rows or len(values) != n_rows:
+        raise ValueError(f"attention: lengths add up to {n_rows}, but there are {len(keys)} keys and {len(values)} values")
+    if Q.shape[1] != width or (u is not None and u.shape != (width,)):
+        weights = "" if u is None else f" and weights of shape {u.shape}"
+        raise ValueError(f"attention: keys have width {width}, but queries have {Q.shape[1]}{weights}")
+    if len(owners) != len(Q):
+        raise ValueError(f"attention: expected the sequence of each of the {len(Q)} queries, got {len(owners)}")
+    if len(owners) and not 0 <= owners.min() <= owners.max() < len(lengths):
+        raise ValueError(
+            f"attention: there are {len(lengths)} sequences, from 0 on, but queries look at {owners.min()} to {owners.max()}"
+        )
+
+
+def _attend_compiled(
+    Q: Any, keys: Any, values: Any, lengths: numpy.ndarray, owners: numpy.ndarray, u: Any
+) -> Tuple[Attended, Backprop]:
+    """Run `attend_rows` in compiled code, which keeps nothing of the pairs but their weights."""
+    starts = numpy.concatenate([[0], numpy.cumsum(lengths, dtype="int64")])
+    owners = numpy.require(owners, "int64", ["C", "A"])
+    given = whole(Q), whole(keys), whole(values), starts, owners, None if u is None else whole(u)
+    C: Any = numpy.empty((len(Q), values.shape[1]), "float32")
+    weights: Any = numpy.empty(int(lengths[owners].sum(dtype="int64")), "float32")
+    library.attend(*given, weights, C)
+
+    def backprop(dC: Any, d_weights: Any) -> Gradients:
+        written: Any = (None if array is None else numpy.empty(array.shape, "float32") for array in (Q, keys, values, u))
+        gradients = Gradients(*written)
+        library.attend_backward(*given, weights, whole(dC), None if d_weights is None else whole(d_weights), *gradients)
+        return gradients
+
+    return Attended(C, weights), backprop
+
+
+def _attend_pairs(
+    Q: Any, keys: Any, values: Any, lengths: numpy.ndarray, owners: numpy.ndarray, u: Any
+) -> Tuple[Attended, Backprop]:
+    """Run `attend_rows` on arrays of any backend and type, over all pairs at once."""
     pairs = _Pairs(get_array_module(Q), lengths, owners)
     query_rows, key_rows, value_rows = Q[pairs.query], keys[pairs.key], values[pairs.key]
     hidden = None if u is None else pairs.xp.tanh(query_rows + key_rows)
-    scores = (query_rows * key_rows).sum(axis=1) if hidden is None else hidden @ u
+    scores = (query_rows * key_rows).sum(axis=1) if hidden is None else (hidden * u).sum(axis=1)
     weights = pairs.softmax(scores)
     C = pairs.sum(weights[:, None] * value_rows)
 

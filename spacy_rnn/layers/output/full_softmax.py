@@ -26,8 +26,8 @@ def build_full_softmax(
         rows. Initialize it first.
     label_smoothing (float): The share of each target that all symbols share in training (Szegedy et al. 2016), in [0, 1).
     RETURNS (Model[Floats2d, Floats2d]): The layer, from rows [N, nI] to log-probabilities [N, V], in nats.
-    RAISES (ValueError): If a size is below 1, the smoothing is out of its range, or the tied model has no parameter "E". When the layer is initialized: if a size
-        remains unknown, or the embedding's is another.
+    RAISES (ValueError): If a size is below 1, the smoothing is out of its range, or the tied model has no parameter "E". When
+        the layer is initialized: if a size remains unknown, or the embedding's is another.
     """
     check_rate("label_smoothing", label_smoothing)
     return build_symbol_layer("rnn_symbol_softmax", forward, nI, nV, tied, {"label_smoothing": label_smoothing})

@@ -37,6 +37,16 @@ def infer_sizes(model: Model, X: Optional[Any], Y: Optional[Any]) -> None:
             raise ValueError(f"the layer {model.name!r} does not know {dim}: set it, or initialize the layer with a sample")
 
 
+def require_weights(model: Model) -> None:
+    """Refuse a layer without weights.
+
+    model (Model): The layer.
+    RAISES (ValueError): If it has not been initialized.
+    """
+    if any(model.has_param(name) is None for name in model.param_names):
+        raise ValueError(f"the layer {model.name!r} has no weights yet: initialize it first")
+
+
 def check_rows(model: Model, H: Any) -> Floats2d:
     """Check the rows that a layer is given.
 
@@ -45,8 +55,7 @@ def check_rows(model: Model, H: Any) -> Floats2d:
     RETURNS (Floats2d): The rows.
     RAISES (ValueError): If they are no matrix of floats of the layer's width, or the layer has no weights yet.
     """
-    if any(model.has_param(name) is None for name in model.param_names):
-        raise ValueError(f"the layer {model.name!r} has no weights yet: initialize it first")
+    require_weights(model)
     use_engine_products(model)
     nI = model.get_dim("nI")
     if H.ndim != 2 or H.dtype.kind != "f" or H.shape[1] != nI:

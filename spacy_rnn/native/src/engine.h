@@ -117,6 +117,15 @@ struct PackedSymbols {
     Buffer b;  // [ceil(n_symbols / V)·V]
 };
 
+// The k most probable symbols after each of n rows that are not forbidden, the most probable first, of equally probable ones the
+// smaller first.
+struct BestSymbols {
+    int64_t k;
+    const uint8_t *forbidden;  // [n_symbols]
+    int64_t *symbols;          // [n, k], -1 where there are no more
+    float *log_probabilities;  // [n, k], as Kernels::score_symbols gives them, minus infinity there
+};
+
 // C [n, m] = A B, or with transposed factors. Rows without gaps.
 struct MatrixProduct {
     const float *A;  // [n, K]; [K, n] if it is transposed
@@ -214,6 +223,8 @@ struct Kernels {
     void (*pack_symbols)(const float *W, const float *b, int64_t n_symbols, int64_t nH, PackedSymbols &);
     // Gives the log-probabilities [n, n_symbols] of the symbols after n rows [nH]: log softmax(W h + b).
     void (*score_symbols)(const PackedSymbols &, const float *const *h, int64_t n, float *Y);
+    // Finds the best of them; false if a score is not a number, and what was written does not count.
+    bool (*best_symbols)(const PackedSymbols &, const float *const *h, int64_t n, const BestSymbols &);
     void (*multiply)(const MatrixProduct &);
     void (*normalize)(const Normalization &);
     // Writes the weights, query after query, and the contexts C [M, value_width].

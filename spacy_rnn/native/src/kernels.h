@@ -96,6 +96,10 @@ void score_symbols(const PackedSymbols &w, const float *const *h, int64_t n, flo
     ISA_BFLOAT16::kernels.score_symbols(w, h, n, Y);
 }
 
+bool best_symbols(const PackedSymbols &w, const float *const *h, int64_t n, const BestSymbols &to) {
+    return ISA_BFLOAT16::kernels.best_symbols(w, h, n, to);
+}
+
 void project(const Packed &w, const float *const *rows, int64_t n, float *to) {
     if (w.precision != BFLOAT16) return ISA_BFLOAT16::kernels.project(w, rows, n, to);
     project_rows<Bfloat16Pairs>(w, rows, n, to);
@@ -141,6 +145,8 @@ double multiply_adds(int64_t rounds) { return ISA_BFLOAT16::kernels.multiply_add
 
 #include "symbols.h"
 
+#include "best_symbols.h"
+
 void forward(const Forward &f) { ForwardSweep<Float32>(f).run(); }
 
 void run_steps(StackSteps &s) { StackRun<Float32>(s).run(); }
@@ -150,6 +156,10 @@ void pack_symbols(const float *W, const float *b, int64_t n_symbols, int64_t nH,
 }
 
 void score_symbols(const PackedSymbols &w, const float *const *h, int64_t n, float *Y) { score_rows(w, h, n, Y); }
+
+bool best_symbols(const PackedSymbols &w, const float *const *h, int64_t n, const BestSymbols &to) {
+    return BestSymbolsSearch(w, to).run(h, n);
+}
 
 void project(const Packed &w, const float *const *rows, int64_t n, float *to) { project_rows<Float32>(w, rows, n, to); }
 
@@ -207,10 +217,9 @@ bool supported() { return ISA_SUPPORTED; }
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {ISA_NAME,  supported,       pack,         forward,           projection_width, project,
-                         backward,  run_steps,       pack_symbols, score_symbols,     multiply,         normalize_rows,
-                         attend,    attend_backward, pack_scores,  pack_exponentials, find_best,        sum_paths,
-                         add_pairs, sum,             multiply_adds};
+const Kernels kernels = {ISA_NAME,      supported,    pack,            forward,     projection_width,  project,   backward,  run_steps, pack_symbols,
+                         score_symbols, best_symbols, multiply,        normalize_rows, attend,         attend_backward, pack_scores,
+                         pack_exponentials, find_best, sum_paths,      add_pairs,   sum,               multiply_adds};
 
 }  // namespace ISA
 }  // namespace spacy_rnn

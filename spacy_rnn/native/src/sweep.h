@@ -44,7 +44,8 @@ struct Group {
 template <class T>
 class Rows {
   public:
-    explicit Rows(int64_t n) : buffer_((n * static_cast<int64_t>(sizeof(T *)) + 3) / 4) {}
+    explicit Rows(int64_t n) { resize(n); }
+    void resize(int64_t n) { buffer_.resize((n * static_cast<int64_t>(sizeof(T *)) + 3) / 4); }
     T **data() { return reinterpret_cast<T **>(buffer_.data()); }
     T *&operator[](int64_t i) { return data()[i]; }
     void fill(T *first, int64_t stride, int64_t n) {

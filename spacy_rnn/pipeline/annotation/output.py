@@ -158,9 +158,12 @@ def _check_attention(where: str, attention: Any) -> Attention:
     sources = [_check_text(where, symbol) for symbol in sources]
     targets = [_check_text(where, symbol) for symbol in targets]
     try:
-        weights = numpy.array(values, dtype="float32")
+        given = numpy.asarray(values)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: expected the weights of its attention as a matrix of numbers: {error}") from error
+    if given.size and given.dtype.kind not in "fiu":
+        raise ValueError(f"{where}: expected the weights of its attention as a matrix of numbers, got {_shorten(values)}")
+    weights = given.astype("float32")
     expected = (len(targets), len(sources))
     # Of no targets a list does not say how many sources there are.
     if weights.size == 0 and 0 in expected and len(weights) == len(targets):

@@ -5,7 +5,7 @@ import json
 import re
 import zlib
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Tuple
+from typing import Any, Iterable, Iterator, List, NamedTuple, Sequence, Tuple, Union
 
 SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".spacy")
 UNITS = ("line", "paragraph", "file")
@@ -42,11 +42,20 @@ def find_files(path: Path) -> List[Path]:
         if not path.name.endswith(SUFFIXES):
             raise ValueError(f"{path}: texts are read from files {kinds}, by the end of their names")
         return [path]
-    files = [file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file()]
-    visible = [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
-    if not visible:
+    files = [file for file in list_visible(path) if file.name.endswith(SUFFIXES)]
+    if not files:
         raise ValueError(f"{path}: the folder has no file to read texts from: {kinds}")
-    return sorted(visible)
+    return files
+
+
+def list_visible(folder: Path) -> List[Path]:
+    """List the files of a folder and the folders in it, without those that are hidden.
+
+    folder (Path): The folder.
+    RETURNS (List[Path]): The files, sorted.
+    """
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts))
 
 
 def read_texts(path: Path, unit: str) -> Iterator[Text]:
@@ -62,7 +71,7 @@ def read_texts(path: Path, unit: str) -> Iterator[Text]:
     RAISES (ValueError): With the file, and the line where there is one, if it is damaged or no such text.
     """
     if path.name.removesuffix(".gz").endswith(".jsonl"):
-        texts = _parse_json(path)
+        texts: Iterator[Text] = (Text(text, path, i) for i, [text] in read_json(path, ["text"]))
     elif unit == "line":
         texts = (Text(line, path, i) for i, line in read_lines(path))
     elif unit == "paragraph":
@@ -110,34 +119,45 @@ def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
     YIELDS (Tuple[int, str]): The number of each line, from 1, and the line without its "\n" or "\r\n".
     RAISES (ValueError): With the file, and the line where there is one, if it is damaged or no such text.
     """
+    return split_lines(read_pieces(path), path)
+
+
+def split_lines(pieces: Iterable[bytes], source: Union[Path, str]) -> Iterator[Tuple[int, str]]:
+    r"""Cut what was read, in UTF-8, into lines.
+
+    pieces (Iterable[bytes]): What was read, piece by piece.
+    source (Union[Path, str]): What it was read from, for messages.
+    YIELDS (Tuple[int, str]): As `read_lines` does.
+    RAISES (ValueError): With the source, and the line where there is one, if it is no such text.
+    """
     number = 1
     begun: List[bytes] = []
-    for piece in read_pieces(path):
+    for piece in pieces:
         whole, line_feed, rest = piece.rpartition(b"\n")
         if line_feed:
-            for line in _decode(b"".join([*begun, whole]), path, number).split("\n"):
+            for line in _decode(b"".join([*begun, whole]), source, number).split("\n"):
                 yield number, line.removesuffix("\r")
                 number += 1
             begun = []
         begun.append(rest)
-    last = _decode(b"".join(begun), path, number).removesuffix("\r")
+    last = _decode(b"".join(begun), source, number).removesuffix("\r")
     if number == 1 and "\r" in last:
-        raise ValueError(f"{path}: expected lines that end with a line feed, but they end with a carriage return alone")
+        raise ValueError(f"{source}: expected lines that end with a line feed, but they end with a carriage return alone")
     if last:
         yield number, last
 
 
-def _decode(content: bytes, path: Path, line: int) -> str:
-    """Decode text that begins in a line of a file."""
+def _decode(content: bytes, source: Union[Path, str], line: int) -> str:
+    """Decode text that begins in a line."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        where = f"{path}, line {line + content.count(bytes([10]), 0, error.start)}"
+        where = f"{source}, line {line + content.count(bytes([10]), 0, error.start)}"
         compressed = " It is compressed: its name should end with .gz." if line == 1 and content.startswith(b"\x1f\x8b") else ""
         raise ValueError(f"{where}: expected text in UTF-8: {error}.{compressed}") from error
     if "\0" in text:
         line += text.count("\n", 0, text.index("\0"))
-        raise ValueError(f"{path}, line {line}: expected text, got a null character: the file is damaged, or not in UTF-8")
+        raise ValueError(f"{source}, line {line}: expected text, got a null character: the file is damaged, or not in UTF-8")
     return _BYTE_ORDER_MARK.sub("", text) if "\ufeff" in text else text
 
 
@@ -155,7 +175,14 @@ def _join_paragraphs(path: Path) -> Iterator[Text]:
         yield Text("\n".join(lines), path, first)
 
 
-def _parse_json(path: Path) -> Iterator[Text]:
+def read_json(path: Path, keys: Sequence[str]) -> Iterator[Tuple[int, List[str]]]:
+    """Read a file of JSON lines, plain or `.gz`. Blank lines are left out.
+
+    path (Path): The file, with an object a line.
+    keys (Sequence[str]): What is read of each object; other keys do not matter.
+    YIELDS (Tuple[int, List[str]]): The number of each line, from 1, and the strings of these keys.
+    RAISES (ValueError): With the file, and the line where there is one, if it is damaged, or there is no string under a key.
+    """
     for number, line in read_lines(path):
         if not line or line.isspace():
             continue
@@ -164,12 +191,16 @@ def _parse_json(path: Path) -> Iterator[Text]:
             entry = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{where}: expected an object in JSON: {error}") from error
-        if not isinstance(entry, dict) or not isinstance(entry.get("text"), str):
-            found = f"the keys {sorted(entry)}" if isinstance(entry, dict) and "text" not in entry else repr(entry)[:100]
-            raise ValueError(f'{where}: expected an object with a string as "text", got {found}')
-        text = entry["text"]
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise ValueError(f'{where}: its "text" has half of a surrogate pair, which is no character: {error}') from error
-        yield Text(text, path, number)
+        yield number, [_get_string(where, entry, key) for key in keys]
+
+
+def _get_string(where: str, entry: Any, key: str) -> str:
+    if not isinstance(entry, dict) or not isinstance(entry.get(key), str):
+        found = f"the keys {sorted(entry)}" if isinstance(entry, dict) and key not in entry else repr(entry)[:100]
+        raise ValueError(f'{where}: expected an object with a string as "{key}", got {found}')
+    text: str = entry[key]
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f'{where}: its "{key}" has half of a surrogate pair, which is no character: {error}') from error
+    return text

@@ -105,7 +105,7 @@ def read_docs(path: Path, nlp: "Language", unit: str, tokens: str) -> Iterator[P
     """
     joined = _JoinedTexts()
     if path.suffix == ".spacy":
-        for number, doc in enumerate(_read_doc_bin(path, nlp.vocab), 1):
+        for number, doc in enumerate(read_doc_bin(path, nlp.vocab), 1):
             if not doc.text.isspace() and len(doc):
                 yield PlacedDoc(joined.make_doc(doc.text) if tokens == "none" else doc, path, number)
         return
@@ -120,7 +120,14 @@ def read_docs(path: Path, nlp: "Language", unit: str, tokens: str) -> Iterator[P
         yield PlacedDoc(doc, path, text.line)
 
 
-def _read_doc_bin(path: Path, vocab: Vocab) -> Iterator[Doc]:
+def read_doc_bin(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """Read the texts of a file in spaCy's binary format.
+
+    path (Path): The file.
+    vocab (Vocab): The vocabulary of the texts.
+    YIELDS (Doc): The texts.
+    RAISES (ValueError): With the file, if it is damaged.
+    """
     try:
         texts = DocBin().from_disk(path)
     except Exception as error:

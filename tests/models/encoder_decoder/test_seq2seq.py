@@ -7,12 +7,9 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import fix_random_seed
 
-from spacy_rnn.generation import beam_search, generate
-from spacy_rnn.generation.sampling import Sampling
-from spacy_rnn.generation.stopping import Stopping
 from spacy_rnn.layers import use_engine_products
 from spacy_rnn.layers.capabilities import Transduces, find
-from spacy_rnn.models.seq2seq import build_seq2seq
+from spacy_rnn.models.encoder_decoder.seq2seq import build_seq2seq
 from spacy_rnn.text.symbols import PairBatch, SourceBatch, batch_texts
 from spacy_rnn.text.symbols.characters import build_characters
 

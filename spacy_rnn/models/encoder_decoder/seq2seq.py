@@ -6,23 +6,23 @@ import numpy
 from thinc.api import Model
 from thinc.types import Floats1d, Floats2d
 
-from ..layers.attention.attentional import build_attentional
-from ..layers.attention.copying import build_copy_gate
-from ..layers.attention.cross_attention import build_cross_attention
-from ..layers.capabilities import Drops, State, Transduces, declare
-from ..layers.embedding.symbol_embed import build_symbol_embed
-from ..layers.output.full_softmax import build_full_softmax
-from ..layers.plain.dropout import check_rate
-from ..layers.recurrent.bridge import build_bridge, join_states
-from ..layers.recurrent.rnn import build_rnn
-from ..layers.saved import Saved, no_parameters
-from ..recurrence import get_cell
-from ..text.symbols import PairBatch, SourceBatch, SymbolBatch, Symbols
+from ...layers.attention.attentional import build_attentional
+from ...layers.attention.copying import build_copy_gate
+from ...layers.attention.cross_attention import build_cross_attention
+from ...layers.capabilities import Drops, State, Transduces, declare
+from ...layers.embedding.symbol_embed import build_symbol_embed
+from ...layers.output.full_softmax import build_full_softmax
+from ...layers.plain.dropout import check_rate
+from ...layers.recurrent.bridge import build_bridge, join_states
+from ...layers.recurrent.rnn import build_rnn
+from ...layers.saved import Saved, no_parameters
+from ...recurrence import get_cell
+from ...text.symbols import PairBatch, SourceBatch, SymbolBatch, Symbols
+from ..symbols import check_batch, no_backprop
 from .decoder import Decoder, DecoderGradient, Source, begin_decode, look_at, score_targets
 from .sampled_inputs import sample_inputs
 from .stepwise_decoder import DecoderState, StepwiseDecoder
 from .symbol_encoder import Encoded, begin_encode, check_sources, encode
-from .symbols import check_batch, no_backprop
 
 _NODES = ("source_embed", "encoder", "bridge", "embed", "rnn", "head", "attention", "attentional", "gate")
 
@@ -47,7 +47,7 @@ def build_seq2seq(
     scheduled_sampling: float = 0.0,
     precision: str = "float32",
 ) -> Model[PairBatch, Floats1d]:
-    """Build an encoder-decoder (Sutskever et al. 2014; Cho et al. 2014), with attention (Bahdanau et al. 2015; Luong et al. 2015).
+    """Build an encoder-decoder (Sutskever et al. 2014; Cho et al. 2014) with attention (Bahdanau et al. 2015).
 
     The encoder's final states, through a dense layer (the bridge), are the decoder's initial ones. The decoder learns with the
     true symbols before each (teacher forcing), so that it is one sweep, after which it looks at the source.
@@ -60,8 +60,8 @@ def build_seq2seq(
     encoder_depth (int): The number of the encoder's layers.
     decoder_depth (int): The number of the decoder's layers.
     bidirectional (bool): Whether the encoder reads in both directions.
-    attention (str): "dot", "general" or "additive", as `build_cross_attention` says; or "none": all that is known of the source is
-        the state that the decoder begins in.
+    attention (str): "dot", "general" or "additive", as `build_cross_attention` says; or "none": all that is known of the source
+        is the state that the decoder begins in.
     input_feeding (bool): Whether each step reads what the step before has found (Luong et al. 2015, section 3.3). Training then
         goes step by step, which takes longer.
     copy (bool): Whether symbols of the source may be copied (See et al. 2017): for `target = None` and with attention.
@@ -120,9 +120,9 @@ def init(model: Model[PairBatch, Floats1d], X: object = None, Y: object = None) 
     for node in (model, model.get_ref("embed"), model.get_ref("head")):
         node.set_dim("nV", n_target, force=True)
     for name in _NODES:
-        node = model.maybe_get_ref(name)
-        if node is not None:
-            node.initialize()
+        layer: Optional[Model] = model.maybe_get_ref(name)
+        if layer is not None:
+            layer.initialize()
 
 
 def count_source_symbols(model: Model) -> int:
@@ -215,7 +215,7 @@ def begin(model: Model[PairBatch, Floats1d], counts_coverage: bool = False) -> S
     RETURNS (StepwiseDecoder): A `spacy_rnn.generation.NextSymbol`, whose `start` takes a `SourceBatch` as its context.
     RAISES (ValueError): If there is no attention that could be counted.
     """
-    if counts_coverage and not model.has_ref("attention"):
+    if counts_coverage and model.maybe_get_ref("attention") is None:
         raise ValueError("coverage is about attention, which the model does not have: set coverage = 0, or give it attention")
 
     def start(n: int, context: Any) -> DecoderState:
@@ -284,7 +284,7 @@ def _check_saved(model: Model) -> None:
 
 declare(
     forward,
-    Transduces(begin, begin_update, score_pairs),
+    Transduces(begin, begin_update, score_pairs, lambda model: model.maybe_get_ref("gate") is not None),
     Drops(("dropout", "scheduled_sampling")),
     Saved(no_parameters, _check_saved, learned=["source", "target", "features"]),
 )

@@ -6,13 +6,13 @@ import numpy
 from thinc.api import Model
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
-from ..layers.attention.copying import Copied, find_copied, mix
-from ..layers.attention.cross_attention import Memory, MemoryGradient, attend, own_sequences, remember
-from ..layers.capabilities import ScoresSymbols, State, find
-from ..layers.plain.sequence_dropout import draw_sequence_mask
-from ..layers.recurrent.scanning import begin_scan
-from ..recurrence.tables import sum_by_number
-from ..text.symbols import SymbolBatch
+from ...layers.attention.copying import Copied, find_copied, mix
+from ...layers.attention.cross_attention import Memory, MemoryGradient, attend, own_sequences, remember
+from ...layers.capabilities import ScoresSymbols, State, find
+from ...layers.plain.sequence_dropout import draw_sequence_mask
+from ...layers.recurrent.scanning import begin_scan
+from ...recurrence.tables import sum_by_number
+from ...text.symbols import SymbolBatch
 
 
 class Decoder(NamedTuple):
@@ -250,8 +250,9 @@ class _Places:
 
     def part(self, gradient: SweptGradient, step: _Step) -> SweptGradient:
         """Take the gradient of what a step has computed."""
-        arrays = zip(SweptGradient._fields, gradient, strict=True)
-        return SweptGradient(*(None if array is None else array[self._index(name, step)] for name, array in arrays))
+        named: List[Tuple[str, Any]] = list(zip(SweptGradient._fields, gradient, strict=True))
+        parts: List[Any] = [None if array is None else array[self._index(name, step)] for name, array in named]
+        return SweptGradient(*parts)
 
     def _index(self, name: str, step: _Step) -> Any:
         if not name.endswith("weights"):
@@ -328,8 +329,8 @@ def score_targets(
     """Find the log-probability of each target.
 
     decoder, batch, state, source, vectors: As `begin_decode` takes them.
-    RETURNS (Tuple[Floats1d, Optional[Floats1d]]): The log-probabilities [M]; and the attention [P], as `Attended` has it, if there
-        is any.
+    RETURNS (Tuple[Floats1d, Optional[Floats1d]]): The log-probabilities [M]; and the attention [P], as `Attended` has it, if
+        there is any.
     """
     swept = sweep_targets(decoder, batch, state, source, vectors)
     log_probabilities = scores_of(decoder.head).score(decoder.head, swept.A, batch.targets)

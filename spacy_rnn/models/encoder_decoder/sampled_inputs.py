@@ -5,9 +5,9 @@ from typing import Optional
 import numpy
 from thinc.types import Floats2d
 
-from ..layers.capabilities import State
-from ..layers.output.symbol_scorer import begin_scoring
-from ..text.symbols import START, SymbolBatch
+from ...layers.capabilities import State
+from ...layers.output.symbol_scorer import begin_scoring
+from ...text.symbols import START, SymbolBatch
 from .decoder import Decoder, Source, sweep_targets
 
 

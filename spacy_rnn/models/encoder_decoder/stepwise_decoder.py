@@ -5,14 +5,14 @@ from typing import Any, Callable, NamedTuple, Optional, Tuple, cast
 import numpy
 from thinc.types import Floats1d, Floats2d
 
-from ..generation.best import find_best
-from ..layers.attention.copying import mix_all, symbols_in_view
-from ..layers.attention.cross_attention import attend
-from ..layers.capabilities import State
-from ..layers.output.symbol_scorer import begin_scoring
-from ..layers.recurrent.session import RnnSession
+from ...generation.best import find_best
+from ...layers.attention.copying import mix_all, symbols_in_view
+from ...layers.attention.cross_attention import attend
+from ...layers.capabilities import State
+from ...layers.output.symbol_scorer import begin_scoring
+from ...layers.recurrent.session import RnnSession
+from ..symbols import as_symbols
 from .decoder import Decoder, Source
-from .symbols import as_symbols
 
 
 class DecoderState(NamedTuple):
@@ -125,13 +125,14 @@ class StepwiseDecoder:
         state = state._replace(hidden=hidden)
         if decoder.attention is None or decoder.attentional is None:
             return _Advanced(state, X, H, H)
-        assert state.source is not None
-        (C, weights), _ = attend(decoder.attention, state.source.memory, H, state.owners)
+        source = state.source
+        assert source is not None
+        (C, weights), _ = attend(decoder.attention, source.memory, H, state.owners)
         A = decoder.attentional.predict((H, C))
         if decoder.is_fed:
             state = state._replace(fed=A)
         if state.covered is not None:
-            state = state._replace(covered=self._cover(state.covered, state.source, state.owners, weights))
+            state = state._replace(covered=self._cover(state.covered, source, state.owners, weights))
         return _Advanced(state, X, H, A, C, weights)
 
     def _read(self, numbers: numpy.ndarray, state: DecoderState) -> Tuple[Floats2d, Floats2d, State]:

@@ -6,13 +6,13 @@ import numpy
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from ..layers.capabilities import State
-from ..layers.plain.sequence_dropout import draw_sequence_mask
-from ..layers.ragged.taken import TakenRows
-from ..layers.recurrent.scanning import begin_scan, scan
-from ..recurrence import Table, TableRows
-from ..text.symbols import SourceBatch
-from .symbols import as_symbols, distinct_symbols
+from ...layers.capabilities import State
+from ...layers.plain.sequence_dropout import draw_sequence_mask
+from ...layers.ragged.taken import TakenRows
+from ...layers.recurrent.scanning import begin_scan, scan
+from ...recurrence import Table, TableRows
+from ...text.symbols import SourceBatch
+from ..symbols import as_symbols, distinct_symbols
 
 
 class Encoded(NamedTuple):

@@ -1,0 +1,1 @@
+"""Encoder-decoders: a network that reads, and one that writes."""

@@ -1,0 +1,1 @@
+"""The lemmatizer: from forms and tags to lemmas, by a dictionary and a network of characters."""
