@@ -182,7 +182,8 @@ def search(model: TorchSeq2Seq, sources: SourceBatch, width: int, max_symbols: i
     sums = torch.full((n, width), -math.inf)
     sums[:, 0] = 0
     written = torch.empty((n * width, 0), dtype=torch.int64)
-    numbers, best, found = list(range(n)), [-math.inf] * n, [[] for _ in range(n)]  # type: List[int], List[float], List[List[int]]
+    found: List[List[int]] = [[] for _ in range(n)]
+    numbers, best = list(range(n)), [-math.inf] * n
     for length in range(1, max_symbols + 1):
         scores, state, fed = model.step(symbols, state, fed, memory)
         scores[:, FORBIDDEN] = -math.inf
