@@ -216,6 +216,34 @@ def test_a_folder_of_parts_trains_a_language_model(project, tmp_path, run):
 
 
 @slow
+def test_a_local_treebank_trains_lemmatizers(project, tmp_path, run):
+    rows = ["Mice\tmouse\tNOUN", "were\tbe\tAUX", "sleeping\tsleep\tVERB"]
+    sentence = "".join(f"{i}\t{row}\t_\t_\t_\t_\t_\t_\n" for i, row in enumerate(rows, 1))
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"xx-{split}.conllu").write_text(f"{sentence}\n" * 400)
+    code, output = run("lemmas", "--vars.lemmas", str(tmp_path), "--vars.lemmas_lang", "xx", "--vars.max_steps", "1")
+    assert code == 0, output
+    for name in ("lemmas_xx", "tagged_lemmas_xx_gold", "tagged_lemmas_xx_raw"):
+        assert 0 <= json.loads((project / "metrics" / f"{name}.json").read_text())["lemma_acc"] <= 1, name
+    assert (project / "packages" / "xx_rnn_lemmas-0.1.0").exists()
+
+
+@slow
+def test_local_captions_train_a_translator(project, tmp_path, run):
+    for split in ("train", "val", "test_2016_flickr"):
+        for end, line in (("de", "Ein Hund schläft.\n"), ("en", "A dog sleeps.\n")):
+            (tmp_path / f"{split}.{end}.gz").write_bytes(gzip.compress((line * 20).encode()))
+    code, output = run("multi30k", "--vars.multi30k", str(tmp_path), "--vars.max_steps", "1")
+    assert code == 0, output
+    assert 0 <= json.loads((project / "metrics" / "multi30k.json").read_text())["bleu"] <= 1
+    assert len((project / "metrics" / "multi30k_test.en").read_text(encoding="utf8").splitlines()) == 20
+    page = (project / "metrics" / "multi30k_attention.html").read_text(encoding="utf8")
+    assert page.count("<figure") == 20 and "&lt;/s&gt;" in page
+    assert 'cell = "gru"' in (project / "training" / "multi30k" / "model-best" / "config.cfg").read_text()
+    assert (project / "packages" / "de_rnn_multi30k-0.1.0").exists()
+
+
+@slow
 def test_the_standard_library_trains_a_language_model(project, run):
     for step in ("make", "debug"):
         code, output = run(f"code-{step}")
