@@ -165,7 +165,7 @@ def test_scores_are_those_of_spacy_for_lemmas(name, key):
     nlp = spacy.blank("xx")
     attribute = WordAttribute(name, "x")
     predicted, reference = Doc(nlp.vocab, words=["a", "b", "can", "not"]), Doc(Vocab(), words=["a", "b", "cannot"])
-    for doc, values, lemmas in ((predicted, ["A", "X", "C", "N"], None), (reference, ["A", "B", "C"], None)):
+    for doc, values in ((predicted, ["A", "X", "C", "N"]), (reference, ["A", "B", "C"])):
         attribute.set(doc, hashes(doc.vocab, values), doc.vocab.strings, overwrite=True)
         for token, value in zip(doc, values, strict=True):
             token.lemma_ = value

@@ -85,7 +85,7 @@ def test_some_characters_are_unknown_in_form_and_lemma_alike(network):
 
 
 def test_new_words_are_written(network, toy_words):
-    words = [word for word in toy_words(200, seed=7)]
+    words = toy_words(200, seed=7)
     found = network.write([key(form, tag) for form, tag, _ in words], 1)
     assert numpy.mean([lemma == word[2] for lemma, word in zip(found, words, strict=True)]) > 0.97
 
