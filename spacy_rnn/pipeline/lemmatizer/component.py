@@ -163,7 +163,7 @@ class RNNLemmatizer(RNNPipe):
         words (Sequence[Tuple[str, Sequence[str]]]): The form of each, and the values of the attributes in `tags`, e.g.
             ("mice", ["NOUN"]).
         RETURNS (List[str]): Their lemmas. White space, and what is longer than `max_length`, is its own lemma.
-        RAISES (ValueError): If the network has no weights yet, or a word has not as many tags as there are attributes.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if a word has not as many tags as there are attributes.
         """
         self.prepare_update()
         keys = [Key(form, tuple(tags)) for form, tags in words]
@@ -177,6 +177,10 @@ class RNNLemmatizer(RNNPipe):
         unknown = list(dict.fromkeys(key for key, lemma in zip(keys, lemmas, strict=True) if lemma is None))
         written = dict(zip(unknown, self.network.write(unknown, self.beam_width), strict=True))
         return [written[key] if lemma is None else lemma for key, lemma in zip(keys, lemmas, strict=True)]
+
+    def clear_cache(self) -> None:
+        """Forget the lemmas that are kept across texts: needed only after a large array of the model was written to in place."""
+        self._cache.clear()
 
     def set_annotations(self, docs: Iterable[Doc], lemmas: Iterable[numpy.ndarray]) -> None:
         """Set the lemmas of texts. Those that are there stay, unless they are to be overwritten.
@@ -352,17 +356,19 @@ def make_rnn_lemmatizer(
     name (str): The component's name.
     model (Model): An encoder-decoder of characters, e.g. `spacy_rnn.Seq2Seq.v1` with `copy = true` and no target of its own.
     attr (str): What is written: "LEMMA", "NORM", or a string attribute of your own, as "_.name" (it is registered if it is not
-        there). The same component then normalizes spelling, transliterates or inflects.
+        there). The same component then normalizes spelling, transliterates or inflects. Its score is "norm_acc", or "name_acc":
+        set `training.score_weights`.
     tags (List[str]): The attributes of a token that its lemma depends on, beside its form: "POS", "TAG", "MORPH" or "DEP"; none
         if empty. A component before this one sets them.
     gold_tags (bool): Whether training and evaluation read the gold tags, as the only way where no component sets them. With
         `false` they are those of the text, as the components in `training.annotating_components` have set them.
-    overwrite (bool): Whether lemmas that are already set are overwritten.
+    overwrite (bool): Whether lemmas that are already set are overwritten. Norms always are, since every token has one.
     use_dictionary (bool): Whether forms that were seen in training under the same tags get their most frequent lemma.
     repetition (float): From 0 to 1: a form that the corpus has n times under the same tags is learned n^repetition times in a
         pass over it. At 0 frequent forms, which are the most irregular, count as any other.
     beam_width (int): How many lemmas are kept at each step of the search; 1 is greedy.
-    max_length (int): The number of characters of the longest form that is learned, and written: longer ones stay as they are.
+    max_length (int): The number of characters of the longest form that is learned, and written: longer ones stay as they are, as
+        white space does.
     cache_size (int): How many forms, under their tags, are kept with their lemmas across texts.
     scorer (Optional[Callable]): The scoring method for lemmas. Other attributes are scored alike; nothing is if None.
     RETURNS (RNNLemmatizer): The component.

@@ -105,9 +105,9 @@ def test_the_same_alone_and_in_any_batch(trained, toy_words):
     texts = [words[start : start + 1 + start % 7] for start in range(100)]
     alone = []
     for text in texts:
-        lemmatizer(trained)._cache.clear()
+        lemmatizer(trained).clear_cache()
         alone.append(lemmas(trained(make_doc(trained, text))))
-    lemmatizer(trained)._cache.clear()
+    lemmatizer(trained).clear_cache()
     assert [lemmas(doc) for doc in trained.pipe([make_doc(trained, text) for text in reversed(texts)])] == alone[::-1]
 
 
@@ -274,7 +274,7 @@ def test_no_lemma_outlives_what_it_was_found_by(change, make_lemmatizer, as_exam
     before = lemmas(nlp(make_doc(nlp, words)))
     change(nlp, as_examples(nlp, toy_words(60)), tmp_path)
     after = lemmas(nlp(make_doc(nlp, words)))
-    lemmatizer(nlp)._cache.clear()
+    lemmatizer(nlp).clear_cache()
     assert after == lemmas(nlp(make_doc(nlp, words)))
     assert (after == before) == (change is change_nothing)
 
@@ -482,6 +482,7 @@ def joint(component_config, tok2vec_config, as_examples, toy_words, make_lemmati
     return made
 
 
+@pytest.mark.slow
 def test_a_tagger_and_a_lemmatizer_in_one_config(joint, as_examples, toy_words):
     scores = joint.evaluate(as_examples(joint, toy_words(200, seed=5)))
     assert scores["pos_acc"] > 0.95
@@ -490,6 +491,7 @@ def test_a_tagger_and_a_lemmatizer_in_one_config(joint, as_examples, toy_words):
     assert [(token.pos_, token.lemma_) for token in doc] == [("NOUN", "bokakat"), ("VERB", "limut")]
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_saved_and_loaded(joint, toy_words, tmp_path):
     joint.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
@@ -500,6 +502,7 @@ def test_a_pipeline_is_saved_and_loaded(joint, toy_words, tmp_path):
     assert lemmas(again(make_doc(again, words, tagged=False))) == expected
 
 
+@pytest.mark.slow
 def test_two_processes(joint, toy_words):
     texts = [" ".join(word[0] for word in toy_words(6, seed=seed)) for seed in range(20, 32)]
     expected = [lemmas(doc) for doc in joint.pipe(texts)]
@@ -625,6 +628,7 @@ def test_what_spacy_knows_of_it():
     assert nlp.get_pipe("rnn_lemmatizer").is_trainable
 
 
+@pytest.mark.slow
 def test_damaged_files_are_refused_or_do_no_harm(make_lemmatizer, toy_words, tmp_path):
     nlp = make_lemmatizer(words=toy_words(12))
     component, rng = lemmatizer(nlp), numpy.random.default_rng(0)
