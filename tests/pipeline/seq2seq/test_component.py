@@ -11,7 +11,8 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
-from spacy.util import load_config_from_str
+from spacy.util import load_config_from_str, load_model_from_config
+from thinc.api import Adam, Softmax
 
 from spacy_rnn.pipeline.annotation.output import Output, get_output, set_output
 from spacy_rnn.pipeline.seq2seq import component
@@ -77,16 +78,12 @@ def test_empty_updates_change_nothing(untrained, pairs):
     nlp = untrained()
     pipe = nlp.get_pipe("rnn_seq2seq")
     before = pipe.model.to_bytes()
-    empty, untargeted = nlp.make_doc(""), nlp.make_doc("a b")
-    for examples in (
-        [],
-        pairs(nlp, [("", "a"), (" ", "b")]),
-        [Example(untargeted, untargeted.copy()), Example(empty, empty.copy())],
-    ):
+    untargeted = [Example(doc, doc.copy()) for doc in (nlp.make_doc(""), nlp.make_doc("a b"))]
+    for examples in ([], pairs(nlp, [("", "a"), (" ", "b")]), untargeted):
         losses = {}
         pipe.update(examples, losses=losses)
         assert losses == {"rnn_seq2seq": 0.0} and pipe.get_loss(examples, None)[0] == 0.0
-        assert not any(node.has_grad(name) for node in pipe.model.walk() for name in node.param_names)
+        assert not any(node.get_grad(name).any() for node in pipe.model.walk() for name in node.grad_names)
     assert pipe.model.to_bytes() == before
 
 
@@ -116,8 +113,8 @@ def test_attention(untrained, reversing, pipe):
     assert nlp("a b")._.rnn_output.attention is None
 
 
-def test_attention_of_an_output_that_was_cut_off(learn_pairs, reversed_words):
-    nlp = learn_pairs(reversed_words[:5], 1, max_symbols=2, store_attention=True)
+def test_attention_of_an_output_that_was_cut_off(learn_pairs):
+    nlp = learn_pairs([("a b c", "d e f g"), ("b", "e d f")], 15, max_symbols=2, store_attention=True)
     output = get_output(nlp("a b c"))
     assert output.attention.targets == output.text.split() and output.attention.weights.shape == (2, 3)
 
@@ -148,9 +145,7 @@ def test_long_sources_and_the_error_handler(learn_pairs):
     assert [(name, texts) for name, texts, _ in failed] == [("rnn_seq2seq", ["a b c"])]
 
 
-@pytest.mark.parametrize(
-    "model", [{}, {"source": CHARACTERS}, {"source": {**CHARACTERS, "size": 2}, "target": None, "copy": True}]
-)
+@pytest.mark.parametrize("model", [{}, {"source": CHARACTERS}, {**MODELS["copying"], "attention": "dot"}])
 def test_long_sources_that_are_cut(learn_pairs, pairs, model):
     settings = {"max_length": 3, "cut": True, "store_attention": True, "n_alternatives": 2}
     nlp = learn_pairs([("ab cd e", "b"), ("b a", "a c")], 5, model, **settings)
@@ -170,8 +165,6 @@ def test_long_sources_that_are_cut(learn_pairs, pairs, model):
         ({"max_length": 0}, "max_length must be a number of at least 1, got 0"),
         ({"max_symbols": 0}, "max_symbols must be a number of at least 1, got 0"),
         ({"alpha": -0.5}, "alpha must be a number of at least 0, got -0.5"),
-        ({"alpha": float("nan")}, "alpha must be a number of at least 0, got nan"),
-        ({"coverage": float("inf")}, "coverage must be a number of at least 0, got inf"),
         ({"n_alternatives": -1}, "n_alternatives must be a number of at least 0, got -1"),
         ({"beam_width": 3, "n_alternatives": 3}, "a beam of 3 finds at most 2 alternatives, got n_alternatives = 3"),
         ({"coverage": 0.1, "model": {"attention": "none"}}, "coverage is about attention, which the model does not have"),
@@ -185,24 +178,28 @@ def test_settings_out_of_their_range(config, settings, message):
 
 def test_a_model_that_is_no_encoder_decoder():
     nlp = spacy.blank("xx")
-    model = {"@architectures": "spacy.HashEmbedCNN.v2", "width": 8, "depth": 1, "embed_size": 20}
-    model |= {"window_size": 1, "maxout_pieces": 2, "subword_features": True, "pretrained_vectors": None}
-    vocab = nlp.vocab
-    from spacy.util import registry
+    settings = {key: value for key, value in component.SETTINGS.items() if key not in ("model", "scorer")}
+    message = "'translator' needs an encoder-decoder, e.g. spacy_rnn.Seq2Seq.v1, but 'softmax' is none"
+    with pytest.raises(ValueError, match=message):
+        component.RNNSeq2Seq(nlp.vocab, Softmax(), "translator", **settings, scorer=None)
 
-    built = registry.resolve({"model": model})["model"]
-    with pytest.raises(ValueError, match="'translator' needs an encoder-decoder, e.g. spacy_rnn.Seq2Seq.v1"):
-        settings = {key: value for key, value in component.SETTINGS.items() if key not in ("model", "scorer")}
-        component.RNNSeq2Seq(vocab, built, "translator", **settings, scorer=None)
+
+@pytest.mark.parametrize("name, value", [("alpha", float("nan")), ("coverage", float("inf"))])
+def test_what_is_no_number(config, name, value):
+    nlp = spacy.blank("xx")
+    model = nlp.add_pipe("rnn_seq2seq", config=config()).model
+    settings = {key: each for key, each in component.SETTINGS.items() if key not in ("model", "scorer")}
+    with pytest.raises(ValueError, match=f"{name} must be a number of at least 0, got {value}"):
+        component.RNNSeq2Seq(nlp.vocab, model, "translator", **{**settings, name: value}, scorer=None)
 
 
 def test_before_initialization(config):
     for model in ({}, {"source": {"@misc": "spacy_rnn.Subwords.v1"}}):
         nlp = spacy.blank("xx")
         pipe = nlp.add_pipe("rnn_seq2seq", config=config(model))
-        for run in (nlp, lambda text: pipe.translate([text]), lambda text: nlp.update([]) or pipe.update([])):
+        for run, argument in ((nlp, "a b"), (pipe.translate, ["a b"]), (pipe.update, [])):
             with pytest.raises(ValueError, match="E109"):
-                run("a b")
+                run(argument)
 
 
 def test_a_corpus_without_targets(config):
@@ -237,7 +234,7 @@ def test_translate_gives_what_the_pipeline_gives(reversing, pipe):
 
 def test_scores(reversing, reversed_words, pairs):
     scores = reversing.evaluate(pairs(reversing, [*reversed_words[:10], ("a b", "nothing like it")]))
-    assert scores["exact"] == pytest.approx(10 / 11) and scores["chrf"] > 0.5
+    assert scores["exact"] == pytest.approx(10 / 11) and 0 < scores["chrf"] < 1 and 0 < scores["bleu"] < 1
 
 
 def test_gold_outputs_of_examples_made_by_hand(untrained, pairs, reversed_words):
@@ -269,9 +266,8 @@ def test_learning_again_replaces_what_was_learned(untrained, pairs):
 def test_averages_are_used_and_taken_back(untrained, reversed_words, pairs):
     nlp = untrained()
     examples = pairs(nlp, reversed_words)
-    optimizer = nlp.initialize(lambda: examples)
-    optimizer.learn_rate = 0.02
-    assert optimizer.averages is not None
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.02, use_averages=True)
     for _ in range(3):
         nlp.update(examples, sgd=optimizer)
     text = "a b c d"
@@ -313,6 +309,8 @@ dev = null
 lang = "xx"
 pipeline = ["rnn_seq2seq"]
 
+[components]
+
 [components.rnn_seq2seq]
 factory = "rnn_seq2seq"
 
@@ -327,6 +325,8 @@ hidden_width = 16
 [components.rnn_seq2seq.model.target]
 @misc = "spacy_rnn.Words.v1"
 min_count = 1
+
+[corpora]
 
 [corpora.train]
 @readers = "spacy_rnn.ParallelCorpus.v1"
@@ -356,9 +356,9 @@ def test_spacy_train(tmp_path, reversed_words):
             file.write("".join(f"{target}\n" for _, target in texts))
     overrides = {f"paths.{name}": str(tmp_path / name) for name in ("train", "dev")}
     config = load_config_from_str(TRAIN, overrides=overrides)
-    nlp = init_nlp(config)
-    train(nlp, tmp_path / "out")
-    loaded = spacy.load(tmp_path / "out" / "model-best")
+    nlp = init_nlp(load_model_from_config(config, auto_fill=True).config)
+    train(nlp, tmp_path)
+    loaded = spacy.load(tmp_path / "model-best")
     assert loaded.meta["performance"].keys() >= {"bleu", "chrf", "exact"}
     assert isinstance(loaded("a b")._.rnn_output.text, str)
 
