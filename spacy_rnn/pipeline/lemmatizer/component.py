@@ -163,7 +163,8 @@ class RNNLemmatizer(RNNPipe):
         words (Sequence[Tuple[str, Sequence[str]]]): The form of each, and the values of the attributes in `tags`, e.g.
             ("mice", ["NOUN"]).
         RETURNS (List[str]): Their lemmas. White space, and what is longer than `max_length`, is its own lemma.
-        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if a word has not as many tags as there are attributes.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if a word has not as many tags as there
+            are attributes.
         """
         self.prepare_update()
         keys = [Key(form, tuple(tags)) for form, tags in words]
