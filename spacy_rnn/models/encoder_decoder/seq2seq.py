@@ -18,7 +18,7 @@ from ...layers.recurrent.rnn import build_rnn
 from ...layers.saved import Saved, no_parameters
 from ...recurrence import get_cell
 from ...text.symbols import PairBatch, SourceBatch, SymbolBatch, Symbols
-from ..symbols import check_batch, no_backprop
+from ..symbols import check_batch, forget_gradients, no_backprop
 from .decoder import Decoder, DecoderGradient, Source, begin_decode, look_at, score_targets
 from .sampled_inputs import sample_inputs
 from .stepwise_decoder import DecoderState, StepwiseDecoder
@@ -106,6 +106,7 @@ def build_seq2seq(
         attrs={
             "source": source,
             "target": source if target is None else target,
+            "shares_symbols": target is None,
             "features": [],
             "input_feeding": input_feeding,
             "dropout": dropout,
@@ -116,13 +117,21 @@ def build_seq2seq(
 
 def init(model: Model[PairBatch, Floats1d], X: object = None, Y: object = None) -> None:
     n_source, n_target = count_source_symbols(model), len(model.attrs["target"])
-    model.get_ref("source_embed").set_dim("nV", n_source, force=True)
+    _set_size(model.get_ref("source_embed"), n_source)
     for node in (model, model.get_ref("embed"), model.get_ref("head")):
-        node.set_dim("nV", n_target, force=True)
+        _set_size(node, n_target)
     for name in _NODES:
         layer: Optional[Model] = model.maybe_get_ref(name)
         if layer is not None:
             layer.initialize()
+    forget_gradients(model)
+
+
+def _set_size(node: Model, n_symbols: int) -> None:
+    # Thinc changes no dimension of a layer that has weights: those of a model that is initialized again go.
+    for name in node.param_names:
+        node.set_param(name, None)
+    node.set_dim("nV", n_symbols, force=True)
 
 
 def count_source_symbols(model: Model) -> int:
@@ -280,11 +289,34 @@ def _check_saved(model: Model) -> None:
         found = model.get_ref(name).maybe_get_dim("nV")
         if found is not None and found != expected:
             raise ValueError(f"it has {expected} symbols for {name!r}, but weights of {found}")
+    if model.attrs["shares_symbols"]:
+        if model.attrs["source"] != model.attrs["target"]:
+            raise ValueError("by the config its source and target are the same symbols, but not in the file")
+        # Loading has made two of one, which would be learned apart.
+        model.attrs["target"] = model.attrs["source"]
+
+
+def copies(model: Model) -> bool:
+    """Say whether symbols are copied, as `Transduces` says.
+
+    model (Model): An encoder-decoder.
+    RETURNS (bool): Whether they are.
+    """
+    return model.maybe_get_ref("gate") is not None
+
+
+def attends(model: Model) -> bool:
+    """Say whether there is attention, as `Transduces` says.
+
+    model (Model): An encoder-decoder.
+    RETURNS (bool): Whether there is.
+    """
+    return model.maybe_get_ref("attention") is not None
 
 
 declare(
     forward,
-    Transduces(begin, begin_update, score_pairs, lambda model: model.maybe_get_ref("gate") is not None),
+    Transduces(begin, begin_update, score_pairs, copies, attends),
     Drops(("dropout", "scheduled_sampling")),
     Saved(no_parameters, _check_saved, learned=["source", "target", "features"]),
 )
