@@ -117,18 +117,21 @@ def build_seq2seq(
 
 def init(model: Model[PairBatch, Floats1d], X: object = None, Y: object = None) -> None:
     n_source, n_target = count_source_symbols(model), len(model.attrs["target"])
-    # Thinc refuses another number of symbols as long as there are weights of the last one.
-    for node in model.walk():
-        for name in node.param_names:
-            node.set_param(name, None)
-    model.get_ref("source_embed").set_dim("nV", n_source, force=True)
+    _set_size(model.get_ref("source_embed"), n_source)
     for node in (model, model.get_ref("embed"), model.get_ref("head")):
-        node.set_dim("nV", n_target, force=True)
+        _set_size(node, n_target)
     for name in _NODES:
         layer: Optional[Model] = model.maybe_get_ref(name)
         if layer is not None:
             layer.initialize()
     forget_gradients(model)
+
+
+def _set_size(node: Model, n_symbols: int) -> None:
+    # Thinc changes no dimension of a layer that has weights: those of a model that is initialized again go.
+    for name in node.param_names:
+        node.set_param(name, None)
+    node.set_dim("nV", n_symbols, force=True)
 
 
 def count_source_symbols(model: Model) -> int:
