@@ -100,33 +100,33 @@ def match_tokens(example: Example) -> Tuple[numpy.ndarray, numpy.ndarray]:
 class WordAttribute:
     """A string attribute of tokens: spaCy's own, or an extension."""
 
-    def __init__(self, name: str, component: str) -> None:
+    def __init__(self, attr: str, component: str) -> None:
         """Take an attribute. An extension that is not there is registered.
 
-        name (str): "LEMMA", "NORM", or "_." and the name of an extension.
+        attr (str): "LEMMA", "NORM", or "_." and the name of an extension.
         component (str): The component that writes it, for messages.
         RAISES (ValueError): If it is none of these, or an extension that cannot be written.
         """
-        self.name, self.component = name, component
-        self.extension = name[len(_OWN) :] if name.startswith(_OWN) else None
-        if self.extension is None and name not in WRITTEN:
-            raise ValueError(f"'{component}': attr must be {', '.join(WRITTEN)} or '_.' and a name, got {name!r}")
+        self.attr, self.component = attr, component
+        self.extension = attr[len(_OWN) :] if attr.startswith(_OWN) else None
+        if self.extension is None and attr not in WRITTEN:
+            raise ValueError(f"'{component}': attr must be {', '.join(WRITTEN)} or '_.' and a name, got {attr!r}")
         if self.extension is not None:
             if not self.extension.isidentifier():
-                raise ValueError(f"'{component}': attr must be '_.' and a name as Python has them, got {name!r}")
+                raise ValueError(f"'{component}': attr must be '_.' and a name as Python has them, got {attr!r}")
             if not Token.has_extension(self.extension):
                 Token.set_extension(self.extension, default=None)
             _, method, getter, setter = Token.get_extension(self.extension)
             if method is not None or (getter is not None and setter is None):
                 raise ValueError(
-                    f"'{component}': attr must be an attribute that can be written, but token.{name} is a method or has a getter "
+                    f"'{component}': attr must be an attribute that can be written, but token.{attr} is a method or has a getter "
                     "and no setter"
                 )
 
     @property
     def key(self) -> str:
         """RETURNS (str): What its scores are called: that and "_acc"."""
-        return (self.extension or self.name).lower()
+        return (self.extension or self.attr).lower()
 
     def get(self, doc: Doc) -> List[str]:
         """Read it.
@@ -145,11 +145,11 @@ class WordAttribute:
         RAISES (ValueError): If an extension has a value that is no string.
         """
         if self.extension is None:
-            return token.lemma_ if self.name == "LEMMA" else token.norm_
+            return token.lemma_ if self.attr == "LEMMA" else token.norm_
         value = token._.get(self.extension)
         if value is not None and not isinstance(value, str):
             raise ValueError(
-                f"'{self.component}': token.{self.name} must be a string or None, got {value!r:.100} for {token.text!r}"
+                f"'{self.component}': token.{self.attr} must be a string or None, got {value!r:.100} for {token.text!r}"
             )
         return value or ""
 
@@ -184,9 +184,9 @@ class WordAttribute:
             for value in numpy.unique(hashes[hashes > 0]).tolist():
                 doc.vocab.strings.add(strings[value])
         before = self._hashes(doc)
-        is_new = (hashes > 0) & (overwrite | (before == 0) | (self.name == "NORM"))
+        is_new = (hashes > 0) & (overwrite | (before == 0) | (self.attr == "NORM"))
         values: Any = numpy.where(is_new, hashes, before)
-        doc.from_array([WRITTEN[self.name]], values)
+        doc.from_array([WRITTEN[self.attr]], values)
 
     def replace(self, doc: Doc, old: numpy.ndarray, new: numpy.ndarray, strings: StringStore) -> None:
         """Write it where it has certain values.
@@ -201,7 +201,7 @@ class WordAttribute:
     def _hashes(self, doc: Doc) -> numpy.ndarray:
         """Give the hash of each value, uint64 [n], whatever string store it is in."""
         if self.extension is None:
-            return doc.to_array([WRITTEN[self.name]]).reshape(-1)
+            return doc.to_array([WRITTEN[self.attr]]).reshape(-1)
         own = StringStore()
         return numpy.asarray([own.add(value) if value else 0 for value in self.get(doc)], dtype="uint64")
 

@@ -115,7 +115,7 @@ class RNNLemmatizer(RNNPipe):
         dictionary.finish()
         if not len(dictionary):
             raise ValueError(
-                f"'{self.name}' has nothing to learn from: no token of the training corpus has {self.attribute.name!r}"
+                f"'{self.name}' has nothing to learn from: no token of the training corpus has {self.attribute.attr!r}"
             )
         self.dictionary = dictionary
         keys = list(dictionary)
@@ -289,7 +289,7 @@ class RNNLemmatizer(RNNPipe):
             self._lemmatize_again(examples)
         if self.scorer is None:
             return {}
-        return self.scorer(examples, **settings) if self.attribute.name == "LEMMA" else self.attribute.score(examples)
+        return self.scorer(examples, **settings) if self.attribute.attr == "LEMMA" else self.attribute.score(examples)
 
     def _lemmatize_again(self, examples: List[Example]) -> None:
         """Write the lemmas under the gold tags in place of those that this component has written."""
