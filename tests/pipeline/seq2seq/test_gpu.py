@@ -23,7 +23,7 @@ MODELS = {
     "no attention": {"attention": "none", "bidirectional": False},
 }
 PAIRS = [("a b c", "c b a"), ("", "a"), ("d", "d"), ("b a", "a b"), ("c d a b", "b a")]
-TEXTS = ["a b", "", "d c b a", "b"]
+TEXTS = ["a b", "", "d c b"]
 
 
 def run(config, pairs, name, n_updates):
@@ -31,7 +31,7 @@ def run(config, pairs, name, n_updates):
     fix_random_seed(0)
     nlp = spacy.blank("xx")
     coverage = 0.0 if name == "no attention" else 0.2
-    settings = {"store_attention": True, "n_alternatives": 2, "max_symbols": 6, "coverage": coverage}
+    settings = {"store_attention": True, "n_alternatives": 1, "beam_width": 2, "max_symbols": 4, "coverage": coverage}
     pipe = nlp.add_pipe("rnn_seq2seq", config=config(MODELS[name], **settings))
     examples = pairs(nlp, PAIRS)
     optimizer = nlp.initialize(lambda: examples)
@@ -42,10 +42,10 @@ def run(config, pairs, name, n_updates):
 
 @pytest.mark.parametrize("name", [name if name == "copying" else pytest.param(name, marks=pytest.mark.slow) for name in MODELS])
 def test_the_same_as_on_a_cpu(config, pairs, monkeypatch, name):
-    expected_losses, expected, expected_loss = run(config, pairs, name, 2)
+    expected_losses, expected, expected_loss = run(config, pairs, name, 1)
     emulated_gpu.install(monkeypatch)
     with use_ops("cupy"):
-        losses, outputs, loss = run(config, pairs, name, 2)
+        losses, outputs, loss = run(config, pairs, name, 1)
     assert_allclose(losses, expected_losses, rtol=1e-3)
     assert_allclose(loss, expected_loss, rtol=1e-3)
     for found, right in zip(outputs, expected, strict=True):
