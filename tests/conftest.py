@@ -53,6 +53,7 @@ LONG_FILES = {
         "test_several_labels",
         "test_set_threshold",
     ),
+    "seq2seq": ("test_learning", "test_saving"),
     "tests": ("test_docs", "test_layer_names"),
     "text": ("test_tweets",),
 }

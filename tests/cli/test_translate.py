@@ -17,6 +17,7 @@ from spacy_rnn.pipeline.annotation.output import Output, set_output
 
 LINES = ["c a b", "", "b c a d a b", "  ", "a", "b b c d", "d", "a a d c b"]
 LONG = "c " + "a b " * 60
+TOO_LONG = f"source.txt, line 3: 'reverse': a text that begins with {LONG[:40]!r} has 121 words, but max_length = 60"
 
 
 def train(path, attention="general", n_updates=40):
@@ -226,7 +227,7 @@ def test_a_pipeline_without_an_encoder_decoder(run, language_models, file):
         (b"a\rb", "carriage return alone"),
         (
             f"a b\nb\n{LONG}\nd\n".encode(),
-            f"source.txt, line 3: 'reverse': a text that begins with {LONG[:40]!r} has 121 words, but max_length = 60",
+            TOO_LONG,
         ),
     ],
 )

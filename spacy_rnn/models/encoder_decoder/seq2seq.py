@@ -8,7 +8,7 @@ from thinc.types import Floats1d, Floats2d
 
 from ...layers.attention.attentional import build_attentional
 from ...layers.attention.copying import build_copy_gate
-from ...layers.attention.cross_attention import build_cross_attention
+from ...layers.attention.cross_attention import KINDS, build_cross_attention
 from ...layers.capabilities import Drops, State, Transduces, declare
 from ...layers.embedding.symbol_embed import build_symbol_embed
 from ...layers.output.full_softmax import build_full_softmax
@@ -272,9 +272,13 @@ def _check_settings(
     hidden_width: int,
     bidirectional: bool,
 ) -> None:
+    if attention not in (*KINDS, "none"):
+        raise ValueError(f"attention must be one of {', '.join(KINDS)} or none, got {attention!r}")
     has_attention = attention != "none"
-    if hidden_width < 1 or (bidirectional and hidden_width % 2):
-        raise ValueError(f"hidden_width is shared by two directions, so it must be even and at least 2, got {hidden_width}")
+    if hidden_width < 1:
+        raise ValueError(f"hidden_width must be at least 1, got {hidden_width}")
+    if bidirectional and hidden_width % 2:
+        raise ValueError(f"hidden_width is shared by two directions, so it must be even, got {hidden_width}")
     for name, is_set in (("input_feeding", input_feeding), ("copy", copy)):
         if is_set and not has_attention:
             raise ValueError(f"{name} is about what attention has found: set attention to 'general', or {name} = false")
