@@ -8,7 +8,8 @@ from thinc.types import Floats2d
 from ...layers.capabilities import State
 from ...layers.output.symbol_scorer import begin_scoring
 from ...text.symbols import END, START, SymbolBatch
-from .decoder import Decoder, Source, sweep_targets
+from .decoder import sweep_targets
+from .sweeping import Decoder, Source
 
 
 def sample_inputs(

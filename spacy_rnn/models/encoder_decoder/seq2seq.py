@@ -19,9 +19,10 @@ from ...layers.saved import Saved, no_parameters
 from ...recurrence import get_cell
 from ...text.symbols import PairBatch, SourceBatch, SymbolBatch, Symbols
 from ..symbols import check_batch, forget_gradients, no_backprop
-from .decoder import Decoder, DecoderGradient, Source, begin_decode, look_at, score_targets
+from .decoder import DecoderGradient, begin_decode, score_targets
 from .sampled_inputs import sample_inputs
 from .stepwise_decoder import DecoderState, StepwiseDecoder
+from .sweeping import Decoder, Source, look_at
 from .symbol_encoder import Encoded, begin_encode, check_sources, encode
 
 _NODES = ("source_embed", "encoder", "bridge", "embed", "rnn", "head", "attention", "attentional", "gate")

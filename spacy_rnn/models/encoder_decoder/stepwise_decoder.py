@@ -12,7 +12,7 @@ from ...layers.capabilities import State
 from ...layers.output.symbol_scorer import begin_scoring
 from ...layers.recurrent.session import RnnSession
 from ..symbols import as_symbols
-from .decoder import Decoder, Source
+from .sweeping import Decoder, Source
 
 
 class DecoderState(NamedTuple):
