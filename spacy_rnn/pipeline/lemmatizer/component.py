@@ -63,10 +63,10 @@ class RNNLemmatizer(RNNPipe):
         from ...layers.capabilities import Transduces, find
 
         transduces = find(model, Transduces)
-        if transduces is None:
+        if transduces is None or transduces.reads_vectors:
             raise ValueError(
-                f"'{name}' needs an encoder-decoder, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is none: set "
-                "components.*.model"
+                f"'{name}' needs an encoder-decoder that reads symbols, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is "
+                "none: set components.*.model"
             )
         numbers = (("beam_width", beam_width, 1), ("max_length", max_length, 1), ("cache_size", cache_size, 0))
         for setting, value, least in numbers:
