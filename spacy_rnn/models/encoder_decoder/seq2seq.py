@@ -18,7 +18,7 @@ from ...layers.recurrent.rnn import build_rnn
 from ...layers.saved import Saved, no_parameters
 from ...recurrence import get_cell
 from ...text.symbols import PairBatch, SourceBatch, SymbolBatch, Symbols
-from ..symbols import check_batch, no_backprop
+from ..symbols import check_batch, forget_gradients, no_backprop, set_symbol_count
 from .decoder import Decoder, DecoderGradient, Source, begin_decode, look_at, score_targets
 from .sampled_inputs import sample_inputs
 from .stepwise_decoder import DecoderState, StepwiseDecoder
@@ -116,13 +116,14 @@ def build_seq2seq(
 
 def init(model: Model[PairBatch, Floats1d], X: object = None, Y: object = None) -> None:
     n_source, n_target = count_source_symbols(model), len(model.attrs["target"])
-    model.get_ref("source_embed").set_dim("nV", n_source, force=True)
+    set_symbol_count(model.get_ref("source_embed"), n_source)
     for node in (model, model.get_ref("embed"), model.get_ref("head")):
-        node.set_dim("nV", n_target, force=True)
+        set_symbol_count(node, n_target)
     for name in _NODES:
         layer: Optional[Model] = model.maybe_get_ref(name)
         if layer is not None:
             layer.initialize()
+    forget_gradients(model)
 
 
 def count_source_symbols(model: Model) -> int:

@@ -14,7 +14,7 @@ from ...layers.recurrent.bridge import build_bridge
 from ...layers.recurrent.rnn import build_rnn
 from ...layers.saved import Saved, no_parameters
 from ...text.symbols import N_SPECIAL, SymbolBatch, Symbols
-from ..symbols import check_batch, no_backprop
+from ..symbols import check_batch, forget_gradients, no_backprop, set_symbol_count
 from .decoder import Decoder, begin_decode, score_targets
 from .sampled_inputs import sample_inputs
 from .stepwise_decoder import DecoderState, StepwiseDecoder
@@ -106,12 +106,13 @@ def init(model: Model[VectorBatch, Floats1d], X: Optional[VectorBatch] = None, Y
         raise ValueError(f"the decoder {model.name!r} has no {unit}s yet: it learns them from texts before its weights are made")
     sample = None if X is None else _as_sample(model, X.vectors)
     for node in (model, model.get_ref("embed"), model.get_ref("head")):
-        node.set_dim("nV", n_symbols, force=True)
+        set_symbol_count(node, n_symbols)
     width = _init_encoder(model, sample)
     model.get_ref("bridge").set_dim("nI", width)
     model.get_ref("rnn").set_dim("nI", model.get_ref("embed").get_dim("nO") + (width if model.attrs["feed"] else 0))
     for name in _NODES[1:]:
         model.get_ref(name).initialize()
+    forget_gradients(model)
 
 
 def _as_sample(model: Model, vectors: Any) -> Vectors:
@@ -230,6 +231,7 @@ def begin(model: Model[VectorBatch, Floats1d], counts_coverage: bool = False) ->
     """
     if counts_coverage:
         raise ValueError("coverage is about attention, which a decoder of vectors does not have: set coverage = 0")
+    _require_weights(model)
 
     def start(n: int, context: Any) -> DecoderState:
         if context is None:
@@ -256,10 +258,14 @@ def _pass_on(gradient: Floats2d) -> Floats2d:
 
 
 def _as_vectors(model: Model, vectors: Any) -> Vectors:
-    if model.maybe_get_dim("nI") is None or not model.get_ref("bridge").has_param("W"):
-        raise ValueError(f"the decoder {model.name!r} has no weights yet: initialize it first")
+    _require_weights(model)
     dtype = model.get_ref("bridge").get_param("W").dtype
     return as_vectors(model.ops, vectors, model.get_dim("nI"), model.attrs["reads_rows"], dtype)
+
+
+def _require_weights(model: Model) -> None:
+    if not model.has_dim("nI") or not model.get_ref("bridge").has_param("W"):
+        raise ValueError(f"the decoder {model.name!r} has no weights yet: initialize it first")
 
 
 def _check(model: Model, batch: VectorBatch) -> Tuple[Vectors, SymbolBatch]:

@@ -1,6 +1,6 @@
 """Vectors that a decoder writes from."""
 
-from typing import Any, NamedTuple, Optional, Tuple, Union, cast
+from typing import Any, Iterator, NamedTuple, Optional, Tuple, Union, cast
 
 import numpy
 from thinc.api import Ops
@@ -60,6 +60,23 @@ def count_vectors(vectors: Vectors) -> int:
     RETURNS (int): B.
     """
     return len(vectors.lengths) if isinstance(vectors, Ragged) else len(vectors)
+
+
+def split_vectors(vectors: Vectors, size: int) -> Iterator[Vectors]:
+    """Take vectors apart.
+
+    vectors (Union[Floats2d, Ragged]): Vectors, or sequences of rows.
+    size (int): How many each part has at most.
+    YIELDS (Union[Floats2d, Ragged]): The parts, in their order.
+    """
+    if not isinstance(vectors, Ragged):
+        yield from (cast(Floats2d, vectors[first : first + size]) for first in range(0, len(vectors), size))
+        return
+    lengths = host_lengths(vectors)
+    ends = numpy.concatenate([[0], numpy.cumsum(lengths)])
+    for first in range(0, len(lengths), size):
+        own = lengths[first : first + size]
+        yield Ragged(vectors.dataXd[ends[first] : ends[first + len(own)]], cast(Ints1d, own))
 
 
 def width_of(vectors: Vectors) -> int:
