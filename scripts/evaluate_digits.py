@@ -12,7 +12,7 @@ from digits.network import as_inputs, build_network
 
 from spacy_rnn.pages.files import write_file
 from spacy_rnn.pages.written import Group, WrittenImage, render_written
-from spacy_rnn.pipeline.vector_to_text import VectorToText, Written
+from spacy_rnn.pipeline.seq2seq.vector_to_text import VectorToText, Written
 
 TITLE = "Rows of handwritten digits in words"
 

@@ -14,7 +14,7 @@ from digits.network import as_inputs, build_network
 from thinc.api import Adam, fix_random_seed
 
 from spacy_rnn.pages.files import write_file
-from spacy_rnn.pipeline.vector_to_text import VectorToText
+from spacy_rnn.pipeline.seq2seq.vector_to_text import VectorToText
 
 BATCH = 64
 LEARN_RATE = 0.002

@@ -35,6 +35,7 @@ LONG_FILES = {
         "test_report",
         "test_samples",
         "test_train",
+        "test_translate",
     ),
     "cuda": ("test_compile",),
     "engines": ("test_cuda", "test_engine"),

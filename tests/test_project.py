@@ -20,7 +20,7 @@ from weasel.util.config import load_project_config
 ROOT = Path(__file__).parent.parent
 slow = pytest.mark.slow
 # What `project assets` fetches.
-PUBLIC = ("ewt", "sst2", "tweets", "wnut", "imdb", "uyghur", "vietnamese", "shakespeare")
+PUBLIC = ("ewt", "sst2", "tweets", "wnut", "imdb", "uyghur", "vietnamese", "shakespeare", "multi30k")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from thinc.api import Relu, chain, with_array
 
 from spacy_rnn.layers import build_dropout, build_pool, build_rnn
 from spacy_rnn.models.encoder_decoder.vector_decoder import build_vector_decoder
-from spacy_rnn.pipeline.vector_to_text import VectorToText
+from spacy_rnn.pipeline.seq2seq.vector_to_text import VectorToText
 from spacy_rnn.text.symbols import build_words
 
 from .images import SIDE

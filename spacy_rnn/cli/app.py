@@ -10,7 +10,7 @@ from spacy.cli._util import Arg, Opt, app, import_code, parse_config_overrides, 
 
 from .errors import CommandError, refusals_as_errors, shown_to_user
 
-HELP = """Look into recurrent networks: layers, reports on trained pipelines, comparisons, calibration, gradients; and n-grams."""
+HELP = """Look into recurrent networks: layers, reports, comparisons, calibration, gradients; texts, translations, n-grams."""
 
 # Defaults, not Annotated, as in spaCy's own commands: typer < 0.9, which spaCy allows, has nothing else.
 PIPELINE = Arg(..., help="Directory of a trained pipeline, or name of an installed one", show_default=False)
@@ -246,6 +246,35 @@ def perplexity_command(
         from .perplexity import Options, score_texts
 
         score_texts(pipeline, texts, component, Options(unit, tokens, worst, words, html, output))
+
+
+@rnn_cli.command("translate")
+def translate_command(
+    pipeline: str = PIPELINE,
+    file: str = Arg(
+        ..., help="Text, a line each: a file, compressed if its name ends in .gz, or - for standard input", show_default=False
+    ),
+    output: Optional[Path] = Opt(
+        None, "--output", "-o", help="Where the output goes, compressed if its name ends in .gz; standard output if not given"
+    ),
+    beam: Optional[int] = Opt(None, min=1, help="Width of the beam search, 1 for greedy; that of the component if not given"),
+    batch_size: int = Opt(64, "--batch-size", min=1, help="How many lines are translated together"),
+    alternatives: int = Opt(
+        0, min=0, help="How many further outputs each line gets; if any, a row for each: line, score and text"
+    ),
+    attention: Optional[Path] = Opt(None, help="Where a page goes that shows what the model looked at, for the first 100 lines"),
+    component: Optional[str] = Opt(None, help="Encoder-decoder to use; the first one if not given"),
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
+) -> None:
+    """Translate the lines of a file.
+
+    By an encoder-decoder (rnn_seq2seq): a line of output for each line, in their order.
+    """
+    with _running(code, gpu):
+        from .translate import Options, translate_lines
+
+        translate_lines(pipeline, file, component, Options(output, beam, batch_size, alternatives, attention))
 
 
 @rnn_cli.command("mix")

@@ -1,6 +1,6 @@
 """The components of a pipeline, and what one of them makes of annotated texts."""
 
-from typing import Any, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -9,7 +9,10 @@ from thinc.api import Model
 from tqdm import tqdm
 
 from ..pipeline.language_model.component import RNNLanguageModel
+from ..pipeline.seq2seq.component import RNNSeq2Seq
 from .decisions import Decisions, Task, find_decisions, find_tasks
+
+_Pipe = TypeVar("_Pipe")
 
 
 class Evaluation(NamedTuple):
@@ -75,10 +78,26 @@ def find_language_model(nlp: Language, component: Optional[str] = None) -> Tuple
     RETURNS (Tuple[str, RNNLanguageModel]): The component's name, and the component.
     RAISES (ValueError): If there is no such component, or if it is no language model.
     """
-    found = {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, RNNLanguageModel)}
+    return _find_pipe(nlp, component, RNNLanguageModel, "language model", "rnn_lm")
+
+
+def find_seq2seq(nlp: Language, component: Optional[str] = None) -> Tuple[str, RNNSeq2Seq]:
+    """Find an encoder-decoder that writes a text for a text in a pipeline.
+
+    nlp (Language): The pipeline.
+    component (Optional[str]): The component's name; the first encoder-decoder if None.
+    RETURNS (Tuple[str, RNNSeq2Seq]): The component's name, and the component.
+    RAISES (ValueError): If there is no such component, or if it is no encoder-decoder.
+    """
+    return _find_pipe(nlp, component, RNNSeq2Seq, "encoder-decoder", "rnn_seq2seq")
+
+
+def _find_pipe(nlp: Language, component: Optional[str], kind: Type[_Pipe], what: str, factory: str) -> Tuple[str, _Pipe]:
+    """Find the first component of a class, or that with a name."""
+    found = {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, kind)}
     if not found and component is None:
         pipes = ", ".join(nlp.pipe_names) or "none at all"
-        raise ValueError(f"the pipeline has no language model: expected a component rnn_lm, but it has {pipes}")
+        raise ValueError(f"the pipeline has no {what}: expected a component {factory}, but it has {pipes}")
     name = choose_components(nlp, list(found), component)[0]
     return name, found[name]
 

@@ -140,14 +140,12 @@ class Transduces:
     score (Callable): (layer, batch) -> (log-probabilities [M], attention [P] or None): the attention of each target to each
         symbol of its source, target after target.
     copies (Callable): (layer) -> bool: whether symbols are copied from the source, unknown ones too.
-    reads_vectors (bool): Whether it writes from vectors.
     """
 
     begin: Callable[..., Any]
     begin_update: Callable[[Model, Any, Optional[Any]], Tuple[Any, Callable[[], Any]]]
     score: Callable[[Model, Any], Tuple[Any, Optional[Any]]]
     copies: Callable[[Model], bool] = lambda layer: False
-    reads_vectors: bool = False
 
 
 @dataclass(frozen=True)

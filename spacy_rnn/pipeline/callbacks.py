@@ -50,8 +50,9 @@ def build_fit_to_corpus(
     has no need for that. The steps of the learning rate are those of the training, so that it falls to zero with the last one
     (`spacy_rnn.warmup_linear.v1`). The numbers are saved in the trained pipeline's config.
 
-    With `spacy_rnn.batch_by_streams.v1` the corpus is cut into streams as in training, and the steps of an epoch are counted. For
-    subwords, which are learned first, it is `[initialize.after_init]`.
+    The steps of an epoch are counted in words with `spacy.batch_by_words.v1`, in texts with `spacy.batch_by_sequence.v1`. With
+    `spacy_rnn.batch_by_streams.v1` the corpus is cut into streams as in training, which are counted. For subwords,
+    which are learned first, that is `[initialize.after_init]`.
 
     The corpus is what `training.train_corpus` names, read as it is in training. Nothing is set if its path is null: then it is
     not the config that trains.
@@ -63,7 +64,7 @@ def build_fit_to_corpus(
     min_batch (int): The number of words of a batch at least.
     RETURNS (Callable[[Language], Language]): The callback.
     RAISES (ValueError): If an argument is out of its range; when it is called, if the corpus has no words, is streamed
-        (`max_epochs = -1`), or if batches are counted neither in words nor in streams.
+        (`max_epochs = -1`), or if batches are counted neither in words, texts nor streams.
     """
     if not 0 < epochs < inf:
         raise ValueError(f"epochs must be a number greater than 0, got {epochs}")
@@ -97,12 +98,25 @@ def _steps_of_an_epoch(nlp: Language, read: Callable[[Language], Iterable[Exampl
     batcher = nlp.config["training"]["batcher"]
     if batcher.get("@batchers", "").startswith("spacy_rnn.batch_by_streams."):
         return _count_stream_batches(nlp, read)
-    n_words = _count_words(nlp, read)
-    batch = max(min_batch, round((_SHARE * n_words) ** 0.5))
-    if batcher.get("size") == 0:
+    if batcher.get("size") == 0 or _is_by(batcher, "words"):
         _require_words(batcher)
-        batcher["size"] = batch
-    return n_words / (batcher["size"] if isinstance(batcher.get("size"), int) else batch)
+        n_words = _count_words(nlp, read)
+        batch = max(min_batch, round((_SHARE * n_words) ** 0.5))
+        if batcher.get("size") == 0:
+            batcher["size"] = batch
+        return n_words / (batcher["size"] if isinstance(batcher["size"], int) else batch)
+    if not _is_by(batcher, "sequence") or not isinstance(batcher.get("size"), int):
+        raise ValueError(
+            "training.max_steps is found by counting the batches of an epoch, but these cannot be counted: "
+            f"{batcher.get('@batchers', '')} with size {batcher.get('size')}. Set training.max_steps and "
+            "training.optimizer.learn_rate.total_steps, or a size of spacy.batch_by_words.v1 or spacy.batch_by_sequence.v1"
+        )
+    return sum(1 for _ in read(nlp)) / batcher["size"]
+
+
+def _is_by(batcher: Mapping[str, Any], unit: str) -> bool:
+    """Say whether this is spaCy's batcher by words, or that by texts ("sequence")."""
+    return bool(batcher.get("@batchers", "").startswith(f"spacy.batch_by_{unit}."))
 
 
 def _count_stream_batches(nlp: Language, read: Callable[[Language], Iterable[Example]]) -> int:
@@ -157,6 +171,6 @@ def _count_words(nlp: Language, read: Callable[[Language], Iterable[Example]]) -
 
 
 def _require_words(batcher: Mapping[str, Any]) -> None:
-    name = batcher.get("@batchers", "")
-    if not name.startswith("spacy.batch_by_words."):
+    if not _is_by(batcher, "words"):
+        name = batcher.get("@batchers", "")
         raise ValueError(f"the size that is found is a number of words, as spacy.batch_by_words.v1 takes it: set that of {name}")

@@ -99,3 +99,22 @@ def lemmatizer_model() -> Dict[str, Any]:
         "source": {"@misc": "spacy_rnn.Characters.v1"},
         "target": None,
     }
+
+
+def seq2seq_model() -> Dict[str, Any]:
+    """Configure a default encoder-decoder: words of both sides, one layer of GRUs in each direction, and attention.
+
+    RETURNS (Dict[str, Any]): The block `[model]` of a config.
+    """
+    return {
+        "@architectures": "spacy_rnn.Seq2Seq.v1",
+        "width": 256,
+        "hidden_width": 256,
+        "cell": "gru",
+        "attention": "general",
+        "tied": True,
+        "dropout": 0.3,
+        "label_smoothing": 0.1,
+        "source": {"@misc": "spacy_rnn.Words.v1", "size": 10_000, "min_count": 2},
+        "target": {"@misc": "spacy_rnn.Words.v1", "size": 10_000, "min_count": 2},
+    }

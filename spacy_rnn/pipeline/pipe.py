@@ -95,6 +95,36 @@ class RNNPipe(TrainablePipe):
             drop_nothing(self._rehearsal_model)
         return super().rehearse(examples, **settings)
 
+    def further_parts(self) -> Dict[str, Callable[[], bytes]]:
+        """Say what a component saves besides its vocabulary, settings and weights.
+
+        RETURNS (Dict[str, Callable[[], bytes]]): The names of files, and what gives their content. `_load` takes it.
+        """
+        return {}
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Save the component to a directory.
+
+        path (Union[str, Path]): The directory.
+        exclude (Iterable[str]): Names of what is left out.
+        """
+        exclude = list(exclude)
+        super().to_disk(path, exclude=exclude)
+        for part, dump in self.further_parts().items():
+            if part not in exclude:
+                (Path(path) / part).write_bytes(dump())
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Save the component as bytes.
+
+        exclude (Iterable[str]): Names of what is left out.
+        RETURNS (bytes): What `from_bytes` takes.
+        """
+        exclude = list(exclude)
+        data = super().to_bytes(exclude=exclude)
+        further = {part: dump() for part, dump in self.further_parts().items() if part not in exclude}
+        return srsly.msgpack_dumps({**srsly.msgpack_loads(data), **further}) if further else data
+
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "RNNPipe":
         """Load the component from a directory.
 
@@ -104,13 +134,13 @@ class RNNPipe(TrainablePipe):
         RAISES (FileNotFoundError): If a file is missing.
         RAISES (ValueError): If a file is damaged, or was saved under another config.
         """
-        folder, exclude = Path(path), list(exclude)
-        files = {part: folder / part for part in PARTS if part not in exclude}
+        folder, exclude, parts = Path(path), list(exclude), (*PARTS, *self.further_parts())
+        files = {part: folder / part for part in parts if part not in exclude}
         for file in files.values():
             if not file.exists():
                 raise FileNotFoundError(f"'{self.name}' could not be loaded: {file} is missing")
         with name_source(self.name, folder / "vocab"):
-            super().from_disk(path, exclude=[*exclude, *PARTS])
+            super().from_disk(path, exclude=[*exclude, *parts])
         self._load({part: file.read_bytes() for part, file in files.items()}, files)
         return self
 
@@ -122,12 +152,12 @@ class RNNPipe(TrainablePipe):
         RETURNS (RNNPipe): The component.
         RAISES (ValueError): If the bytes are damaged, or were made under another config.
         """
-        exclude = list(exclude)
+        exclude, parts = list(exclude), (*PARTS, *self.further_parts())
         with name_source(self.name, "bytes"):
-            super().from_bytes(bytes_data, exclude=[*exclude, *PARTS])
+            super().from_bytes(bytes_data, exclude=[*exclude, *parts])
             saved = srsly.msgpack_loads(bytes_data)
-            data = {part: saved[part] for part in PARTS if part not in exclude}
-        self._load(data, dict.fromkeys(PARTS, "bytes"))
+            data = {part: saved[part] for part in parts if part not in exclude}
+        self._load(data, dict.fromkeys(parts, "bytes"))
         return self
 
     def _load(self, data: Mapping[str, bytes], sources: Mapping[str, Union[str, Path]]) -> None:

@@ -12,7 +12,8 @@ from typer.models import ParameterInfo
 
 from spacy_rnn.cli.app import rnn_cli
 
-COMMANDS = ["summary", "report", "compare", "calibrate", "gradients", "generate", "perplexity", "mix", "samples", "ngrams"]
+COMMANDS = ["summary", "report", "compare", "calibrate", "gradients"]
+COMMANDS += ["generate", "perplexity", "translate", "mix", "samples", "ngrams"]
 
 
 def python(*arguments):

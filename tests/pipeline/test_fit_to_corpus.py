@@ -164,6 +164,25 @@ def test_batches_that_are_not_counted_in_words_are_refused(write, name, settings
         init_nlp(config)
 
 
+@pytest.mark.parametrize("n_texts, size, expected", [(180, 40, 90), (1800, 40, 900), (1, 40, 3), (180, 1, 3600)])
+def test_steps_of_batches_of_texts_are_counted_in_texts(fitted, n_texts, size, expected):
+    batcher = {"training.batcher": {"@batchers": "spacy.batch_by_sequence.v1", "size": size}}
+    assert fitted(n_texts, **batcher) == (size, expected)
+
+
+@pytest.mark.parametrize(
+    "batcher",
+    [
+        {"@batchers": "spacy.batch_by_padded.v1", "size": 200, "buffer": 9, "discard_oversize": True},
+        {"@batchers": "spacy.batch_by_sequence.v1", "size": {"@schedules": "constant.v1", "rate": 10}},
+    ],
+)
+def test_steps_that_cannot_be_counted_are_refused(fitted, batcher):
+    with pytest.raises(ValueError, match="max_steps.*cannot be counted.*spacy.batch_by"):
+        fitted(180, **{"training.batcher": batcher})
+    assert fitted(180, **{"training.batcher": batcher, "training.max_steps": 7})[1] == 7
+
+
 def test_a_streamed_corpus_is_refused(write):
     path = str(write(180))
     with pytest.raises(ValueError, match="streamed.*max_steps"):

@@ -12,8 +12,9 @@ from ...recurrence import Table, TableRows
 from ..ragged.sums import sum_rows
 from ..ragged.taken import TakenRows
 from .network import TokenNetwork, TrainedNetwork
+from .sources import same_sources
 from .unique import distinct_rows
-from .vector_cache import VectorCache, same_sources
+from .vector_cache import VectorCache
 
 # From the attributes [N, A] of a batch, N >= 1, and the vocabulary of its texts to its rows [N, width] and their backpropagation.
 Compute = Callable[[numpy.ndarray, Vocab], Tuple[Union[Floats2d, TableRows], Callable]]

@@ -2,18 +2,17 @@
 
 import os
 import threading
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 from weakref import WeakSet
 
 import numpy
 from thinc.types import Floats2d
-from thinc.util import get_array_module, is_xp_array
+from thinc.util import get_array_module
 
 from ...recurrence import Table
 from .row_table import RowTable
+from .sources import Sources
 
-# Arrays of at most so many values are compared by value, too.
-_SMALL = 4096
 _START_VECTORS = 1024
 
 
@@ -23,8 +22,7 @@ class VectorCache:
     It holds at most `size` vectors; when more come, it starts again with these. A copy or a pickle of a cache is an empty one of
     the same size.
 
-    What vectors are computed from is compared by identity, and held, so that nothing else can take its identity. An optimizer may
-    write into the arrays of a model, but then it writes into all of them; therefore the small ones are compared by value, too.
+    What vectors are computed from is compared as `Sources` does.
     """
 
     def __init__(self, size: int) -> None:
@@ -36,8 +34,7 @@ class VectorCache:
         # Whether there may be a gradient that an optimizer is yet to use.
         self.in_training = True
         self._lock = threading.Lock()
-        self._sources: Tuple[Any, ...]
-        self._values: List[Any]
+        self._sources: Sources
         self._keys: Optional[RowTable]
         self._table: Optional[Table]
         self._reset(())
@@ -69,7 +66,7 @@ class VectorCache:
             None if there are no vectors. And int64 [N], the number of each, -1 where it is missing.
         """
         with self._lock:
-            if not self._is_from(sources):
+            if not self._sources.are(sources):
                 self._reset(())
             if self._keys is None:
                 return None, numpy.full(len(keys), -1)
@@ -84,7 +81,7 @@ class VectorCache:
         """
         keys, vectors = keys[: self.size], vectors[: self.size]
         with self._lock:
-            if not self._is_from(sources):
+            if not self._sources.are(sources):
                 self._reset(sources)
             # Another thread may have added some of them.
             absent = numpy.arange(len(keys)) if self._keys is None else numpy.flatnonzero(self._keys.lookup(keys) < 0)
@@ -110,39 +107,9 @@ class VectorCache:
         self._table.rows[n_old:n_new] = vectors
 
     def _reset(self, sources: Sequence[Any]) -> None:
-        self._sources = tuple(sources)
-        self._values = [array.copy() for array in _small_arrays(sources)]
+        self._sources = Sources(sources)
         self._keys = None
         self._table = None
-
-    def _is_from(self, sources: Sequence[Any]) -> bool:
-        return same_sources(sources, self._sources) and _all_true(
-            [(one == other).all() for one, other in zip(_small_arrays(sources), self._values, strict=True)]
-        )
-
-
-def same_sources(sources: Sequence[Any], others: Sequence[Any]) -> bool:
-    """Tell whether vectors are computed from the same things.
-
-    sources (Sequence[Any]): Arrays, other objects, and integers.
-    others (Sequence[Any]): The same kinds of things.
-    RETURNS (bool): Whether they are the same objects, or equal integers, in the same order.
-    """
-    return len(sources) == len(others) and all(
-        one is other or (type(one) is int and one == other) for one, other in zip(sources, others, strict=True)
-    )
-
-
-def _small_arrays(sources: Sequence[Any]) -> List[Any]:
-    return [source for source in sources if is_xp_array(source) and source.size <= _SMALL]
-
-
-def _all_true(results: Sequence[Any]) -> bool:
-    """Tell whether all results are true. The host waits once for those that are on a device."""
-    on_device = [result for result in results if not isinstance(result, numpy.bool_)]
-    return all(result for result in results if isinstance(result, numpy.bool_)) and (
-        not on_device or bool(get_array_module(on_device[0]).stack(on_device).all())
-    )
 
 
 def _after_fork() -> None:

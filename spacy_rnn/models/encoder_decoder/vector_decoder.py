@@ -291,7 +291,7 @@ def _check_saved(model: Model) -> None:
 
 declare(
     forward,
-    Transduces(begin, begin_update, score, reads_vectors=True),
+    Transduces(begin, begin_update, score),
     Drops(("dropout", "scheduled_sampling")),
     Saved(no_parameters, _check_saved, learned=["target", "reads_rows"]),
 )

@@ -63,7 +63,7 @@ class RNNLemmatizer(RNNPipe):
         from ...layers.capabilities import Transduces, find
 
         transduces = find(model, Transduces)
-        if transduces is None or transduces.reads_vectors:
+        if transduces is None or "source" not in model.attrs:
             raise ValueError(
                 f"'{name}' needs an encoder-decoder that reads symbols, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is "
                 "none: set components.*.model"

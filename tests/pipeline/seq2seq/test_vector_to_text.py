@@ -9,7 +9,7 @@ from thinc.api import Adam, Ragged, chain, fix_random_seed
 from spacy_rnn.layers import build_pool, build_rnn
 from spacy_rnn.models.encoder_decoder.seq2seq import build_seq2seq
 from spacy_rnn.models.encoder_decoder.vector_decoder import build_vector_decoder
-from spacy_rnn.pipeline.vector_to_text import VectorToText
+from spacy_rnn.pipeline.seq2seq.vector_to_text import VectorToText
 from spacy_rnn.text.symbols.characters import build_characters
 from spacy_rnn.text.symbols.words import build_words
 
@@ -79,7 +79,7 @@ def test_many_vectors_are_written_piece_by_piece(monkeypatch):
     writer = trained(build(), vectors())
     of_rows = trained(build_of_rows(), rows())
     expected = writer.score(vectors(), TEXTS)
-    monkeypatch.setattr("spacy_rnn.pipeline.vector_to_text._BATCH", 3)
+    monkeypatch.setattr("spacy_rnn.pipeline.seq2seq.vector_to_text._BATCH", 3)
     assert writer.write(vectors()) == of_rows.write(rows()) == TEXTS
     assert writer.score(vectors(), TEXTS) == expected
     assert writer.write(numpy.zeros((0, WIDTH))) == writer.score(numpy.zeros((0, WIDTH)), []) == []

@@ -8,13 +8,13 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, Ragged
 
-from ..generation import LengthNormalization, Stopping, beam_search
-from ..layers import use_engine_products
-from ..layers.capabilities import Transduces, find
-from ..models.encoder_decoder.vectors import VectorBatch, as_vectors, count_vectors, split_vectors
-from ..text.symbols import Symbols, batch_texts
-from .corpus.reader import split_text
-from .weights import load_weights
+from ...generation import LengthNormalization, Stopping, beam_search
+from ...layers import use_engine_products
+from ...layers.capabilities import Transduces, find
+from ...models.encoder_decoder.vectors import VectorBatch, as_vectors, count_vectors, split_vectors
+from ...text.symbols import Symbols, batch_texts
+from ..corpus.reader import split_text
+from ..weights import load_weights
 
 # Vectors that texts are written from at a time: their states are what takes memory.
 _BATCH = 256
@@ -45,7 +45,7 @@ class VectorToText:
         RAISES (ValueError): If it is another one.
         """
         transduces = find(model, Transduces)
-        if transduces is None or not transduces.reads_vectors:
+        if transduces is None or "source" in model.attrs:
             raise ValueError(f"texts are written from vectors by a spacy_rnn.VectorDecoder.v1, but {model.name!r} is none")
         self.model, self._transduces = model, transduces
         use_engine_products(model)

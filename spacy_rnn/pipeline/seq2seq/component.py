@@ -1,0 +1,311 @@
+"""A text from a text: `rnn_seq2seq` learns from pairs, and writes by beam search."""
+
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+import numpy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from ..annotation.output import Output, get_output, register_output, set_output
+from ..corpus.parallel import find_place
+from ..defaults import seq2seq_model
+from ..pipe import RNNPipe
+from .translator import Search, Translator
+
+# Texts that are translated at a time: the states of their hypotheses are what takes memory.
+_BATCH = 64
+
+SETTINGS: Dict[str, Any] = {
+    "model": seq2seq_model(),
+    "lower": False,
+    "max_length": 500,
+    "cut": False,
+    "beam_width": 5,
+    "alpha": 0.6,
+    "coverage": 0.0,
+    "max_symbols": 200,
+    "n_alternatives": 0,
+    "store_attention": False,
+    "scorer": {"@scorers": "spacy_rnn.seq2seq_scorer.v1"},
+}
+
+
+class RNNSeq2Seq(RNNPipe):
+    """An encoder-decoder of texts in a pipeline."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str = "rnn_seq2seq",
+        *,
+        lower: bool,
+        max_length: int,
+        cut: bool,
+        beam_width: int,
+        alpha: float,
+        coverage: float,
+        max_symbols: int,
+        n_alternatives: int,
+        store_attention: bool,
+        scorer: Optional[Callable],
+    ) -> None:
+        """Make the component: see `make_rnn_seq2seq`.
+
+        RAISES (ValueError): If an argument is out of its range, or the model is no encoder-decoder of symbols.
+        """
+        # Imported here because importing a factory must stay cheap.
+        from ...layers.capabilities import Transduces, find
+
+        transduces = find(model, Transduces)
+        if transduces is None or "source" not in model.attrs:
+            raise ValueError(
+                f"'{name}' needs an encoder-decoder, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is none: set "
+                "components.*.model"
+            )
+        least = {"max_length": 1, "beam_width": 1, "alpha": 0, "coverage": 0, "max_symbols": 1, "n_alternatives": 0}
+        given = (max_length, beam_width, alpha, coverage, max_symbols, n_alternatives)
+        for (setting, smallest), value in zip(least.items(), given, strict=True):
+            if not value >= smallest:
+                raise ValueError(f"'{name}': {setting} must be at least {smallest}, got {value}")
+        if n_alternatives >= beam_width:
+            raise ValueError(
+                f"'{name}': a beam of {beam_width} finds at most {beam_width - 1} alternatives, got n_alternatives = "
+                f"{n_alternatives}: widen the beam"
+            )
+        self.vocab, self.model, self.name = vocab, model, name
+        self.cfg: Dict[str, Any] = {"lower": lower}
+        self.max_length, self.cut = max_length, cut
+        self.settings = Search(beam_width, alpha, coverage, max_symbols)
+        self.n_alternatives, self.store_attention, self.scorer = n_alternatives, store_attention, scorer
+        self.translator = Translator(model, transduces, vocab, lower)
+        self._transduces = transduces
+        self._rehearsal_model = None
+        register_output()
+
+    def initialize(
+        self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None, labels: Optional[Any] = None
+    ) -> None:
+        """Learn the symbols of a corpus, and make the weights.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training pairs, all of which are read.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Any]): Not used: there are no labels.
+        RAISES (ValueError): If no text has a target, or a source has more symbols than `max_length` and is not to be cut.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        counters, n_pairs = self.translator.begin_learning(), 0
+        for example in get_examples():
+            gold = get_output(example.reference)
+            if gold is not None:
+                self.translator.count(counters, example.predicted, gold.text)
+                n_pairs += 1
+        if not n_pairs:
+            raise ValueError(
+                f"'{self.name}' has nothing to learn from: no text of the training corpus has a target; read pairs of texts by "
+                "spacy_rnn.ParallelCorpus.v1, or set reference._.rnn_output"
+            )
+        self.translator.end_learning(counters)
+        if not self.cut:
+            for example in get_examples():
+                self._read(example.predicted, find_place(example))
+        self.model.initialize()
+
+    def _read(self, doc: Doc, place: str) -> numpy.ndarray:
+        """Give the symbols of a source, no more than are allowed."""
+        numbers = self.translator.encode_source(doc).numbers
+        if len(numbers) > self.max_length and not self.cut:
+            raise ValueError(
+                f"'{self.name}': {place} has {len(numbers)} {self.translator.source.unit}s, but max_length = {self.max_length}: "
+                "raise it, split the text, or set cut = true to have only the beginning read"
+            )
+        return numbers[: self.max_length]
+
+    def predict(self, docs: Iterable[Doc]) -> List[Output]:
+        """Write a text for each text.
+
+        docs (Iterable[Doc]): The texts.
+        RETURNS (List[Output]): What was written. It does not depend on the other texts.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized; if a text is too long.
+        """
+        found = self.run_model(list(docs), self._predict)
+        return found
+
+    def _predict(self, model: Model, docs: List[Doc]) -> List[Output]:
+        outputs = self._translate(docs, self.settings, 1 + self.n_alternatives, self.store_attention)
+        return [Output("") if output is None else output for output in outputs]
+
+    def _translate(self, docs: Sequence[Doc], search: Search, n: int, with_attention: bool) -> List[Optional[Output]]:
+        """Translate texts in batches of like length; None for those without symbols."""
+        outputs: List[Optional[Output]] = [None] * len(docs)
+        sources = [self._read(doc, f"a text that begins with {doc.text[:40]!r}") for doc in docs]
+        order = sorted((i for i in range(len(docs)) if len(sources[i])), key=lambda i: len(sources[i]))
+        for first in range(0, len(order), _BATCH):
+            part = order[first : first + _BATCH]
+            found = self.translator.search([sources[i] for i in part], search, n)
+            for i, hypotheses in zip(part, found, strict=True):
+                outputs[i] = self.translator.as_output(docs[i], hypotheses, with_attention)
+        return outputs
+
+    def translate(
+        self,
+        texts: Sequence[Union[str, Doc]],
+        *,
+        width: Optional[int] = None,
+        n: int = 1,
+        with_attention: bool = False,
+    ) -> List[List[Output]]:
+        """Write texts for texts that need not go through the pipeline.
+
+        texts (Sequence[Union[str, Doc]]): The texts. The words of a string are what stands between white space.
+        width (Optional[int]): That of the beam; as the component is set if None.
+        n (int): How many outputs are given for each, at most.
+        with_attention (bool): Whether it is said what the model has looked at.
+        RETURNS (List[List[Output]]): The outputs of each text, the best first; nothing for one without symbols.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized; if these are no texts, one is too long, or
+            there are more outputs than the beam is wide.
+        """
+        from ..corpus.reader import split_text
+
+        if isinstance(texts, (str, Doc)):
+            raise ValueError(f"'{self.name}' translates a list of texts, e.g. [text], got {type(texts).__name__}")
+        self.prepare_update()
+        search = self.settings if width is None else self.settings._replace(width=width)
+        docs = [text if isinstance(text, Doc) else split_text(text, self.vocab) for text in texts]
+        found = self._translate(docs, search, n, with_attention)
+        return [[] if best is None else [best._replace(alternatives=[]), *_others(best)] for best in found]
+
+    def set_annotations(self, docs: Iterable[Doc], outputs: Iterable[Output]) -> None:
+        """Set `doc._.rnn_output`.
+
+        docs (Iterable[Doc]): Texts.
+        outputs (Iterable[Output]): What `predict` has given for them.
+        """
+        for doc, output in zip(docs, outputs, strict=True):
+            set_output(doc, output)
+
+    def run_update(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
+        """Learn from a batch, with the model ready.
+
+        examples (Iterable[Example]): The batch.
+        **settings (Any): `drop`, `sgd` and `losses`, as in `update`. Dropout is the model's own.
+        RETURNS (Dict[str, float]): The losses: this one's is the mean of a symbol, in nats.
+        """
+        losses: Dict[str, float] = {} if settings["losses"] is None else settings["losses"]
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        sources, targets = self._gold_of(examples)
+        if sources:
+            batch = self.translator.encode_pairs(sources, targets)
+            n = len(batch.targets.inputs)
+            weights = self.model.ops.xp.full(n, 1 / n, dtype="float32")
+            log_probabilities, backprop = self._transduces.begin_update(self.model, batch, weights)
+            backprop()
+            losses[self.name] -= float(log_probabilities.mean())
+        if settings["sgd"] is not None:
+            self.finish_update(settings["sgd"])
+        return losses
+
+    def _gold_of(self, examples: Sequence[Example]) -> Tuple[List[numpy.ndarray], List[str]]:
+        """Give the sources and targets of a batch; texts without a target, or without symbols, are left out."""
+        sources: List[numpy.ndarray] = []
+        targets: List[str] = []
+        for example in examples:
+            gold = get_output(example.reference)
+            numbers = None if gold is None else self._read(example.predicted, find_place(example))
+            if gold is not None and numbers is not None and len(numbers):
+                sources.append(numbers)
+                targets.append(gold.text)
+        return sources, targets
+
+    def get_loss(self, examples: Iterable[Example], scores: Any) -> Tuple[float, Any]:
+        """Find the loss of a batch, without learning from it.
+
+        examples (Iterable[Example]): The batch.
+        scores (Any): Not used: texts are written one symbol after the other, and the loss is that of the gold symbols.
+        RETURNS (Tuple[float, Any]): The mean loss of a symbol, in nats; and its gradient with regard to the log-probability of
+            each symbol.
+        """
+        sources, targets = self._gold_of(list(examples))
+        if not sources:
+            return 0.0, numpy.zeros(0, dtype="float32")
+        log_probabilities = self.model.predict(self.translator.encode_pairs(sources, targets))
+        return -float(log_probabilities.mean()), numpy.full(len(log_probabilities), -1 / len(log_probabilities), "float32")
+
+    def rehearse(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
+        """Do nothing: what a translator knows does not depend on labels that others learn.
+
+        examples (Iterable[Example]): A batch.
+        **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
+        RETURNS (Dict[str, float]): The losses, unchanged.
+        """
+        losses = settings.get("losses")
+        return {} if losses is None else losses
+
+    def check_labels(self) -> None:
+        """Do nothing: an encoder-decoder has symbols in place of labels, which are saved and checked with its model."""
+
+
+def _others(best: Output) -> List[Output]:
+    return [Output(text, score) for text, score in best.alternatives]
+
+
+@Language.factory(
+    "rnn_seq2seq",
+    assigns=["doc._.rnn_output"],
+    default_config=SETTINGS,
+    default_score_weights={"bleu": 1.0, "chrf": 0.0, "exact": 0.0},
+)
+def make_rnn_seq2seq(
+    nlp: Language,
+    name: str,
+    model: Model,
+    lower: bool,
+    max_length: int,
+    cut: bool,
+    beam_width: int,
+    alpha: float,
+    coverage: float,
+    max_symbols: int,
+    n_alternatives: int,
+    store_attention: bool,
+    scorer: Optional[Callable],
+) -> RNNSeq2Seq:
+    """Make an encoder-decoder of texts, e.g. a translator. Its output is `doc._.rnn_output`.
+
+    nlp (Language): The pipeline, of the language of the sources.
+    name (str): The component's name.
+    model (Model): An encoder-decoder, e.g. `spacy_rnn.Seq2Seq.v1`.
+    lower (bool): Whether sources and targets are read in lower case.
+    max_length (int): The largest number of symbols of a source.
+    cut (bool): Whether a longer source is cut; it is refused otherwise.
+    beam_width (int): How many outputs are kept at each step of the search; 1 is greedy.
+    alpha (float): How much longer outputs are favoured (Wu et al. 2016, "Google's neural machine translation system", equation
+        14); 0 not to.
+    coverage (float): β of the same equation: how much outputs are favoured that have looked at all of the source; 0 not to.
+    max_symbols (int): The largest number of symbols of an output.
+    n_alternatives (int): How many other outputs are kept, with their scores.
+    store_attention (bool): Whether it is kept what the model has looked at.
+    scorer (Optional[Callable]): The scoring method.
+    RETURNS (RNNSeq2Seq): The component.
+    RAISES (ValueError): If an argument is out of its range, or the model is no encoder-decoder.
+    """
+    return RNNSeq2Seq(
+        nlp.vocab,
+        model,
+        name,
+        lower=lower,
+        max_length=max_length,
+        cut=cut,
+        beam_width=beam_width,
+        alpha=alpha,
+        coverage=coverage,
+        max_symbols=max_symbols,
+        n_alternatives=n_alternatives,
+        store_attention=store_attention,
+        scorer=scorer,
+    )
