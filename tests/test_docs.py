@@ -153,3 +153,15 @@ def test_the_language_model_examples_score_annotate_and_write(tmp_path, monkeypa
     assert streamed.strip()
     bits = [float(line.split()[0]) for line in (best, second)]
     assert all("bits: the cat s" in line for line in (best, second)) and bits[0] < bits[1]
+
+
+def test_the_digits_examples_write_texts_of_vectors(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    assert run_example("docs/digits.md", 0, names) == "['a warm day', 'rain', 'warm rain all day']\n"
+    run_example("docs/digits.md", 1, names)
+    assert 0 < float(run_example("docs/digits.md", 2, names)) < 5
+    assert run_example("docs/digits.md", 3, names) == "(3, 2)\n"
+    build, words = names["build_vector_decoder"], names["build_words"]
+    writer = names["VectorToText"](build(words(), width=16, hidden_width=32)).from_disk("weather")
+    assert writer.write(names["vectors"]) == names["texts"]
