@@ -6,9 +6,9 @@ import sys
 
 import numpy
 import pytest
-from thinc.api import chain
+from thinc.api import Ragged, chain
 
-from spacy_rnn.layers import use_engine_products
+from spacy_rnn.layers import build_pool, build_rnn, use_engine_products
 
 
 @pytest.fixture
@@ -129,47 +129,27 @@ def test_a_missing_package_is_one_message(run, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("with_pool", [False, True])
-def test_the_gradients_of_convolutions_are_exact(run, randomize, difference_error, with_pool):
-    from digits.convolution import build_image_convolution, build_image_pool
+@pytest.mark.parametrize("are_columns", [False, True])
+def test_strips_are_lines_or_columns(run, randomize, difference_error, are_columns):
+    from digits.strips import with_strips
 
-    net = build_image_convolution(4, 2, 3)
-    if with_pool:
-        net = chain(net, build_image_pool(4, 3))
+    layer = chain(build_rnn(2, cell="gru"), build_pool("last"))
+    net = with_strips(layer, 4, are_columns)
     net.initialize()
     use_engine_products(randomize(net))
-    rng = numpy.random.default_rng(0)
-    X = rng.normal(size=(3, 4 * 4 * 2))
+    X, G = (numpy.random.default_rng(seed).normal(size=(3, size)) for seed, size in ((0, 16), (1, 2)))
     Y, backprop = net.begin_update(X)
-    assert Y.shape == (3, net.get_dim("nO")) == (3, 12 if with_pool else 48)
-    G = rng.normal(size=Y.shape)
+    for image, vector in zip(X.reshape(3, 4, 4), Y, strict=True):
+        strips = numpy.ascontiguousarray(image.T if are_columns else image)
+        numpy.testing.assert_allclose(layer.predict(Ragged(strips, numpy.asarray([4], "int32")))[0], vector)
     dX = backprop(G)
-
-    def loss():
-        return float((net.predict(X) * G).sum())
-
-    filters = [node for node in net.walk() if node.has_param("W")][0]
-    for array, gradient in ((X, dX), *((filters.get_param(name), filters.get_grad(name)) for name in ("W", "b"))):
-        assert difference_error(loss, array, gradient) < 1e-6
+    (direction,) = [node for node in net.walk() if node.has_param("W")]
+    parameters = [(direction.get_param(name), direction.get_grad(name)) for name in ("W", "R", "b")]
+    for array, gradient in ((X, dX), *parameters):
+        assert difference_error(lambda: float((net.predict(X) * G).sum()), array, gradient) < 1e-6
 
 
-def test_a_convolution_is_that_of_the_textbook(run):
-    from digits.convolution import build_image_convolution, build_image_pool
-
-    net = build_image_convolution(4, 2, 3)
-    net.initialize()
-    rng = numpy.random.default_rng(0)
-    X = rng.normal(size=(2, 4, 4, 2)).astype("float32")
-    W = net.layers[0].get_param("W").reshape(3, 3, 3, 2)
-    expected = numpy.zeros((2, 4, 4, 3))
-    for n, row, column, dy, dx in numpy.ndindex(2, 4, 4, 3, 3):
-        y, x = row + dy - 1, column + dx - 1
-        if 0 <= y < 4 and 0 <= x < 4:
-            expected[n, row, column] += W[:, dy, dx] @ X[n, y, x]
-    expected = numpy.maximum(expected, 0)
-    Y = net.predict(X.reshape(2, -1))
-    numpy.testing.assert_allclose(Y.reshape(expected.shape), expected, rtol=1e-4, atol=1e-5)
-    pooled = build_image_pool(4, 3).predict(Y).reshape(2, 2, 2, 3)
-    for n, row, column in numpy.ndindex(2, 2, 2):
-        square = Y.reshape(expected.shape)[n, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
-        numpy.testing.assert_array_equal(pooled[n, row, column], square.max(axis=(0, 1)))
+def test_a_bad_width_is_one_message(run, tmp_path):
+    result = run("train_digits", tmp_path / "out", "--width", "17", command="train")
+    assert result.returncode == 1 and "must be even, and at least 2, got 17" in result.stderr
+    assert not (tmp_path / "out").exists()
