@@ -96,8 +96,8 @@ def evaluate(
             WrittenImage(numpy.concatenate(list(pixels), axis=1), text, one.text, float(numpy.exp(one.log_probability)))
             for pixels, text, one in zip(rows.images, rows.texts, written, strict=True)
         ]
-        settings = {"title": TITLE, "note": note, "command": "scripts/evaluate_digits.py"}
-        write_file(page, render_written(examples, [*groups, each], **settings))
+        command = "scripts/evaluate_digits.py"
+        write_file(page, render_written(examples, [*groups, each], title=TITLE, note=note, command=command))
         write_file(metrics, json.dumps(found, indent=2) + "\n")
     typer.echo(
         f"{model}, {part}: {100 * found['exact']:.2f} % of {n:,} rows are right, {100 * found['images']:.2f} % of the images"

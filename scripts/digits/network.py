@@ -29,10 +29,13 @@ def build_network(width: int = 128) -> VectorToText:
     if width < 2 or width % 2:
         raise ValueError(f"the width must be even, and at least 2, got {width}")
     rate = 0.3
-    pixels = chain(Relu(4 * width), build_dropout(rate), Relu(width))
-    readers = concatenate(pixels, *(with_strips(_build_reader(width), SIDE, are_columns) for are_columns in (False, True)))
-    images = chain(readers, build_dropout(rate), Relu(width), build_dropout(rate))
-    encoder = chain(with_array(images), _build_reader(width))
+    pixels: Model[Floats2d, Floats2d] = chain(Relu(4 * width), build_dropout(rate), Relu(width))
+    readers: Model[Floats2d, Floats2d] = concatenate(
+        pixels, *(with_strips(_build_reader(width), SIDE, are_columns) for are_columns in (False, True))
+    )
+    images: Model[Floats2d, Floats2d] = chain(readers, build_dropout(rate), Relu(width), build_dropout(rate))
+    rows: Model[Ragged, Ragged] = with_array(images)
+    encoder: Model[Ragged, Floats2d] = chain(rows, _build_reader(width))
     decoder = build_vector_decoder(
         build_words(), SIDE * SIDE, encoder, width=32, hidden_width=width, cell="gru", dropout=0.1, label_smoothing=0.05
     )

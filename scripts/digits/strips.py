@@ -1,6 +1,6 @@
 """Layers that read an image strip by strip, as they read a text word by word."""
 
-from typing import Callable, Optional, Tuple, cast
+from typing import Any, Callable, Optional, Tuple, cast
 
 import numpy
 from thinc.api import Model
@@ -44,8 +44,8 @@ def _take_apart(model: Model[Floats2d, Floats2d], X: Floats2d) -> Ragged:
     return Ragged(strips, cast(Ints1d, numpy.full(len(X), side, dtype="int32")))
 
 
-def _turn(model: Model[Floats2d, Floats2d], images: Floats2d) -> Floats2d:
+def _turn(model: Model[Floats2d, Floats2d], images: Any) -> Any:
     """Exchange the lines and columns of images, if columns are read."""
     if not model.attrs["are_columns"]:
         return images
-    return cast(Floats2d, model.ops.xp.ascontiguousarray(images.transpose((0, 2, 1))))
+    return model.ops.xp.ascontiguousarray(images.transpose((0, 2, 1)))

@@ -85,7 +85,7 @@ def width_of(vectors: Vectors) -> int:
     vectors (Union[Floats2d, Ragged]): Either.
     RETURNS (int): C.
     """
-    return int((vectors.dataXd if isinstance(vectors, Ragged) else vectors).shape[1])
+    return int(cast(Floats2d, vectors.dataXd if isinstance(vectors, Ragged) else vectors).shape[1])
 
 
 def _as_numbers(ops: Ops, vectors: Any, width: Optional[int], dtype: Any, lengths: Optional[numpy.ndarray]) -> Floats2d:

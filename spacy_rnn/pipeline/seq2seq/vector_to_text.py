@@ -147,7 +147,7 @@ class VectorToText:
             settings: Any = {"width": width, "n_best": n_best, "stopping": stopping, "normalization": ranking}
             for hypotheses in beam_search(decoder, prompts, context=part, **settings):
                 sums = [float(one.log_probabilities.sum(dtype="float64")) for one in hypotheses]
-                texts = [self.symbols.decode(one.content) for one in hypotheses]
+                texts = [self.symbols.decode(one.content.tolist()) for one in hypotheses]
                 found.append([Written(*pair) for pair in zip(texts, sums, strict=True)])
         return found
 
@@ -213,7 +213,9 @@ def _as_vectors(vectors: Any) -> Any:
     for i, one in enumerate(rows):
         if one.ndim != 2 or one.shape[1] != rows[0].shape[1]:
             raise ValueError(f"sequence {i}: expected rows [n, {rows[0].shape[-1]}] as those of the first, got {one.shape}")
-    return Ragged(numpy.concatenate(rows), numpy.asarray([len(one) for one in rows], dtype="int32"))
+    lengths: Any = numpy.asarray([len(one) for one in rows], dtype="int32")
+    joined: Any = numpy.concatenate(rows)
+    return Ragged(joined, lengths)
 
 
 def _check_texts(vectors: Any, texts: Sequence[Union[str, Doc]], least: int = 1) -> None:
