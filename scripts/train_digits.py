@@ -64,9 +64,9 @@ def exact(network: VectorToText, images: Images, seed: int) -> float:
 
 def train(
     output: Annotated[Path, typer.Argument(help="Folder for the model, and for what was measured in training")],
-    steps: Annotated[int, typer.Option(help="How many batches of 64 rows are learned from", min=1)] = 6000,
+    steps: Annotated[int, typer.Option(help="How many batches of 64 rows are learned from", min=1)] = 3000,
     seed: Annotated[int, typer.Option(help="What random numbers begin with", min=0)] = 0,
-    width: Annotated[int, typer.Option(help="The width of the network, an even number", min=2)] = 128,
+    width: Annotated[int, typer.Option(help="The width of the network, a multiple of 4", min=4)] = 256,
 ) -> None:
     """Train a network that writes rows of handwritten digits in words, and save it."""
     with reported_errors():

@@ -6,9 +6,6 @@ import sys
 
 import numpy
 import pytest
-from thinc.api import Ragged, chain
-
-from spacy_rnn.layers import build_pool, build_rnn, use_engine_products
 
 
 @pytest.fixture
@@ -129,27 +126,7 @@ def test_a_missing_package_is_one_message(run, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("are_columns", [False, True])
-def test_strips_are_lines_or_columns(run, randomize, difference_error, are_columns):
-    from digits.strips import with_strips
-
-    layer = chain(build_rnn(2, cell="gru"), build_pool("last"))
-    net = with_strips(layer, 4, are_columns)
-    net.initialize()
-    use_engine_products(randomize(net))
-    X, G = (numpy.random.default_rng(seed).normal(size=(3, size)) for seed, size in ((0, 16), (1, 2)))
-    Y, backprop = net.begin_update(X)
-    for image, vector in zip(X.reshape(3, 4, 4), Y, strict=True):
-        strips = numpy.ascontiguousarray(image.T if are_columns else image)
-        numpy.testing.assert_allclose(layer.predict(Ragged(strips, numpy.asarray([4], "int32")))[0], vector)
-    dX = backprop(G)
-    (direction,) = [node for node in net.walk() if node.has_param("W")]
-    parameters = [(direction.get_param(name), direction.get_grad(name)) for name in ("W", "R", "b")]
-    for array, gradient in ((X, dX), *parameters):
-        assert difference_error(lambda: float((net.predict(X) * G).sum()), array, gradient) < 1e-6
-
-
 def test_a_bad_width_is_one_message(run, tmp_path):
-    result = run("train_digits", tmp_path / "out", "--width", "17", command="train")
-    assert result.returncode == 1 and "must be even, and at least 2, got 17" in result.stderr
+    result = run("train_digits", tmp_path / "out", "--width", "18", command="train")
+    assert result.returncode == 1 and "must be a multiple of 4, got 18" in result.stderr
     assert not (tmp_path / "out").exists()
