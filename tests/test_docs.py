@@ -155,6 +155,23 @@ def test_the_language_model_examples_score_annotate_and_write(tmp_path, monkeypa
     assert all("bits: the cat s" in line for line in (best, second)) and bits[0] < bits[1]
 
 
+def test_the_encoder_decoder_examples_write_what_they_have_not_seen():
+    names = {}
+    assert run_example("docs/seq2seq.md", 0, names) == "[('went', 'go'), ('talking', 'talk'), ('hooked', 'hook')]\n"
+    assert run_example("docs/seq2seq.md", 1, names) == "['hooked', 'milling']\n"
+    best, alternatives = run_example("docs/seq2seq.md", 2, names).splitlines()
+    ((other, score),) = ast.literal_eval(alternatives)
+    assert best == "the dog sleeps" != other and score < names["doc"]._.rnn_output.score < 0
+    arrows = [line.split(" ← ") for line in run_example("docs/seq2seq.md", 3, names).splitlines()]
+    assert [target for target, _ in arrows] == ["the", "dog", "sleeps", "</s>"]
+    assert {source for _, source in arrows} <= {"der", "Hund", "schläft"} and arrows[2][1] == "schläft"
+    found = [line.split(maxsplit=1) for line in run_example("docs/seq2seq.md", 4, names).splitlines()]
+    assert found[0][1] == "the dog sings" and len({text for _, text in found}) == 3
+    assert [float(score) for score, _ in found] == sorted((float(score) for score, _ in found), reverse=True)
+    searched = [line.split(maxsplit=1)[1] for line in run_example("docs/seq2seq.md", 5, names).splitlines()]
+    assert searched == ["the dog sings", "a woman waits"]
+
+
 def test_the_digits_examples_write_texts_of_vectors(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}

@@ -140,12 +140,14 @@ class Transduces:
     score (Callable): (layer, batch) -> (log-probabilities [M], attention [P] or None): the attention of each target to each
         symbol of its source, target after target.
     copies (Callable): (layer) -> bool: whether symbols are copied from the source, unknown ones too.
+    attends (Callable): (layer) -> bool: whether there is attention, so that coverage can be counted.
     """
 
     begin: Callable[..., Any]
     begin_update: Callable[[Model, Any, Optional[Any]], Tuple[Any, Callable[[], Any]]]
     score: Callable[[Model, Any], Tuple[Any, Optional[Any]]]
     copies: Callable[[Model], bool] = lambda layer: False
+    attends: Callable[[Model], bool] = lambda layer: False
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,41 @@ import sys
 
 import pytest
 import spacy
+from spacy.training import Example
+from thinc.api import fix_random_seed
 from typer.testing import CliRunner
 
 from spacy_rnn.cli import translate
 from spacy_rnn.cli.app import rnn_cli
+from spacy_rnn.pipeline.annotation.output import Output, set_output
 
 LINES = ["c a b", "", "b c a d a b", "  ", "a", "b b c d", "d", "a a d c b"]
+LONG = "c " + "a b " * 60
+
+
+def train(path, attention="general", n_updates=40):
+    """Save a pipeline that has learned to write words from behind, of no more than 60 words."""
+    fix_random_seed(0)
+    nlp = spacy.blank("xx")
+    words = {"@misc": "spacy_rnn.Words.v1", "min_count": 1}
+    model = {"@architectures": "spacy_rnn.Seq2Seq.v1", "width": 12, "hidden_width": 24, "dropout": 0.0, "label_smoothing": 0.0}
+    model |= {"source": words, "target": words, "attention": attention, "tied": False}
+    nlp.add_pipe("rnn_seq2seq", name="reverse", config={"model": model, "max_length": 60})
+    texts = [line for line in LINES if line.strip()] * 2
+    examples = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in texts]
+    for example, text in zip(examples, texts, strict=True):
+        set_output(example.reference, Output(" ".join(text.split()[::-1])))
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.03
+    for _ in range(n_updates):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(path)
+    return path
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    nlp = spacy.blank("xx")
-    nlp.add_pipe("rnn_seq2seq", name="reverse")
-    nlp.to_disk(tmp_path_factory.mktemp("seq2seq") / "model")
-    return tmp_path_factory.getbasetemp() / "seq2seq0" / "model"
+    return train(tmp_path_factory.mktemp("seq2seq") / "model")
 
 
 @pytest.fixture(scope="module")
@@ -162,13 +183,8 @@ def test_a_page_has_the_first_lines_and_other_lines_no_attention(path, wanted, f
     assert batches == [(["c a b", "b c a d a b"], True), (["a", "d", "b b c d", "a a d c b"], False)]
 
 
-def test_without_attention_there_is_no_page(run, path, file, tmp_path, monkeypatch):
-    method = translate.RNNSeq2Seq.translate
-
-    def without(self, texts, **settings):
-        return method(self, texts, **{**settings, "with_attention": False})
-
-    monkeypatch.setattr(translate.RNNSeq2Seq, "translate", without)
+def test_without_attention_there_is_no_page(run, file, tmp_path, tmp_path_factory):
+    path = train(tmp_path_factory.mktemp("without") / "model", attention="none", n_updates=1)
     code, printed = run("translate", path, file, "--attention", tmp_path / "page.html", "--output", tmp_path / "out.txt")
     assert code == 1 and "The model has no attention" in printed
     assert sorted(each.name for each in tmp_path.iterdir()) == ["source.txt"]
@@ -208,7 +224,10 @@ def test_a_pipeline_without_an_encoder_decoder(run, language_models, file):
         (b"a b\n\xff\n", "source.txt, line 2: expected text in UTF-8"),
         (b"a b\n\na\0b\n", "source.txt, line 3: expected text, got a null character"),
         (b"a\rb", "carriage return alone"),
-        (b"a b\nb\nc " + b"a b " * 60 + b"\nd\n", "source.txt, line 3: the source has 121"),
+        (
+            f"a b\nb\n{LONG}\nd\n".encode(),
+            f"source.txt, line 3: 'reverse': a text that begins with {LONG[:40]!r} has 121 words, but max_length = 60",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_translated(run, path, tmp_path, content, message):

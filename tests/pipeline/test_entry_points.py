@@ -7,7 +7,16 @@ from importlib.metadata import distribution
 
 import pytest
 
-FACTORIES = ["rnn_tagger", "rnn_pos_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel", "rnn_lm"]
+FACTORIES = [
+    "rnn_tagger",
+    "rnn_pos_tagger",
+    "rnn_ner",
+    "rnn_textcat",
+    "rnn_textcat_multilabel",
+    "rnn_lm",
+    "rnn_lemmatizer",
+    "rnn_seq2seq",
+]
 # The commands are no function: tests/cli looks at them.
 ENTRY_POINTS = [ep for ep in distribution("spacy-rnn").entry_points if ep.group != "spacy_cli"]
 

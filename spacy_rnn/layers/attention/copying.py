@@ -62,7 +62,8 @@ def forward(
 ) -> Tuple[Floats1d, Callable[[Floats1d], Tuple[Floats2d, Floats2d, Floats2d]]]:
     names = ("ux", "uh", "uc")
     vectors: Any = [model.get_param(name) for name in names]
-    score = sum(part @ vector for part, vector in zip(X, vectors, strict=True)) + model.get_param("b")
+    # Not as products: of a matrix and a vector these depend on the number of rows, in the last bits.
+    score = sum((part * vector).sum(axis=1) for part, vector in zip(X, vectors, strict=True)) + model.get_param("b")
     gate = model.ops.sigmoid(score)
 
     def backprop(d_gate: Floats1d) -> Tuple[Floats2d, Floats2d, Floats2d]:

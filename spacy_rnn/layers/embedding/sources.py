@@ -13,8 +13,8 @@ _SMALL = 4096
 class Sources:
     """What results are computed from, to be compared with what there is later.
 
-    Things are compared by identity, and held, so that nothing else can take their identity. An optimizer may write into the arrays
-    of a model, but then it writes into all of them; therefore the small ones are compared by value, too.
+    Things are compared by identity, and held, so that nothing else can take their identity. An optimizer may write into the
+    arrays of a model, but then it writes into all of them; therefore the small ones are compared by value, too.
     """
 
     def __init__(self, sources: Sequence[Any]) -> None:

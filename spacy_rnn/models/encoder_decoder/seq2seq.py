@@ -106,6 +106,7 @@ def build_seq2seq(
         attrs={
             "source": source,
             "target": source if target is None else target,
+            "shares_symbols": target is None,
             "features": [],
             "input_feeding": input_feeding,
             "dropout": dropout,
@@ -281,11 +282,34 @@ def _check_saved(model: Model) -> None:
         found = model.get_ref(name).maybe_get_dim("nV")
         if found is not None and found != expected:
             raise ValueError(f"it has {expected} symbols for {name!r}, but weights of {found}")
+    if model.attrs["shares_symbols"]:
+        if model.attrs["source"] != model.attrs["target"]:
+            raise ValueError("by the config its source and target are the same symbols, but not in the file")
+        # Loading has made two of one, which would be learned apart.
+        model.attrs["target"] = model.attrs["source"]
+
+
+def copies(model: Model) -> bool:
+    """Say whether symbols are copied, as `Transduces` says.
+
+    model (Model): An encoder-decoder.
+    RETURNS (bool): Whether they are.
+    """
+    return model.maybe_get_ref("gate") is not None
+
+
+def attends(model: Model) -> bool:
+    """Say whether there is attention, as `Transduces` says.
+
+    model (Model): An encoder-decoder.
+    RETURNS (bool): Whether there is.
+    """
+    return model.maybe_get_ref("attention") is not None
 
 
 declare(
     forward,
-    Transduces(begin, begin_update, score_pairs, lambda model: model.maybe_get_ref("gate") is not None),
+    Transduces(begin, begin_update, score_pairs, copies, attends),
     Drops(("dropout", "scheduled_sampling")),
     Saved(no_parameters, _check_saved, learned=["source", "target", "features"]),
 )

@@ -1,11 +1,12 @@
 """Lemmas, or other forms of words: `rnn_lemmatizer` writes what it has not seen, character by character."""
 
 import random
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+import warnings
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy
 import srsly
+from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -14,11 +15,14 @@ from thinc.api import Model
 
 from ..defaults import lemmatizer_model
 from ..pipe import RNNPipe, name_source
-from .attributes import WordAttribute, read_tags
+from .attributes import WordAttribute, Words, check_tags, read_gold_words, read_words
+from .cache import LemmaCache
 from .dictionary import FormDictionary, Key
 from .network import LemmaNetwork
 
 PART = "dictionary"
+# Of the pairs that are learned from: see `LemmaNetwork.encode_pairs`.
+_MASKED = 0.05
 
 SETTINGS: Dict[str, Any] = {
     "model": lemmatizer_model(),
@@ -68,6 +72,11 @@ class RNNLemmatizer(RNNPipe):
                 f"'{name}' needs an encoder-decoder that reads symbols, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is "
                 "none: set components.*.model"
             )
+        if model.attrs["source"].unit != "character" or model.attrs["target"] is not model.attrs["source"]:
+            raise ValueError(
+                f"'{name}' reads and writes the same characters: set source to spacy_rnn.Characters.v1, and target = null, in "
+                "components.*.model"
+            )
         numbers = (("beam_width", beam_width, 1), ("max_length", max_length, 1), ("cache_size", cache_size, 0))
         for setting, value, least in numbers:
             if value < least:
@@ -75,17 +84,18 @@ class RNNLemmatizer(RNNPipe):
         if not 0 <= repetition <= 1:
             raise ValueError(f"'{name}': repetition must be from 0 to 1, got {repetition}")
         self.vocab, self.model, self.name = vocab, model, name
+        check_tags(tags, name)
         self.attribute, self.tags = WordAttribute(attr, name), list(tags)
-        read_tags(Doc(vocab), self.tags)
         self.gold_tags, self.overwrite, self.use_dictionary = gold_tags, overwrite, use_dictionary
-        self.repetition, self.beam_width, self.max_length, self.cache_size = repetition, beam_width, max_length, cache_size
-        self.cfg: Dict[str, Any] = {"attr": attr, "tags": self.tags, "overwrite": overwrite}
+        self.repetition, self.beam_width, self.max_length = repetition, beam_width, max_length
+        self.cfg: Dict[str, Any] = {"attr": attr, "tags": list(tags)}
         self.scorer = scorer
         self.dictionary = FormDictionary()
         self.network = LemmaNetwork(model, transduces)
         self._transduces = transduces
         self._rehearsal_model = None
-        self._cache: Dict[Tuple[int, ...], int] = {}
+        self._cache = LemmaCache(cache_size)
+        self._has_warned = False
 
     def initialize(
         self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None, labels: Optional[Any] = None
@@ -105,56 +115,56 @@ class RNNLemmatizer(RNNPipe):
         dictionary.finish()
         if not len(dictionary):
             raise ValueError(
-                f"'{self.name}' has nothing to learn from: no token of the training corpus has {self.attribute.name!r}"
+                f"'{self.name}' has nothing to learn from: no token of the training corpus has {self.attribute.attr!r}"
             )
         self.dictionary = dictionary
         keys = list(dictionary)
-        self.network.learn(keys, [dictionary.find(key) or "" for key in keys], self.vocab)
+        self.network.learn(keys, [dictionary.find(key) or "" for key in keys])
         self.model.initialize()
-        self._cache.clear()
 
     def predict(self, docs: Iterable[Doc]) -> List[numpy.ndarray]:
         """Find the lemmas of texts.
 
         docs (Iterable[Doc]): The texts, with their tags.
-        RETURNS (List[numpy.ndarray]): uint64 [n], the hash of each token's lemma in the string store, 0 for white space.
+        RETURNS (List[numpy.ndarray]): uint64 [n], the hash of each token's lemma in the component's string store.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized.
         """
         docs = list(docs)
-        return self.run_model(docs, lambda model, docs: self._lemmatize(docs, [read_tags(doc, self.tags) for doc in docs]))
+        return self.run_model(docs, lambda model, docs: self._lemmatize([read_words(doc, self.tags) for doc in docs]))
 
-    def _lemmatize(self, docs: Sequence[Doc], words: Sequence[numpy.ndarray]) -> List[numpy.ndarray]:
-        """Find the lemmas of words, each a row of the hashes of its form and tags."""
-        if not docs:
-            return []
-        rows = numpy.concatenate(words)
-        distinct, index = _distinct_rows(rows)
-        found = numpy.asarray(self._find(distinct), dtype="uint64")
-        return numpy.split(found[index] if len(rows) else found, numpy.cumsum([len(each) for each in words])[:-1])
+    def _lemmatize(self, texts: Sequence[Words]) -> List[numpy.ndarray]:
+        """Find the lemmas of the words of texts."""
+        # Imported here because importing a factory must stay cheap.
+        from ...layers.embedding.sources import parameters_of
+        from ...layers.embedding.unique import distinct_rows
 
-    def _find(self, rows: numpy.ndarray) -> List[int]:
-        """Find lemmas in the cache, in the dictionary, or by the network."""
-        hashes = [tuple(row) for row in rows.tolist()]
-        found = [self._cache.get(each) for each in hashes]
-        missing = [i for i, lemma in enumerate(found) if lemma is None]
-        if missing:
-            strings = self.vocab.strings
-            keys = [Key(strings[hashes[i][0]], tuple(strings[tag] if tag else "" for tag in hashes[i][1:])) for i in missing]
-            if len(self._cache) + len(missing) > self.cache_size:
-                self._cache.clear()
-            for i, lemma in zip(missing, self.lemmatize(keys), strict=True):
-                found[i] = strings.add(lemma) if lemma else 0
-            for i in missing[: self.cache_size]:
-                self._cache[hashes[i]] = found[i] or 0
-        return [lemma or 0 for lemma in found]
+        ends = numpy.cumsum([len(words.rows) for words in texts])
+        if not len(ends) or not ends[-1]:
+            return [numpy.zeros(0, dtype="uint64") for _ in texts]
+        rows = numpy.concatenate([words.rows for words in texts])
+        first, inverse = distinct_rows(rows)
+
+        def write(missing: List[int]) -> List[str]:
+            places = first[missing]
+            owners = numpy.searchsorted(ends, places, side="right")
+            within = places - (ends[owners] - [len(texts[i].rows) for i in owners])
+            return self.lemmatize([texts[i].key(k) for i, k in zip(owners.tolist(), within.tolist(), strict=True)])
+
+        settings = [int(self.use_dictionary), self.beam_width, self.max_length, self.dictionary]
+        found = self._cache.find([*settings, *parameters_of(self.model)], rows[first], write)
+        # Strings may have been forgotten since, at the end of spaCy's memory zones.
+        add = self.vocab.strings.add
+        hashes = numpy.asarray([add(lemma) if lemma else 0 for lemma in found], dtype="uint64")
+        return numpy.split(hashes[inverse], ends[:-1])
 
     def lemmatize(self, words: Sequence[Union[Key, Tuple[str, Sequence[str]]]]) -> List[str]:
         """Find the lemmas of words that stand in no text.
 
         words (Sequence[Tuple[str, Sequence[str]]]): The form of each, and the values of the attributes in `tags`, e.g.
             ("mice", ["NOUN"]).
-        RETURNS (List[str]): Their lemmas; empty ones for white space.
-        RAISES (ValueError): If the network has no weights yet, or a word has not as many tags as there are attributes.
+        RETURNS (List[str]): Their lemmas. White space, and what is longer than `max_length`, is its own lemma.
+        RAISES (ValueError): spaCy's E109, if the component has not been initialized; or if a word has not as many tags as there
+            are attributes.
         """
         self.prepare_update()
         keys = [Key(form, tuple(tags)) for form, tags in words]
@@ -163,13 +173,15 @@ class RNNLemmatizer(RNNPipe):
                 raise ValueError(f"'{self.name}' reads {self.tags} of each word, got {len(key.tags)} tags for {key.form!r}")
         lemmas: List[Optional[str]] = [self.dictionary.find(key) if self.use_dictionary else None for key in keys]
         for i, key in enumerate(keys):
-            if not key.form or key.form.isspace():
-                lemmas[i] = ""
-            elif lemmas[i] is None and len(key.form) > self.max_length:
+            if not key.form.strip() or (lemmas[i] is None and len(key.form) > self.max_length):
                 lemmas[i] = key.form
         unknown = list(dict.fromkeys(key for key, lemma in zip(keys, lemmas, strict=True) if lemma is None))
         written = dict(zip(unknown, self.network.write(unknown, self.beam_width), strict=True))
         return [written[key] if lemma is None else lemma for key, lemma in zip(keys, lemmas, strict=True)]
+
+    def clear_cache(self) -> None:
+        """Forget the lemmas that are kept across texts: needed only after a large array of the model was written to in place."""
+        self._cache.clear()
 
     def set_annotations(self, docs: Iterable[Doc], lemmas: Iterable[numpy.ndarray]) -> None:
         """Set the lemmas of texts. Those that are there stay, unless they are to be overwritten.
@@ -178,7 +190,7 @@ class RNNLemmatizer(RNNPipe):
         lemmas (Iterable[numpy.ndarray]): What `predict` has given for them.
         """
         for doc, hashes in zip(docs, lemmas, strict=True):
-            self.attribute.set(doc, hashes, self.overwrite)
+            self.attribute.set(doc, hashes, self.vocab.strings, self.overwrite)
 
     def run_update(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
         """Learn from a batch, with the model ready.
@@ -191,19 +203,33 @@ class RNNLemmatizer(RNNPipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, f"{type(self).__name__}.update")
-        pairs = self._choose([pair for example in examples for pair in self._gold_of(example)])
+        known = [pair for example in examples for pair in self._gold_of(example)]
+        self._warn_of_missing_tags(known)
+        pairs = self._choose(known)
         if pairs:
             keys, lemmas = zip(*pairs, strict=True)
-            batch = self.network.encode_pairs(keys, lemmas)
+            batch = self.network.encode_pairs(keys, lemmas, _MASKED)
             n = len(batch.targets.inputs)
             weights = self.model.ops.xp.full(n, 1 / n, dtype="float32")
             log_probabilities, backprop = self._transduces.begin_update(self.model, batch, weights)
+            loss = -float(log_probabilities.mean())
+            if numpy.isnan(loss):
+                raise ValueError(Errors.E910.format(name=self.name))
             backprop()
-            losses[self.name] -= float(log_probabilities.mean())
-            self._cache.clear()
+            losses[self.name] += loss
         if settings["sgd"] is not None:
             self.finish_update(settings["sgd"])
         return losses
+
+    def _warn_of_missing_tags(self, pairs: List[Tuple[Key, str]]) -> None:
+        """Say once if there are no tags to learn from."""
+        if pairs and self.tags and not self._has_warned and not any(tag for key, _ in pairs for tag in key.tags):
+            self._has_warned = True
+            warnings.warn(
+                f"'{self.name}' reads {', '.join(self.tags)}, but no token of a batch has any. Name the components that set it "
+                "in training.annotating_components; or set gold_tags = true for gold ones, or tags = [] for none",
+                stacklevel=2,
+            )
 
     def _choose(self, pairs: List[Tuple[Key, str]]) -> List[Tuple[Key, str]]:
         """Choose the pairs of a batch that are learned from: one that the corpus has n times n^repetition times in a pass."""
@@ -216,18 +242,15 @@ class RNNLemmatizer(RNNPipe):
         """List the words of a text that have lemmas, as the pipeline will see them."""
         if self.gold_tags:
             return self._gold_of_reference(example.reference)
-        lemmas = self.attribute.aligned(example)
-        return self._pairs(example.predicted, lemmas)
+        return self._pairs(example.predicted, self.attribute.aligned(example))
 
     def _gold_of_reference(self, reference: Doc) -> List[Tuple[Key, str]]:
         return self._pairs(reference, self.attribute.get(reference))
 
-    def _pairs(self, doc: Doc, lemmas: Sequence[Optional[str]]) -> List[Tuple[Key, str]]:
-        pairs = []
-        for token, row, lemma in zip(doc, read_tags(doc, self.tags).tolist(), lemmas, strict=True):
-            if lemma and not token.is_space and len(token) <= self.max_length:
-                pairs.append((Key(token.text, tuple(doc.vocab.strings[tag] if tag else "" for tag in row[1:])), lemma))
-        return pairs
+    def _pairs(self, doc: Doc, lemmas: Sequence[str]) -> List[Tuple[Key, str]]:
+        words = read_words(doc, self.tags)
+        pairs = [(words.key(i), lemma) for i, lemma in enumerate(lemmas) if lemma]
+        return [(key, lemma) for key, lemma in pairs if key.form.strip() and len(key.form) <= self.max_length]
 
     def get_loss(self, examples: Iterable[Example], scores: Any) -> Tuple[float, Any]:
         """Find the loss of a batch, without learning from it.
@@ -263,97 +286,48 @@ class RNNLemmatizer(RNNPipe):
         """
         examples = list(examples)
         if self.gold_tags:
-            for example in examples:
-                tags = _aligned_tags(example, self.tags)
-                self.attribute.set(example.predicted, self._lemmatize([example.predicted], [tags])[0], overwrite=True)
+            self._lemmatize_again(examples)
         if self.scorer is None:
             return {}
-        return self.scorer(examples, **settings) if self.attribute.name == "LEMMA" else self.attribute.score(examples)
+        return self.scorer(examples, **settings) if self.attribute.attr == "LEMMA" else self.attribute.score(examples)
+
+    def _lemmatize_again(self, examples: List[Example]) -> None:
+        """Write the lemmas under the gold tags in place of those that this component has written."""
+        texts = [read_gold_words(example, self.tags) for example in examples]
+        docs = [example.predicted for example in examples]
+        new = self.run_model(docs, lambda model, docs: self._lemmatize(texts))
+        for doc, old, found in zip(docs, self.predict(docs), new, strict=True):
+            self.attribute.replace(doc, old, found, self.vocab.strings)
 
     def check_labels(self) -> None:
         """Do nothing: a lemmatizer has a dictionary and characters in place of labels."""
 
-    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """Save the component as bytes.
+    def check_settings(self, settings: Any) -> None:
+        """Refuse settings that do not go with the component.
 
-        exclude (Iterable[str]): Names of what is left out.
-        RETURNS (bytes): What `from_bytes` takes.
+        settings (Any): What its file holds.
+        RAISES (ValueError): If they are not those of the component, or it was trained for other attributes.
         """
-        exclude = list(exclude)
-        saved = srsly.msgpack_loads(super().to_bytes(exclude=exclude))
-        if PART not in exclude:
-            saved[PART] = self._dictionary_bytes()
-        return srsly.msgpack_dumps(saved)
+        super().check_settings(settings)
+        for name, value in settings.items():
+            if value != self.cfg[name]:
+                raise ValueError(f"by the config {name} = {self.cfg[name]!r}, but in the file {name} = {value!r}")
 
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "RNNLemmatizer":
-        """Load the component from bytes.
+    def further_parts(self) -> Dict[str, Callable[[], bytes]]:
+        """Say what a component saves besides its vocabulary, settings and weights.
 
-        bytes_data (bytes): What `to_bytes` has made.
-        exclude (Iterable[str]): Names of what is left out.
-        RETURNS (RNNLemmatizer): The component.
-        RAISES (ValueError): If the bytes are damaged, or were made under another config.
+        RETURNS (Dict[str, Callable[[], bytes]]): The dictionary.
         """
-        super().from_bytes(bytes_data, exclude=exclude)
-        if PART not in list(exclude):
-            with name_source(self.name, "bytes"):
-                self._load_dictionary(srsly.msgpack_loads(bytes_data)[PART])
-        return self
+        return {PART: lambda: srsly.msgpack_dumps(self.dictionary.to_data())}
 
-    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
-        """Save the component to a directory.
-
-        path (Union[str, Path]): The directory.
-        exclude (Iterable[str]): Names of what is left out.
-        """
-        exclude = list(exclude)
-        super().to_disk(path, exclude=exclude)
-        if PART not in exclude:
-            (Path(path) / PART).write_bytes(self._dictionary_bytes())
-
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "RNNLemmatizer":
-        """Load the component from a directory.
-
-        path (Union[str, Path]): The directory.
-        exclude (Iterable[str]): Names of what is left out.
-        RETURNS (RNNLemmatizer): The component.
-        RAISES (FileNotFoundError): If a file is missing.
-        RAISES (ValueError): If a file is damaged, or was saved under another config.
-        """
-        exclude = list(exclude)
-        super().from_disk(path, exclude=exclude)
-        if PART not in exclude:
-            file = Path(path) / PART
-            if not file.exists():
-                raise FileNotFoundError(f"'{self.name}' could not be loaded: {file} is missing")
-            with name_source(self.name, file):
-                self._load_dictionary(file.read_bytes())
-        return self
-
-    def _dictionary_bytes(self) -> bytes:
-        return srsly.msgpack_dumps(self.dictionary.to_data())
-
-    def _load_dictionary(self, data: bytes) -> None:
-        self.dictionary.from_data(srsly.msgpack_loads(data))
-        self._cache.clear()
-
-
-def _distinct_rows(rows: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """Give each row of hashes once, and which of them each is. Rows are told by a hash of theirs, as spaCy tells strings."""
-    if not len(rows):
-        return rows, numpy.zeros(0, dtype="int64")
-    factors = numpy.asarray([0x9E3779B97F4A7C15 * (2 * i + 1) & 0xFFFFFFFFFFFFFFFF for i in range(rows.shape[1])], "uint64")
-    mixed = rows * factors
-    mixed ^= mixed >> numpy.uint64(29)
-    _, first, index = numpy.unique(mixed.sum(axis=1, dtype="uint64"), return_index=True, return_inverse=True)
-    return rows[first], index
-
-
-def _aligned_tags(example: Example, tags: Sequence[str]) -> numpy.ndarray:
-    """Read the forms of a text that has been tokenized by the pipeline, with the gold tags."""
-    rows = read_tags(example.predicted, tags)
-    for column, tag in enumerate(tags, 1):
-        rows[:, column] = [value or 0 for value in example.get_aligned(tag)]
-    return rows
+    def _load(self, data: Mapping[str, bytes], sources: Mapping[str, Any]) -> None:
+        dictionary = self.dictionary
+        if PART in data:
+            with name_source(self.name, sources[PART]):
+                dictionary = FormDictionary()
+                dictionary.from_data(srsly.msgpack_loads(data[PART]), len(self.tags))
+        super()._load(data, sources)
+        self.dictionary = dictionary
 
 
 @Language.factory(
@@ -383,17 +357,19 @@ def make_rnn_lemmatizer(
     name (str): The component's name.
     model (Model): An encoder-decoder of characters, e.g. `spacy_rnn.Seq2Seq.v1` with `copy = true` and no target of its own.
     attr (str): What is written: "LEMMA", "NORM", or a string attribute of your own, as "_.name" (it is registered if it is not
-        there). The same component then normalizes spelling, transliterates or inflects.
+        there). The same component then normalizes spelling, transliterates or inflects. Its score is "norm_acc", or "name_acc":
+        set `training.score_weights`.
     tags (List[str]): The attributes of a token that its lemma depends on, beside its form: "POS", "TAG", "MORPH" or "DEP"; none
         if empty. A component before this one sets them.
     gold_tags (bool): Whether training and evaluation read the gold tags, as the only way where no component sets them. With
         `false` they are those of the text, as the components in `training.annotating_components` have set them.
-    overwrite (bool): Whether lemmas that are already set are overwritten.
+    overwrite (bool): Whether lemmas that are already set are overwritten. Norms always are, since every token has one.
     use_dictionary (bool): Whether forms that were seen in training under the same tags get their most frequent lemma.
     repetition (float): From 0 to 1: a form that the corpus has n times under the same tags is learned n^repetition times in a
         pass over it. At 0 frequent forms, which are the most irregular, count as any other.
     beam_width (int): How many lemmas are kept at each step of the search; 1 is greedy.
-    max_length (int): The number of characters of the longest form that is learned, and written: longer ones stay as they are.
+    max_length (int): The number of characters of the longest form that is learned, and written: longer ones stay as they are, as
+        white space does.
     cache_size (int): How many forms, under their tags, are kept with their lemmas across texts.
     scorer (Optional[Callable]): The scoring method for lemmas. Other attributes are scored alike; nothing is if None.
     RETURNS (RNNLemmatizer): The component.

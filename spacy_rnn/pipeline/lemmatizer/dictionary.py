@@ -69,11 +69,12 @@ class FormDictionary:
         """RETURNS (List[List[Any]]): What is saved: form, tags, lemma and count of each, in plain data."""
         return [[key.form, list(key.tags), lemma, self._totals[key]] for key, lemma in self._lemmas.items()]
 
-    def from_data(self, data: Any) -> None:
+    def from_data(self, data: Any, n_tags: int) -> None:
         """Take what was saved.
 
         data (List[List[Any]]): What `to_data` has given.
-        RAISES (ValueError): If it is damaged.
+        n_tags (int): How many tags a form has.
+        RAISES (ValueError): If it is damaged, or has other tags.
         """
         lemmas: Dict[Key, str] = {}
         totals: Dict[Key, int] = {}
@@ -81,8 +82,12 @@ class FormDictionary:
             raise ValueError(f"a dictionary of forms is saved as a list, but the file holds {type(data).__name__}")
         for i, entry in enumerate(data):
             if not _is_entry(entry):
-                raise ValueError(f"its entry {i} is to be a form, tags, a lemma and a count, got {entry!r:.100}")
+                raise ValueError(f"its entry {i} should be a form, tags, a lemma and a count, but is {entry!r:.100}")
             key = Key(entry[0], tuple(entry[1]))
+            if len(key.tags) != n_tags:
+                raise ValueError(f"its entry {i} has {len(key.tags)} tags, but by the config there are {n_tags}: {entry!r:.100}")
+            if key in lemmas:
+                raise ValueError(f"its entry {i} is there twice: {entry!r:.100}")
             lemmas[key], totals[key] = entry[2], entry[3]
         self._lemmas, self._totals, self._counts = lemmas, totals, {}
 
@@ -93,4 +98,4 @@ def _is_entry(entry: Any) -> bool:
     form, tags, lemma, count = entry
     if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
         return False
-    return isinstance(form, str) and isinstance(lemma, str) and type(count) is int and count > 0
+    return isinstance(form, str) and isinstance(lemma, str) and bool(form and lemma) and type(count) is int and count > 0

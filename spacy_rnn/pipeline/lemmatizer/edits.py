@@ -21,7 +21,8 @@ def capitalize(text: str) -> str:
 IDENTITY, LOWER, TITLE, AS_WRITTEN, TITLE_WRITTEN, UPPER_WRITTEN = (chr(0xFDD0 + i) for i in range(6))
 _OF_FORM: Dict[str, Callable[[str], str]] = {IDENTITY: str, LOWER: str.lower, TITLE: capitalize}
 _OF_WRITTEN: Dict[str, Callable[[str], str]] = {AS_WRITTEN: str, TITLE_WRITTEN: capitalize, UPPER_WRITTEN: str.upper}
-EDITS = (*_OF_FORM, *_OF_WRITTEN)
+WRITTEN = tuple(_OF_WRITTEN)
+EDITS = (*_OF_FORM, *WRITTEN)
 
 
 def shape_of(form: str) -> str:

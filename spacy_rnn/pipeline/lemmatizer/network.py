@@ -1,18 +1,23 @@
 """Forms and tags as an encoder-decoder reads them, and lemmas as it writes them."""
 
+import random
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, List, Sequence
 
 import numpy
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
 from thinc.api import Model
 
 from .dictionary import Key
-from .edits import EDITS, SHAPES, apply_edit, find_edit, read_form, shape_of
+from .edits import EDITS, SHAPES, WRITTEN, apply_edit, find_edit, read_form, shape_of
 
 if TYPE_CHECKING:
     from ...text.symbols import PairBatch, SourceBatch
 
 # Forms that are read at a time: their states are what takes memory.
 _BATCH = 512
+_SHAPE_FEATURES = [f"shape={shape}" for shape in SHAPES]
 
 
 class LemmaNetwork:
@@ -31,24 +36,21 @@ class LemmaNetwork:
         """RETURNS (Symbols): What it reads and writes."""
         return self.model.attrs["source"]
 
-    def learn(self, keys: Sequence[Key], lemmas: Sequence[str], vocab: Any) -> None:
+    def learn(self, keys: Sequence[Key], lemmas: Sequence[str]) -> None:
         """Learn the characters and features of a corpus, in place of those there are.
 
         keys (Sequence[Key]): Forms and their tags, each once.
         lemmas (Sequence[str]): The lemma of each.
-        vocab (Vocab): The pipeline's vocabulary.
         RAISES (ValueError): If there are none.
         """
-        # Imported here because importing a factory must stay cheap.
-        from ..corpus.reader import split_text
-
-        counter = self.symbols.begin()
+        # One of their own: what is counted has no place in the pipeline's vocabulary, which is saved.
+        vocab, counter = Vocab(), self.symbols.begin()
         edits = (find_edit(key.form, lemma) for key, lemma in zip(keys, lemmas, strict=True))
         for text in (*EDITS, *(read_form(key.form) for key in keys), *edits):
-            counter.add(split_text(text, vocab))
+            counter.add(Doc(vocab, words=[text], spaces=[False]))
         self.symbols.end(counter)
-        values = {(i, tag) for key in keys for i, tag in enumerate(key.tags) if tag}
-        self.model.attrs["features"] = [*(f"shape={shape}" for shape in SHAPES), *(f"{i}={tag}" for i, tag in sorted(values))]
+        self.model.attrs["target"] = self.symbols
+        self.model.attrs["features"] = sorted({feature for key in keys for feature in _features_of(key)} | set(_SHAPE_FEATURES))
 
     def encode(self, keys: Sequence[Key]) -> "SourceBatch":
         """Give what the encoder reads.
@@ -62,22 +64,32 @@ class LemmaNetwork:
         features = {name: first + i for i, name in enumerate(self.model.attrs["features"])}
         numbers = []
         for key in keys:
-            names = [f"shape={shape_of(key.form)}", *(f"{i}={tag}" for i, tag in enumerate(key.tags))]
-            known = [features[name] for name in names if name in features]
+            known = [features[name] for name in _features_of(key) if name in features]
             numbers.append(numpy.concatenate([numpy.asarray(known, "int64"), self.symbols.encode(read_form(key.form)).numbers]))
         return SourceBatch(numpy.concatenate(numbers), numpy.asarray([len(each) for each in numbers], dtype="int32"))
 
-    def encode_pairs(self, keys: Sequence[Key], lemmas: Sequence[str]) -> "PairBatch":
+    def encode_pairs(self, keys: Sequence[Key], lemmas: Sequence[str], masked: float = 0.0) -> "PairBatch":
         """Give what the model learns from.
 
         keys (Sequence[Key]): Forms and their tags, at least one.
         lemmas (Sequence[str]): The lemma of each.
+        masked (float): The share of the pairs in which up to three characters of the form, drawn at random, are unknown wherever
+            they stand, so that a model which copies learns to copy what it does not know.
         RETURNS (PairBatch): Both as symbols.
         """
-        from ...text.symbols import PairBatch, batch_texts
+        from ...text.symbols import UNKNOWN, PairBatch, batch_texts
 
+        sources = self.encode(keys)
         edits = [find_edit(key.form, lemma) for key, lemma in zip(keys, lemmas, strict=True)]
-        return PairBatch(self.encode(keys), batch_texts([self.symbols.encode(edit).numbers for edit in edits]))
+        targets = [self.symbols.encode(edit).numbers for edit in edits]
+        ends = numpy.cumsum(sources.lengths)
+        for i, key in enumerate(keys if masked and self._copies else ()):
+            if random.random() < masked:
+                numbers = sources.numbers[ends[i] - len(read_form(key.form)) : ends[i]]
+                drawn = random.sample(numbers.tolist(), min(len(numbers), random.randint(1, 3)))
+                for array in (targets[i], numbers):
+                    array[numpy.isin(array, drawn)] = UNKNOWN
+        return PairBatch(sources, batch_texts(targets))
 
     def write(self, keys: Sequence[Key], width: int) -> List[str]:
         """Write lemmas. Each depends on its form and tags alone.
@@ -92,32 +104,43 @@ class LemmaNetwork:
         decoder = self._transduces.begin(self.model)
         # Forms of about the same length end at about the same step.
         order = sorted(range(len(keys)), key=lambda i: len(keys[i].form))
-        for first in range(0, len(order), _BATCH):
-            part = order[first : first + _BATCH]
-            for i, lemma in zip(part, self._write(decoder, [keys[i] for i in part], width), strict=True):
-                lemmas[i] = lemma
+        for room, group in groupby(order, key=lambda i: _room_for(keys[i].form)):
+            same = list(group)
+            for first in range(0, len(same), _BATCH):
+                part = same[first : first + _BATCH]
+                for i, lemma in zip(part, self._write(decoder, [keys[i] for i in part], width, room), strict=True):
+                    lemmas[i] = lemma
         return lemmas
 
-    def _write(self, decoder: Any, keys: List[Key], width: int) -> List[str]:
+    def _write(self, decoder: Any, keys: List[Key], width: int, room: int) -> List[str]:
         from ...generation import LengthNormalization, Stopping, beam_search
         from ...text.symbols import START, UNKNOWN
 
-        longest = max(len(key.form) for key in keys)
+        sources = self.encode(keys)
         found = beam_search(
             decoder,
             [[]] * len(keys),
             width=width,
-            # Room for an ending, and for forms that become longer in lower case.
-            stopping=Stopping(2 * longest + 12),
+            stopping=Stopping(room),
             normalization=LengthNormalization(alpha=0.0),
             forbidden=(START,) if self._copies else (START, UNKNOWN),
-            context=self.encode(keys),
+            context=sources,
         )
-        written = [hypotheses[0] if hypotheses and hypotheses[0].ended == "stop" else None for hypotheses in found]
-        edits = ["" if one is None else self.symbols.decode(one.content) for one in written]
-        unclear = [i for i, one in enumerate(written) if one is not None and UNKNOWN in one.content]
-        for i in unclear:
-            edits[i] = self._copy_unknown(keys[i], written[i].content)  # type: ignore[union-attr]
+        written = [hypotheses[0].content if hypotheses and hypotheses[0].ended == "stop" else None for hypotheses in found]
+        edits = ["" if content is None else self.symbols.decode(content) for content in written]
+        ends = numpy.cumsum(sources.lengths)
+        for i, content in enumerate(written):
+            if content is None:
+                continue
+            if UNKNOWN in content:
+                edits[i] = self._copy_unknown(keys[i], content)
+            elif (
+                not self._copies
+                and edits[i][:1] in WRITTEN
+                and UNKNOWN in sources.numbers[ends[i] - sources.lengths[i] : ends[i]]
+            ):
+                # What is written would lack the characters that it cannot write.
+                edits[i] = ""
         return [apply_edit(key.form, edit) for key, edit in zip(keys, edits, strict=True)]
 
     @property
@@ -135,5 +158,18 @@ class LemmaNetwork:
         offset = len(sources.numbers) - len(form)
         is_unknown = sources.numbers[offset:] == UNKNOWN
         for i in numpy.flatnonzero(content == UNKNOWN):
-            chars[i] = form[int(numpy.where(is_unknown, attention[i, offset:], -1.0).argmax())]
+            chars[i] = form[int(numpy.where(is_unknown, attention[i, offset:], -1.0).argmax())] if is_unknown.any() else ""
         return "".join(chars)
+
+
+def _features_of(key: Key) -> List[str]:
+    """Say what the encoder reads of a word before its characters. Of "Case=Nom|Number=Sing" each part counts by itself."""
+    tags = [f"{i}={part}" for i, tag in enumerate(key.tags) for part in tag.split("|") if part]
+    return [f"shape={shape_of(key.form)}", *tags]
+
+
+def _room_for(form: str) -> int:
+    """Say how many symbols may be written: room for an ending, and for forms that become longer in lower case.
+
+    It is the same for forms of about the same length, which are written together, and depends on nothing else."""
+    return 2 * max(16, 1 << (len(form) - 1).bit_length()) + 12

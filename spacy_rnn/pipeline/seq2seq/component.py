@@ -1,5 +1,6 @@
 """A text from a text: `rnn_seq2seq` learns from pairs, and writes by beam search."""
 
+import math
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy
@@ -13,7 +14,7 @@ from ..annotation.output import Output, get_output, register_output, set_output
 from ..corpus.parallel import find_place
 from ..defaults import seq2seq_model
 from ..pipe import RNNPipe
-from .translator import Search, Translator
+from .translator import Search, SourceText, Translator
 
 # Texts that are translated at a time: the states of their hypotheses are what takes memory.
 _BATCH = 64
@@ -57,11 +58,8 @@ class RNNSeq2Seq(RNNPipe):
 
         RAISES (ValueError): If an argument is out of its range, or the model is no encoder-decoder of symbols.
         """
-        # Imported here because importing a factory must stay cheap.
-        from ...layers.capabilities import Transduces, find
-
-        transduces = find(model, Transduces)
-        if transduces is None or "source" not in model.attrs:
+        transduces = _find_transduces(model)
+        if transduces is None:
             raise ValueError(
                 f"'{name}' needs an encoder-decoder, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is none: set "
                 "components.*.model"
@@ -69,8 +67,10 @@ class RNNSeq2Seq(RNNPipe):
         least = {"max_length": 1, "beam_width": 1, "alpha": 0, "coverage": 0, "max_symbols": 1, "n_alternatives": 0}
         given = (max_length, beam_width, alpha, coverage, max_symbols, n_alternatives)
         for (setting, smallest), value in zip(least.items(), given, strict=True):
-            if not value >= smallest:
-                raise ValueError(f"'{name}': {setting} must be at least {smallest}, got {value}")
+            if not smallest <= value < math.inf:
+                raise ValueError(f"'{name}': {setting} must be a number of at least {smallest}, got {value}")
+        if coverage and not transduces.attends(model):
+            raise ValueError(f"'{name}': coverage is about attention, which the model does not have: set coverage = 0")
         if n_alternatives >= beam_width:
             raise ValueError(
                 f"'{name}': a beam of {beam_width} finds at most {beam_width - 1} alternatives, got n_alternatives = "
@@ -81,10 +81,13 @@ class RNNSeq2Seq(RNNPipe):
         self.max_length, self.cut = max_length, cut
         self.settings = Search(beam_width, alpha, coverage, max_symbols)
         self.n_alternatives, self.store_attention, self.scorer = n_alternatives, store_attention, scorer
-        self.translator = Translator(model, transduces, vocab, lower)
-        self._transduces = transduces
         self._rehearsal_model = None
         register_output()
+
+    @property
+    def translator(self) -> Translator:
+        """RETURNS (Translator): What reads and writes texts by the model and the settings as they are."""
+        return Translator(self.model, _find_transduces(self.model), self.cfg["lower"])
 
     def initialize(
         self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None, labels: Optional[Any] = None
@@ -97,32 +100,34 @@ class RNNSeq2Seq(RNNPipe):
         RAISES (ValueError): If no text has a target, or a source has more symbols than `max_length` and is not to be cut.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        counters, n_pairs = self.translator.begin_learning(), 0
+        translator, n_pairs = self.translator, 0
+        counters = translator.begin_learning()
         for example in get_examples():
             gold = get_output(example.reference)
             if gold is not None:
-                self.translator.count(counters, example.predicted, gold.text)
+                translator.count(counters, example.predicted, gold.text)
                 n_pairs += 1
         if not n_pairs:
             raise ValueError(
                 f"'{self.name}' has nothing to learn from: no text of the training corpus has a target; read pairs of texts by "
                 "spacy_rnn.ParallelCorpus.v1, or set reference._.rnn_output"
             )
-        self.translator.end_learning(counters)
+        translator.end_learning(counters)
         if not self.cut:
             for example in get_examples():
-                self._read(example.predicted, find_place(example))
+                self._read(translator, example.predicted, find_place(example))
         self.model.initialize()
 
-    def _read(self, doc: Doc, place: str) -> numpy.ndarray:
-        """Give the symbols of a source, no more than are allowed."""
-        numbers = self.translator.encode_source(doc).numbers
-        if len(numbers) > self.max_length and not self.cut:
+    def _read(self, translator: Translator, doc: Doc, place: str) -> SourceText:
+        """Read a source, no more of it than is allowed."""
+        source = translator.read(doc)
+        n = len(source.numbers)
+        if n > self.max_length and not self.cut:
             raise ValueError(
-                f"'{self.name}': {place} has {len(numbers)} {self.translator.source.unit}s, but max_length = {self.max_length}: "
-                "raise it, split the text, or set cut = true to have only the beginning read"
+                f"'{self.name}': {place} has {n} {translator.source.unit}s, but max_length = {self.max_length}: raise it, split "
+                "the text, or set cut = true to have only the beginning read"
             )
-        return numbers[: self.max_length]
+        return source.cut(self.max_length)
 
     def predict(self, docs: Iterable[Doc]) -> List[Output]:
         """Write a text for each text.
@@ -131,23 +136,26 @@ class RNNSeq2Seq(RNNPipe):
         RETURNS (List[Output]): What was written. It does not depend on the other texts.
         RAISES (ValueError): spaCy's E109, if the component has not been initialized; if a text is too long.
         """
-        found = self.run_model(list(docs), self._predict)
-        return found
-
-    def _predict(self, model: Model, docs: List[Doc]) -> List[Output]:
-        outputs = self._translate(docs, self.settings, 1 + self.n_alternatives, self.store_attention)
-        return [Output("") if output is None else output for output in outputs]
+        found = self._translate(list(docs), self.settings, 1 + self.n_alternatives, self.store_attention)
+        return [Output("") if output is None else output for output in found]
 
     def _translate(self, docs: Sequence[Doc], search: Search, n: int, with_attention: bool) -> List[Optional[Output]]:
         """Translate texts in batches of like length; None for those without symbols."""
-        outputs: List[Optional[Output]] = [None] * len(docs)
-        sources = [self._read(doc, f"a text that begins with {doc.text[:40]!r}") for doc in docs]
-        order = sorted((i for i in range(len(docs)) if len(sources[i])), key=lambda i: len(sources[i]))
-        for first in range(0, len(order), _BATCH):
-            part = order[first : first + _BATCH]
-            found = self.translator.search([sources[i] for i in part], search, n)
-            for i, hypotheses in zip(part, found, strict=True):
-                outputs[i] = self.translator.as_output(docs[i], hypotheses, with_attention)
+
+        def run(model: Model, docs: List[Doc]) -> List[Optional[Output]]:
+            translator = self.translator
+            outputs: List[Optional[Output]] = [None] * len(docs)
+            sources = [self._read(translator, doc, f"a text that begins with {doc.text[:40]!r}") for doc in docs]
+            lengths = [len(source.numbers) for source in sources]
+            order = sorted((i for i in range(len(docs)) if lengths[i]), key=lambda i: lengths[i])
+            for first in range(0, len(order), _BATCH):
+                part = order[first : first + _BATCH]
+                found = translator.search([sources[i] for i in part], search, n)
+                for i, hypotheses in zip(part, found, strict=True):
+                    outputs[i] = translator.as_output(sources[i], hypotheses, with_attention)
+            return outputs
+
+        outputs: List[Optional[Output]] = self.run_model(list(docs), run)
         return outputs
 
     def translate(
@@ -172,8 +180,12 @@ class RNNSeq2Seq(RNNPipe):
 
         if isinstance(texts, (str, Doc)):
             raise ValueError(f"'{self.name}' translates a list of texts, e.g. [text], got {type(texts).__name__}")
-        self.prepare_update()
+        wrong = [text for text in texts if not isinstance(text, (str, Doc))]
+        if wrong:
+            raise ValueError(f"'{self.name}' translates texts, strings or Docs, got {type(wrong[0]).__name__}")
         search = self.settings if width is None else self.settings._replace(width=width)
+        if not 1 <= n <= search.width:
+            raise ValueError(f"'{self.name}': a beam of {search.width} finds from 1 to {search.width} outputs, not {n}")
         docs = [text if isinstance(text, Doc) else split_text(text, self.vocab) for text in texts]
         found = self._translate(docs, search, n, with_attention)
         return [[] if best is None else [best._replace(alternatives=[]), *_others(best)] for best in found]
@@ -198,27 +210,30 @@ class RNNSeq2Seq(RNNPipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, f"{type(self).__name__}.update")
-        sources, targets = self._gold_of(examples)
+        translator = self.translator
+        sources, targets = self._gold_of(translator, examples)
         if sources:
-            batch = self.translator.encode_pairs(sources, targets)
+            batch = translator.encode_pairs(sources, targets)
             n = len(batch.targets.inputs)
             weights = self.model.ops.xp.full(n, 1 / n, dtype="float32")
-            log_probabilities, backprop = self._transduces.begin_update(self.model, batch, weights)
+            log_probabilities, backprop = _find_transduces(self.model).begin_update(self.model, batch, weights)
             backprop()
             losses[self.name] -= float(log_probabilities.mean())
         if settings["sgd"] is not None:
             self.finish_update(settings["sgd"])
         return losses
 
-    def _gold_of(self, examples: Sequence[Example]) -> Tuple[List[numpy.ndarray], List[str]]:
+    def _gold_of(self, translator: Translator, examples: Iterable[Example]) -> Tuple[List[SourceText], List[str]]:
         """Give the sources and targets of a batch; texts without a target, or without symbols, are left out."""
-        sources: List[numpy.ndarray] = []
+        sources: List[SourceText] = []
         targets: List[str] = []
         for example in examples:
             gold = get_output(example.reference)
-            numbers = None if gold is None else self._read(example.predicted, find_place(example))
-            if gold is not None and numbers is not None and len(numbers):
-                sources.append(numbers)
+            if gold is None:
+                continue
+            source = self._read(translator, example.predicted, find_place(example))
+            if len(source.numbers):
+                sources.append(source)
                 targets.append(gold.text)
         return sources, targets
 
@@ -230,10 +245,11 @@ class RNNSeq2Seq(RNNPipe):
         RETURNS (Tuple[float, Any]): The mean loss of a symbol, in nats; and its gradient with regard to the log-probability of
             each symbol.
         """
-        sources, targets = self._gold_of(list(examples))
+        translator = self.translator
+        sources, targets = self._gold_of(translator, examples)
         if not sources:
             return 0.0, numpy.zeros(0, dtype="float32")
-        log_probabilities = self.model.predict(self.translator.encode_pairs(sources, targets))
+        log_probabilities = self.model.predict(translator.encode_pairs(sources, targets))
         return -float(log_probabilities.mean()), numpy.full(len(log_probabilities), -1 / len(log_probabilities), "float32")
 
     def rehearse(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
@@ -248,6 +264,13 @@ class RNNSeq2Seq(RNNPipe):
 
     def check_labels(self) -> None:
         """Do nothing: an encoder-decoder has symbols in place of labels, which are saved and checked with its model."""
+
+
+def _find_transduces(model: Model) -> Any:
+    # Imported here because importing a factory must stay cheap.
+    from ...layers.capabilities import Transduces, find
+
+    return find(model, Transduces) if "source" in model.attrs else None
 
 
 def _others(best: Output) -> List[Output]:

@@ -32,18 +32,47 @@ class Search(NamedTuple):
     max_symbols: int
 
 
+class SourceText(NamedTuple):
+    """A source as it is read.
+
+    text (str): The text, in lower case if that is how it is read.
+    numbers (numpy.ndarray): Integers [n], its symbols.
+    starts, ends (numpy.ndarray): Integers [n], where each symbol begins and ends in the text.
+    """
+
+    text: str
+    numbers: numpy.ndarray
+    starts: numpy.ndarray
+    ends: numpy.ndarray
+
+    def cut(self, n: int) -> "SourceText":
+        """Take the first symbols.
+
+        n (int): How many at most.
+        RETURNS (SourceText): The beginning.
+        """
+        return SourceText(self.text, self.numbers[:n], self.starts[:n], self.ends[:n])
+
+    def written(self, i: int) -> str:
+        """Say how a symbol is written in the text.
+
+        i (int): Which symbol.
+        RETURNS (str): That part of the text.
+        """
+        return self.text[self.starts[i] : self.ends[i]]
+
+
 class Translator:
     """An encoder-decoder, and the symbols of its sources and targets."""
 
-    def __init__(self, model: Model, transduces: Any, vocab: Vocab, lower: bool) -> None:
+    def __init__(self, model: Model, transduces: Any, lower: bool) -> None:
         """Begin.
 
         model (Model): An encoder-decoder.
         transduces (Transduces): What it has declared.
-        vocab (Vocab): The pipeline's vocabulary.
         lower (bool): Whether everything is read in lower case.
         """
-        self.model, self._transduces, self._vocab, self._lower = model, transduces, vocab, lower
+        self.model, self._transduces, self._lower = model, transduces, lower
 
     @property
     def source(self) -> Any:
@@ -70,9 +99,9 @@ class Translator:
         # Imported here because importing a factory must stay cheap.
         from ..corpus.reader import split_text
 
-        for counter, symbols, text in zip(counters, (self.source, self.target), (source, target), strict=True):
-            prepared = self._prepare(symbols, text)
-            counter.add(split_text(prepared, self._vocab) if isinstance(prepared, str) else prepared)
+        counters[0].add(self._lower_words(source) if self._lower else source)
+        # The vocabulary of the sources has norms of its own, which a target that is no `Doc` is not read by.
+        counters[1].add(split_text(self._lower_text(target), Vocab()))
 
     def end_learning(self, counters: Tuple[Any, Any]) -> None:
         """Learn the symbols that were counted, in place of those there are.
@@ -84,115 +113,132 @@ class Translator:
         if self.target is not self.source:
             self.target.end(counters[1])
 
-    def encode_source(self, source: Doc) -> Any:
+    def read(self, source: Doc) -> SourceText:
         """Turn a source into symbols.
 
         source (Doc): The source.
-        RETURNS (SymbolText): Its symbols.
+        RETURNS (SourceText): Its symbols, and where they are.
         """
-        return self.source.encode(self._prepare(self.source, source))
+        text: Union[str, Doc]
+        if self.source.reads_tokens:
+            text = self._lower_words(source) if self._lower else source
+        else:
+            text = self._lower_text(source.text)
+        return SourceText(text if isinstance(text, str) else text.text, *self.source.encode(text))
 
-    def encode_pairs(self, sources: Sequence[numpy.ndarray], targets: Sequence[str]) -> "PairBatch":
+    def encode_pairs(self, sources: Sequence[SourceText], targets: Sequence[str]) -> "PairBatch":
         """Give what the model learns from.
 
-        sources (Sequence[numpy.ndarray]): The symbols of each source; one at least.
+        sources (Sequence[SourceText]): The sources; one at least.
         targets (Sequence[str]): Their targets.
         RETURNS (PairBatch): Both as symbols.
         """
         from ...text.symbols import PairBatch, batch_texts
 
-        numbers = [self.target.encode(self._prepare(self.target, target)).numbers for target in targets]
+        numbers = [self.target.encode(self._lower_text(target)).numbers for target in targets]
         return PairBatch(_batch(sources), batch_texts(numbers))
 
-    def search(self, sources: Sequence[numpy.ndarray], search: Search, n: int) -> List[List["Hypothesis"]]:
+    def search(self, sources: Sequence[SourceText], search: Search, n: int) -> List[List["Hypothesis"]]:
         """Find the best outputs. They depend on their source alone.
 
-        sources (Sequence[numpy.ndarray]): The symbols of each source.
+        sources (Sequence[SourceText]): The sources, each of one symbol at least.
         search (Search): How outputs are searched for.
         n (int): How many are found for each, at most.
         RETURNS (List[List[Hypothesis]]): The outputs of each source, best first.
         """
-        from ...generation import LengthNormalization, Stopping, beam_search
         from ...text.symbols import START, UNKNOWN
 
-        if not sources:
-            return []
-        decoder = self._transduces.begin(self.model, counts_coverage=search.coverage > 0)
+        found: List[List[Hypothesis]] = [[] for _ in sources]
+        copies = self._transduces.copies(self.model)
+        # What is unknown is written where there is something unknown to be copied.
+        has_unknown = [copies and bool((source.numbers == UNKNOWN).any()) for source in sources]
+        for is_written, forbidden in ((False, (START, UNKNOWN)), (True, (START,))):
+            part = [i for i in range(len(sources)) if has_unknown[i] == is_written]
+            if part:
+                for i, hypotheses in zip(part, self._search([sources[i] for i in part], search, n, forbidden), strict=True):
+                    found[i] = hypotheses
+        return found
+
+    def _search(
+        self, sources: Sequence[SourceText], search: Search, n: int, forbidden: Tuple[int, ...]
+    ) -> List[List["Hypothesis"]]:
+        from ...generation import LengthNormalization, Stopping, beam_search
+
         return beam_search(
-            decoder,
+            self._transduces.begin(self.model, counts_coverage=search.coverage > 0),
             [[]] * len(sources),
             width=search.width,
             n_best=n,
             normalization=LengthNormalization(alpha=search.alpha),
             coverage=search.coverage,
             stopping=Stopping(search.max_symbols),
-            forbidden=(START,) if self._transduces.copies(self.model) else (START, UNKNOWN),
+            forbidden=forbidden,
             context=_batch(sources),
         )
 
-    def as_output(self, source: Doc, found: List["Hypothesis"], with_attention: bool) -> Output:
+    def as_output(self, source: SourceText, found: List["Hypothesis"], with_attention: bool) -> Output:
         """Make the output of a source.
 
-        source (Doc): The source.
+        source (SourceText): The source.
         found (List[Hypothesis]): The best outputs, one at least.
         with_attention (bool): Whether it is said what the model has looked at, if it has attention.
-        RETURNS (Output): The best output, and the others as alternatives.
+        RETURNS (Output): The best output, and the others as alternatives: those that are written otherwise.
         """
+        text, attention = self._write(source, found[0], with_attention)
+        alternatives = {text: found[0].score}
+        for one in found[1:]:
+            alternatives.setdefault(self._write(source, one, False)[0], one.score)
+        return Output(text, found[0].score, list(alternatives.items())[1:], attention)
+
+    def _write(self, source: SourceText, one: "Hypothesis", with_attention: bool) -> Tuple[str, Optional[Attention]]:
+        """Write an output, in which each unknown symbol is the one of the source that it has looked at most."""
         from ...text.symbols import UNKNOWN
 
-        texts = [self.target.decode(one.content) for one in found]
-        attention: Optional[Attention] = None
-        if with_attention or UNKNOWN in found[0].content:
-            attention = self.attend(source, found[0].content)
-        if attention is not None and UNKNOWN in found[0].content and self._transduces.copies(self.model):
-            texts[0] = self._copy_unknown(source, found[0].content, attention)
-        alternatives = [(text, one.score) for text, one in zip(texts[1:], found[1:], strict=True)]
-        return Output(texts[0], found[0].score, alternatives, attention if with_attention else None)
+        is_unknown = one.content == UNKNOWN
+        weights = self._attend(source, one) if with_attention or is_unknown.any() else None
+        if weights is None:
+            return self.target.decode(one.content), None
+        copied = numpy.where(source.numbers == UNKNOWN, weights, -1.0).argmax(axis=1)
+        names = [
+            source.written(copied[i]) if unknown else self.target.decode([symbol])
+            for i, (symbol, unknown) in enumerate(zip(one.content.tolist(), is_unknown.tolist(), strict=True))
+        ]
+        text = self._join(one.content, is_unknown, names)
+        if not with_attention:
+            return text, None
+        targets = [*names, END_NAME][: len(weights)]
+        return text, Attention([source.written(i) for i in range(len(source.numbers))], targets, weights)
 
-    def attend(self, source: Doc, content: numpy.ndarray) -> Optional[Attention]:
-        """Say what the model looks at, as it writes.
-
-        source (Doc): The source.
-        content (numpy.ndarray): Integers [n], the symbols that are written, without the end.
-        RETURNS (Optional[Attention]): The attention of each symbol, and of the end; None if the model has none.
-        """
+    def _attend(self, source: SourceText, one: "Hypothesis") -> Optional[numpy.ndarray]:
+        """Say what the model has looked at: float [m, n], of each symbol, and of the end if there is one; None if it has not."""
         from ...text.symbols import PairBatch, batch_texts
 
-        read = self.encode_source(source)
-        _, weights = self._transduces.score(self.model, PairBatch(_batch([read.numbers]), batch_texts([content])))
+        pair = PairBatch(_batch([source]), batch_texts([one.content]))
+        _, weights = self._transduces.score(self.model, pair)
         if weights is None:
             return None
-        text = source.text
-        sources = [text[start:end] for start, end in zip(read.starts.tolist(), read.ends.tolist(), strict=True)]
-        targets = [*(self.target.decode([symbol]) for symbol in content), END_NAME]
-        return Attention(sources, targets, self.model.ops.to_numpy(weights).reshape(len(targets), len(sources)))
+        return self.model.ops.to_numpy(weights).reshape(-1, len(source.numbers))[: len(one.symbols)]
 
-    def _copy_unknown(self, source: Doc, content: numpy.ndarray, attention: Attention) -> str:
-        """Write an output with unknown symbols: each is the unknown symbol of the source that it has looked at most."""
-        from ...text.symbols import UNKNOWN
-
-        is_unknown = self.encode_source(source).numbers == UNKNOWN
+    def _join(self, content: numpy.ndarray, is_unknown: numpy.ndarray, names: List[str]) -> str:
+        """Write symbols, some of which were unknown."""
         parts: List[str] = []
         last = 0
-        for i in numpy.flatnonzero(content == UNKNOWN):
-            place = int(numpy.where(is_unknown, attention.weights[i], -1.0).argmax())
-            parts += [self.target.decode(content[last:i]), attention.sources[place]]
+        for i in numpy.flatnonzero(is_unknown).tolist():
+            parts += [self.target.decode(content[last:i]), names[i]]
             last = i + 1
         parts.append(self.target.decode(content[last:]))
         return (" " if self.target.unit == "word" else "").join(part for part in parts if part)
 
-    def _prepare(self, symbols: Any, text: Union[str, Doc]) -> Union[str, Doc]:
-        """Give a text as symbols read it: its tokens, or a string."""
-        if isinstance(text, Doc) and not symbols.reads_tokens:
-            text = text.text
-        if not self._lower:
-            return text
-        if isinstance(text, str):
-            return text.lower()
-        return Doc(text.vocab, words=[token.lower_ for token in text], spaces=[bool(token.whitespace_) for token in text])
+    def _lower_text(self, text: str) -> str:
+        return text.lower() if self._lower else text
+
+    def _lower_words(self, doc: Doc) -> Doc:
+        words, spaces = [token.text.lower() for token in doc], [bool(token.whitespace_) for token in doc]
+        return Doc(doc.vocab, words=words, spaces=spaces)
 
 
-def _batch(sources: Sequence[numpy.ndarray]) -> "SourceBatch":
+def _batch(sources: Sequence[SourceText]) -> "SourceBatch":
     from ...text.symbols import SourceBatch
 
-    return SourceBatch(numpy.concatenate(sources), numpy.asarray([len(each) for each in sources], dtype="int32"))
+    lengths = numpy.asarray([len(source.numbers) for source in sources], dtype="int32")
+    return SourceBatch(numpy.concatenate([source.numbers for source in sources]), lengths)
