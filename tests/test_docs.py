@@ -170,3 +170,15 @@ def test_the_encoder_decoder_examples_write_what_they_have_not_seen():
     assert [float(score) for score, _ in found] == sorted((float(score) for score, _ in found), reverse=True)
     searched = [line.split(maxsplit=1)[1] for line in run_example("docs/seq2seq.md", 5, names).splitlines()]
     assert searched == ["the dog sings", "a woman waits"]
+
+
+def test_the_digits_examples_write_texts_of_vectors(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    assert run_example("docs/digits.md", 0, names) == "['a warm day', 'rain', 'warm rain all day']\n"
+    run_example("docs/digits.md", 1, names)
+    assert 0 < float(run_example("docs/digits.md", 2, names)) < 5
+    assert run_example("docs/digits.md", 3, names) == "(3, 2)\n"
+    build, words = names["build_vector_decoder"], names["build_words"]
+    writer = names["VectorToText"](build(words(), width=16, hidden_width=32)).from_disk("weather")
+    assert writer.write(names["vectors"]) == names["texts"]

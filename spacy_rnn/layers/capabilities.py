@@ -130,10 +130,11 @@ class Transduces:
 
     The layer's forward function takes a `spacy_rnn.text.symbols.PairBatch` and gives the log-probability of each target, float32
     [M]. What may stand before the symbols of a source, such as the tag of a word, is in the attribute `features`, a list: the
-    first is numbered V, the number of source symbols.
+    first is numbered V, the number of source symbols. One that reads vectors has neither `source` nor `features`, and vectors in
+    place of a source in its batches.
 
     begin (Callable): (layer, counts_coverage) -> a `spacy_rnn.generation.NextSymbol` with the weights as they are, whose `start`
-        takes a `spacy_rnn.text.symbols.SourceBatch` as its context.
+        takes a `spacy_rnn.text.symbols.SourceBatch`, or vectors, as its context.
     begin_update (Callable): (layer, batch, weights [M] or None) -> (log-probabilities [M], backprop), for training: `backprop()`
         adds the gradients of the sum of all losses, each times its weight (1 if None), to those of the parameters.
     score (Callable): (layer, batch) -> (log-probabilities [M], attention [P] or None): the attention of each target to each
@@ -143,7 +144,7 @@ class Transduces:
     """
 
     begin: Callable[..., Any]
-    begin_update: Callable[[Model, Any, Optional[Any]], Tuple[Any, Callable[[], None]]]
+    begin_update: Callable[[Model, Any, Optional[Any]], Tuple[Any, Callable[[], Any]]]
     score: Callable[[Model, Any], Tuple[Any, Optional[Any]]]
     copies: Callable[[Model], bool] = lambda layer: False
     attends: Callable[[Model], bool] = lambda layer: False

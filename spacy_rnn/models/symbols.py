@@ -161,12 +161,20 @@ def take_symbols(model: Model, learned: Any, get_docs: Callable[[], Iterable[Doc
 
 def _forget_weights(model: Model) -> None:
     for node in model.walk():
-        if "nV" not in node.dim_names:
-            continue
-        for name in node.param_names:
-            # Thinc changes no dimension of a layer that has parameters.
-            node.set_param(name, None)
-        node.set_dim("nV", len(symbols_of(model)), force=True)
+        if "nV" in node.dim_names:
+            set_symbol_count(node, len(symbols_of(model)))
+
+
+def set_symbol_count(node: Model, n_symbols: int) -> None:
+    """Set the number of symbols of a layer. Weights that it has are gone: they are those of other symbols.
+
+    node (Model): The layer, with a dimension nV.
+    n_symbols (int): V.
+    """
+    for name in node.param_names:
+        # Thinc changes no dimension of a layer that has parameters.
+        node.set_param(name, None)
+    node.set_dim("nV", n_symbols, force=True)
 
 
 def forget_gradients(model: Model) -> None:

@@ -18,6 +18,7 @@ TESTED = {
     "spacy_rnn.CacheLM.v1",
     "spacy_rnn.MixtureLM.v1",
     "spacy_rnn.Seq2Seq.v1",
+    "spacy_rnn.VectorDecoder.v1",
     "spacy_rnn.Tok2Vec.v1",
     "spacy_rnn.Embed.v1",
     "spacy_rnn.HashEmbed.v1",

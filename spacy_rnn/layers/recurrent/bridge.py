@@ -47,7 +47,8 @@ def forward(model: Model[Floats2d, State], X: Floats2d, is_train: bool) -> Tuple
     Y += cast(Floats1d, model.get_param("b"))
     ops.xp.tanh(Y, out=Y)
     # [states, depth, B, nH]: the axes that vectors come apart into.
-    shaped = Y.reshape((len(X), len(names), depth, -1)).transpose((1, 2, 0, 3))
+    nH = model.get_dim("nO") // (len(names) * depth)
+    shaped = Y.reshape((len(X), len(names), depth, nH)).transpose((1, 2, 0, 3))
     state = {name: ops.xp.ascontiguousarray(array) for name, array in zip(names, shaped, strict=True)}
 
     def backprop(d_state: State) -> Floats2d:
@@ -71,7 +72,7 @@ def join_states(model: Model, state: State) -> Tuple[Floats2d, Callable[[Floats2
     xp, names = model.ops.xp, list(state)
     stacked = xp.stack([state[name] for name in names])
     n_states, n_layers, B, nH = stacked.shape
-    joined = stacked.transpose((2, 0, 1, 3)).reshape((B, -1))
+    joined = stacked.transpose((2, 0, 1, 3)).reshape((B, n_states * n_layers * nH))
 
     def backprop(d_joined: Floats2d) -> State:
         d_stacked = d_joined.reshape((B, n_states, n_layers, nH)).transpose((1, 2, 0, 3))

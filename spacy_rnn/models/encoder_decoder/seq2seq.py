@@ -18,7 +18,7 @@ from ...layers.recurrent.rnn import build_rnn
 from ...layers.saved import Saved, no_parameters
 from ...recurrence import get_cell
 from ...text.symbols import PairBatch, SourceBatch, SymbolBatch, Symbols
-from ..symbols import check_batch, forget_gradients, no_backprop
+from ..symbols import check_batch, forget_gradients, no_backprop, set_symbol_count
 from .decoder import DecoderGradient, begin_decode, score_targets
 from .sampled_inputs import sample_inputs
 from .stepwise_decoder import DecoderState, StepwiseDecoder
@@ -118,21 +118,14 @@ def build_seq2seq(
 
 def init(model: Model[PairBatch, Floats1d], X: object = None, Y: object = None) -> None:
     n_source, n_target = count_source_symbols(model), len(model.attrs["target"])
-    _set_size(model.get_ref("source_embed"), n_source)
+    set_symbol_count(model.get_ref("source_embed"), n_source)
     for node in (model, model.get_ref("embed"), model.get_ref("head")):
-        _set_size(node, n_target)
+        set_symbol_count(node, n_target)
     for name in _NODES:
         layer: Optional[Model] = model.maybe_get_ref(name)
         if layer is not None:
             layer.initialize()
     forget_gradients(model)
-
-
-def _set_size(node: Model, n_symbols: int) -> None:
-    # Thinc changes no dimension of a layer that has weights: those of a model that is initialized again go.
-    for name in node.param_names:
-        node.set_param(name, None)
-    node.set_dim("nV", n_symbols, force=True)
 
 
 def count_source_symbols(model: Model) -> int:

@@ -67,10 +67,10 @@ class RNNLemmatizer(RNNPipe):
         from ...layers.capabilities import Transduces, find
 
         transduces = find(model, Transduces)
-        if transduces is None:
+        if transduces is None or "source" not in model.attrs:
             raise ValueError(
-                f"'{name}' needs an encoder-decoder, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is none: set "
-                "components.*.model"
+                f"'{name}' needs an encoder-decoder that reads symbols, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is "
+                "none: set components.*.model"
             )
         if model.attrs["source"].unit != "character" or model.attrs["target"] is not model.attrs["source"]:
             raise ValueError(

@@ -159,3 +159,17 @@ def test_a_pair_does_not_depend_on_the_batch(name):
         offset += n
         alone = PairBatch(own, batch_texts([model.attrs["target"].encode(PAIRS[i][1]).numbers]))
         assert_array_equal(score(model, alone)[0], expected)
+
+
+@every_model
+def test_it_can_learn_other_symbols(name):
+    model = build(name)
+    find(model, Transduces).begin_update(model, batch_of(model))[1]()
+    for symbols in ("source", "target"):
+        learn(model.attrs[symbols], ["a quick brown fox jumps over the lazy dog"])
+    model.initialize()
+    Y, backprop = find(model, Transduces).begin_update(model, batch_of(model))
+    backprop()
+    for node in model.walk():
+        for param in node.param_names:
+            assert node.get_grad(param).shape == node.get_param(param).shape

@@ -1,0 +1,1 @@
+"""Rows of handwritten digits, and the network that reads them."""
