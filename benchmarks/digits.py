@@ -55,7 +55,7 @@ def measure(seed: int, part: str, steps: int, folder: Path) -> Dict[str, Any]:
 def main(
     test: Annotated[bool, typer.Option("--test", help="Measure on test, once everything has been chosen on dev")] = False,
     seeds: Annotated[int, typer.Option(help="How many networks are trained", min=1)] = 3,
-    steps: Annotated[int, typer.Option(help="How many batches are learned from", min=1)] = 3000,
+    steps: Annotated[int, typer.Option(help="How many batches are learned from", min=1)] = 10_000,
     folder: Annotated[str, typer.Option(help="Folder in which networks are kept; none if empty")] = "",
     output: Annotated[Path, typer.Option(help="File for the results")] = OUTPUT,
 ) -> None:

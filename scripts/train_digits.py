@@ -64,7 +64,7 @@ def exact(network: VectorToText, images: Images, seed: int) -> float:
 
 def train(
     output: Annotated[Path, typer.Argument(help="Folder for the model, and for what was measured in training")],
-    steps: Annotated[int, typer.Option(help="How many batches of 64 rows are learned from", min=1)] = 3000,
+    steps: Annotated[int, typer.Option(help="How many batches of 64 rows are learned from", min=1)] = 10_000,
     seed: Annotated[int, typer.Option(help="What random numbers begin with", min=0)] = 0,
     width: Annotated[int, typer.Option(help="The width of the network, a multiple of 4", min=4)] = 256,
 ) -> None:
