@@ -12,8 +12,8 @@ from ...layers.capabilities import ScoresSymbols, State, find
 from ...layers.plain.sequence_dropout import draw_sequence_mask
 from ...recurrence.tables import sum_by_number
 from ...text.symbols import SymbolBatch
-from .input_feeding import begin_sweep_by_steps
-from .sweeping import Decoder, Source, Swept, SweptGradient, begin_sweep
+from .input_feeding import sweep_by_steps
+from .sweeping import Decoder, Source, SweepBackprop, Swept, SweptGradient, sweep
 
 
 class DecoderGradient(NamedTuple):
@@ -60,8 +60,7 @@ def begin_decode(
     X = rows if in_mask is None else rows * in_mask
     if vectors is not None:
         X = cast(Floats2d, ops.xp.concatenate([X, vectors[ops.xp.asarray(owners)]], axis=1))
-    sweep = begin_sweep_by_steps if decoder.is_fed else begin_sweep
-    swept, sweep_backprop = sweep(decoder, X, batch.lengths, state, source)
+    swept, sweep_backprop = _choose_sweep(decoder)(decoder, X, batch.lengths, state, source, True)
     out_mask = draw_sequence_mask(ops, batch.lengths, swept.A.shape[1], dropout) if dropout else None
     A = swept.A if out_mask is None else swept.A * out_mask
     log_probabilities, output_backprop = _begin_output(decoder, swept, A, batch, source, None if deferred else (weights,))
@@ -145,8 +144,11 @@ def sweep_targets(
     if vectors is not None:
         xp = decoder.embed.ops.xp
         X = cast(Floats2d, xp.concatenate([X, vectors[xp.asarray(own_sequences(batch.lengths))]], axis=1))
-    sweep = begin_sweep_by_steps if decoder.is_fed else begin_sweep
-    return sweep(decoder, X, batch.lengths, state, source)[0]
+    return _choose_sweep(decoder)(decoder, X, batch.lengths, state, source, False)[0]
+
+
+def _choose_sweep(decoder: Decoder) -> Callable[..., Tuple[Swept, SweepBackprop]]:
+    return sweep_by_steps if decoder.is_fed else sweep
 
 
 def scores_of(head: Model) -> ScoresSymbols:

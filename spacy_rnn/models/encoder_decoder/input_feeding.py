@@ -7,16 +7,15 @@ from thinc.types import Floats2d, Ints1d, Ragged
 
 from ...layers.attention.cross_attention import MemoryGradient, own_sequences
 from ...layers.capabilities import State
-from ...layers.recurrent.scanning import begin_scan
-from .sweeping import Decoder, Source, SweepBackprop, Swept, SweptGradient, look
+from .sweeping import Decoder, Source, SweepBackprop, Swept, SweptGradient, look, run_layers
 
 
-def begin_sweep_by_steps(
-    decoder: Decoder, X: Floats2d, lengths: numpy.ndarray, state: State, source: Optional[Source]
+def sweep_by_steps(
+    decoder: Decoder, X: Floats2d, lengths: numpy.ndarray, state: State, source: Optional[Source], is_train: bool
 ) -> Tuple[Swept, SweepBackprop]:
     """Compute hidden states step by step, each of which reads the attentional row of the step before.
 
-    decoder, X, lengths, state, source: As `begin_sweep` takes them; the attentional rows stand beside X where they are read.
+    decoder, X, lengths, state, source, is_train: As `sweep` takes them; the attentional rows stand beside X where they are read.
     RETURNS (Tuple[Swept, Callable]): What was computed, and how to go back.
     """
     xp, width = decoder.rnn.ops.xp, X.shape[1]
@@ -30,7 +29,7 @@ def begin_sweep_by_steps(
         rows = xp.concatenate([X[xp.asarray(at)], fed[index]], axis=1)
         ones = cast(Ints1d, numpy.ones(len(active), dtype="int32"))
         own = {name: xp.ascontiguousarray(array[:, index]) for name, array in before.items()}
-        (Y, after), rnn_backprop = begin_scan(decoder.rnn, Ragged(rows, ones), own)
+        (Y, after), rnn_backprop = run_layers(decoder, Ragged(rows, ones), own, is_train)
         one, look_backprop = look(decoder, rows, cast(Floats2d, Y.dataXd), source, active)
         for name, array in after.items():
             before[name][:, index] = array
@@ -61,7 +60,7 @@ def begin_sweep_by_steps(
 
 
 class _Step(NamedTuple):
-    """A step of `begin_sweep_by_steps`: the sequences that make it, their rows, what was computed, and how to go back."""
+    """A step of `sweep_by_steps`: the sequences that make it, their rows, what was computed, and how to go back."""
 
     active: numpy.ndarray
     at: numpy.ndarray

@@ -7,7 +7,7 @@ from thinc.types import Floats1d, Floats2d
 
 from ...generation.best import find_best
 from ...layers.attention.copying import mix_all, symbols_in_view
-from ...layers.attention.cross_attention import attend
+from ...layers.attention.cross_attention import attend, own_sequences
 from ...layers.capabilities import State
 from ...layers.output.symbol_scorer import begin_scoring
 from ...layers.recurrent.session import RnnSession
@@ -113,10 +113,10 @@ class StepwiseDecoder:
         """
         if state.covered is None or state.source is None:
             raise ValueError("coverage is that of a decoder with attention which was begun to count it")
-        lengths = state.source.memory.lengths[state.owners]
-        is_row = numpy.arange(state.covered.shape[1]) < lengths[:, None]
-        shares = numpy.where(is_row, numpy.clip(state.covered, numpy.finfo("float64").tiny, 1.0), 1.0)
-        return numpy.log(shares).sum(axis=1)
+        # Row by row: a sum over the columns would depend in its last bits on their number, that of the longest source.
+        rows, columns = _rows_in_view(state.source, state.owners)
+        shares = numpy.clip(state.covered[rows, columns], numpy.finfo("float64").tiny, 1.0)
+        return numpy.bincount(rows, numpy.log(shares), minlength=len(state.owners))
 
     def _advance(self, symbols: Any, state: DecoderState) -> "_Advanced":
         """Make a step of the layers below the output."""
@@ -149,11 +149,8 @@ class StepwiseDecoder:
 
     def _cover(self, covered: numpy.ndarray, source: Source, owners: numpy.ndarray, weights: Any) -> numpy.ndarray:
         """Add the attention of a step to that of those before."""
-        sizes = source.memory.lengths[owners]
-        rows = numpy.repeat(numpy.arange(len(sizes)), sizes)
-        columns = numpy.arange(len(rows)) - numpy.repeat(numpy.cumsum(sizes) - sizes, sizes)
         covered = covered.copy()
-        covered[rows, columns] += self._decoder.head.ops.to_numpy(weights)
+        covered[_rows_in_view(source, owners)] += self._decoder.head.ops.to_numpy(weights)
         return covered
 
     def _mix(self, found: "_Advanced") -> Floats2d:
@@ -174,3 +171,10 @@ class _Advanced(NamedTuple):
     A: Floats2d
     C: Optional[Floats2d] = None
     weights: Optional[Floats1d] = None
+
+
+def _rows_in_view(source: Source, owners: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """List the rows that sequences look at, as their weights are listed: int64 [P], which sequence looks; int64 [P], at what."""
+    sizes = source.memory.lengths[owners].astype("int64")
+    rows = own_sequences(sizes)
+    return rows, numpy.arange(len(rows)) - numpy.repeat(numpy.cumsum(sizes) - sizes, sizes)

@@ -8,7 +8,8 @@ from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
 from ...layers.attention.cross_attention import Memory, MemoryGradient, attend, own_sequences, remember
 from ...layers.capabilities import State
-from ...layers.recurrent.scanning import begin_scan
+from ...layers.recurrent.scanning import begin_scan, scan
+from ..symbols import no_backprop
 
 
 class Decoder(NamedTuple):
@@ -74,8 +75,8 @@ class SweptGradient(NamedTuple):
 SweepBackprop = Callable[[SweptGradient], Tuple[Floats2d, State, Optional[MemoryGradient]]]
 
 
-def begin_sweep(
-    decoder: Decoder, X: Floats2d, lengths: numpy.ndarray, state: State, source: Optional[Source]
+def sweep(
+    decoder: Decoder, X: Floats2d, lengths: numpy.ndarray, state: State, source: Optional[Source], is_train: bool
 ) -> Tuple[Swept, SweepBackprop]:
     """Compute hidden states in one sweep, and look at the source after it.
 
@@ -84,9 +85,10 @@ def begin_sweep(
     lengths (numpy.ndarray): int32 [B], of each sequence.
     state (Dict[str, Floats3d]): The initial state.
     source (Optional[Source]): What is looked at.
+    is_train (bool): Whether dropout between layers is drawn, and backpropagation follows.
     RETURNS (Tuple[Swept, Callable]): What was computed, and how to go back.
     """
-    (Y, _), rnn_backprop = begin_scan(decoder.rnn, Ragged(X, cast(Ints1d, lengths)), state)
+    (Y, _), rnn_backprop = run_layers(decoder, Ragged(X, cast(Ints1d, lengths)), state, is_train)
     H = cast(Floats2d, Y.dataXd)
     swept, look_backprop = look(decoder, X, H, source, own_sequences(lengths))
 
@@ -97,6 +99,18 @@ def begin_sweep(
         return (d_rows if gradient.dX is None else d_rows + gradient.dX), d_state, d_memory
 
     return swept, backprop
+
+
+def run_layers(decoder: Decoder, X: Ragged, state: State, is_train: bool) -> Tuple[Tuple[Ragged, State], Callable]:
+    """Run the recurrent layers of a decoder.
+
+    decoder (Decoder): The layers.
+    X (Ragged): What they read.
+    state (Dict[str, Floats3d]): The initial state.
+    is_train (bool): Whether dropout between layers is drawn, and backpropagation follows.
+    RETURNS (Tuple[Tuple[Ragged, Dict[str, Floats3d]], Callable]): As `begin_scan` gives them.
+    """
+    return begin_scan(decoder.rnn, X, state) if is_train else (scan(decoder.rnn, X, state), no_backprop)
 
 
 def look(

@@ -2,23 +2,26 @@
 
 import random
 import warnings
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy
 import srsly
-from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 
 from ..defaults import lemmatizer_model
-from ..pipe import RNNPipe, name_source
+from ..pipe import name_source
+from ..transducer import TransducerPipe, find_transduces
 from .attributes import WordAttribute, Words, check_tags, read_gold_words, read_words
 from .cache import LemmaCache
 from .dictionary import FormDictionary, Key
 from .network import LemmaNetwork
+
+if TYPE_CHECKING:
+    from ...text.symbols import PairBatch
 
 PART = "dictionary"
 # Of the pairs that are learned from: see `LemmaNetwork.encode_pairs`.
@@ -39,7 +42,7 @@ SETTINGS: Dict[str, Any] = {
 }
 
 
-class RNNLemmatizer(RNNPipe):
+class RNNLemmatizer(TransducerPipe):
     """A lemmatizer in a pipeline."""
 
     def __init__(
@@ -63,15 +66,7 @@ class RNNLemmatizer(RNNPipe):
 
         RAISES (ValueError): If an argument is out of its range, or the model is no encoder-decoder.
         """
-        # Imported here because importing a factory must stay cheap.
-        from ...layers.capabilities import Transduces, find
-
-        transduces = find(model, Transduces)
-        if transduces is None or "source" not in model.attrs:
-            raise ValueError(
-                f"'{name}' needs an encoder-decoder that reads symbols, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is "
-                "none: set components.*.model"
-            )
+        transduces = find_transduces(name, model)
         if model.attrs["source"].unit != "character" or model.attrs["target"] is not model.attrs["source"]:
             raise ValueError(
                 f"'{name}' reads and writes the same characters: set source to spacy_rnn.Characters.v1, and target = null, in "
@@ -192,34 +187,21 @@ class RNNLemmatizer(RNNPipe):
         for doc, hashes in zip(docs, lemmas, strict=True):
             self.attribute.set(doc, hashes, self.vocab.strings, self.overwrite)
 
-    def run_update(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
-        """Learn from a batch, with the model ready.
+    def encode_gold(self, examples: Iterable[Example], is_train: bool) -> Optional["PairBatch"]:
+        """Give what a batch teaches: in training a choice of its words, some of whose characters are masked.
 
         examples (Iterable[Example]): The batch.
-        **settings (Any): `drop`, `sgd` and `losses`, as in `update`. Dropout is the model's own.
-        RETURNS (Dict[str, float]): The losses: this one's is the mean of a symbol, in nats.
+        is_train (bool): Whether it is learned from, or only its loss is to be found.
+        RETURNS (Optional[PairBatch]): Its pairs; None if there are none.
         """
-        losses: Dict[str, float] = {} if settings["losses"] is None else settings["losses"]
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, f"{type(self).__name__}.update")
-        known = [pair for example in examples for pair in self._gold_of(example)]
-        self._warn_of_missing_tags(known)
-        pairs = self._choose(known)
-        if pairs:
-            keys, lemmas = zip(*pairs, strict=True)
-            batch = self.network.encode_pairs(keys, lemmas, _MASKED)
-            n = len(batch.targets.inputs)
-            weights = self.model.ops.xp.full(n, 1 / n, dtype="float32")
-            log_probabilities, backprop = self._transduces.begin_update(self.model, batch, weights)
-            loss = -float(log_probabilities.mean())
-            if numpy.isnan(loss):
-                raise ValueError(Errors.E910.format(name=self.name))
-            backprop()
-            losses[self.name] += loss
-        if settings["sgd"] is not None:
-            self.finish_update(settings["sgd"])
-        return losses
+        pairs = [pair for example in examples for pair in self._gold_of(example)]
+        if is_train:
+            self._warn_of_missing_tags(pairs)
+            pairs = self._choose(pairs)
+        if not pairs:
+            return None
+        keys, lemmas = zip(*pairs, strict=True)
+        return self.network.encode_pairs(keys, lemmas, _MASKED if is_train else 0.0)
 
     def _warn_of_missing_tags(self, pairs: List[Tuple[Key, str]]) -> None:
         """Say once if there are no tags to learn from."""
@@ -252,31 +234,6 @@ class RNNLemmatizer(RNNPipe):
         pairs = [(words.key(i), lemma) for i, lemma in enumerate(lemmas) if lemma]
         return [(key, lemma) for key, lemma in pairs if key.form.strip() and len(key.form) <= self.max_length]
 
-    def get_loss(self, examples: Iterable[Example], scores: Any) -> Tuple[float, Any]:
-        """Find the loss of a batch, without learning from it.
-
-        examples (Iterable[Example]): The batch.
-        scores (Any): Not used: lemmas are written one symbol after the other, and the loss is that of the gold symbols.
-        RETURNS (Tuple[float, Any]): The mean loss of a symbol, in nats; and its gradient with regard to the log-probability of
-            each symbol.
-        """
-        pairs = [pair for example in examples for pair in self._gold_of(example)]
-        if not pairs:
-            return 0.0, numpy.zeros(0, dtype="float32")
-        keys, lemmas = zip(*pairs, strict=True)
-        log_probabilities = self.model.predict(self.network.encode_pairs(keys, lemmas))
-        return -float(log_probabilities.mean()), numpy.full(len(log_probabilities), -1 / len(log_probabilities), "float32")
-
-    def rehearse(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
-        """Do nothing: the lemmas of known forms are in the dictionary, and are not forgotten.
-
-        examples (Iterable[Example]): A batch.
-        **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
-        RETURNS (Dict[str, float]): The losses, unchanged.
-        """
-        losses = settings.get("losses")
-        return {} if losses is None else losses
-
     def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
         """Score a batch. With `gold_tags`, lemmas are found again under the gold tags, since texts have none in evaluation.
 
@@ -298,9 +255,6 @@ class RNNLemmatizer(RNNPipe):
         new = self.run_model(docs, lambda model, docs: self._lemmatize(texts))
         for doc, old, found in zip(docs, self.predict(docs), new, strict=True):
             self.attribute.replace(doc, old, found, self.vocab.strings)
-
-    def check_labels(self) -> None:
-        """Do nothing: a lemmatizer has a dictionary and characters in place of labels."""
 
     def check_settings(self, settings: Any) -> None:
         """Refuse settings that do not go with the component.

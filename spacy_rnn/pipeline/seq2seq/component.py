@@ -1,20 +1,22 @@
 """A text from a text: `rnn_seq2seq` learns from pairs, and writes by beam search."""
 
 import math
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
-import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 
 from ..annotation.output import Output, get_output, register_output, set_output
 from ..corpus.parallel import find_place
 from ..defaults import seq2seq_model
-from ..pipe import RNNPipe
+from ..transducer import TransducerPipe, find_transduces
 from .translator import Search, SourceText, Translator
+
+if TYPE_CHECKING:
+    from ...text.symbols import PairBatch
 
 # Texts that are translated at a time: the states of their hypotheses are what takes memory.
 _BATCH = 64
@@ -34,7 +36,7 @@ SETTINGS: Dict[str, Any] = {
 }
 
 
-class RNNSeq2Seq(RNNPipe):
+class RNNSeq2Seq(TransducerPipe):
     """An encoder-decoder of texts in a pipeline."""
 
     def __init__(
@@ -58,12 +60,7 @@ class RNNSeq2Seq(RNNPipe):
 
         RAISES (ValueError): If an argument is out of its range, or the model is no encoder-decoder of symbols.
         """
-        transduces = _find_transduces(model)
-        if transduces is None:
-            raise ValueError(
-                f"'{name}' needs an encoder-decoder, e.g. spacy_rnn.Seq2Seq.v1, but {model.name!r} is none: set "
-                "components.*.model"
-            )
+        transduces = find_transduces(name, model)
         least = {"max_length": 1, "beam_width": 1, "alpha": 0, "coverage": 0, "max_symbols": 1, "n_alternatives": 0}
         given = (max_length, beam_width, alpha, coverage, max_symbols, n_alternatives)
         for (setting, smallest), value in zip(least.items(), given, strict=True):
@@ -76,7 +73,7 @@ class RNNSeq2Seq(RNNPipe):
                 f"'{name}': a beam of {beam_width} finds at most {beam_width - 1} alternatives, got n_alternatives = "
                 f"{n_alternatives}: widen the beam"
             )
-        self.vocab, self.model, self.name = vocab, model, name
+        self.vocab, self.model, self.name, self._transduces = vocab, model, name, transduces
         self.cfg: Dict[str, Any] = {"lower": lower}
         self.max_length, self.cut = max_length, cut
         self.settings = Search(beam_width, alpha, coverage, max_symbols)
@@ -87,7 +84,7 @@ class RNNSeq2Seq(RNNPipe):
     @property
     def translator(self) -> Translator:
         """RETURNS (Translator): What reads and writes texts by the model and the settings as they are."""
-        return Translator(self.model, _find_transduces(self.model), self.cfg["lower"])
+        return Translator(self.model, self._transduces, self.cfg["lower"])
 
     def initialize(
         self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None, labels: Optional[Any] = None
@@ -97,15 +94,16 @@ class RNNSeq2Seq(RNNPipe):
         get_examples (Callable[[], Iterable[Example]]): Gives the training pairs, all of which are read.
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Any]): Not used: there are no labels.
-        RAISES (ValueError): If no text has a target, or a source has more symbols than `max_length` and is not to be cut.
+        RAISES (ValueError): If no text has a target, a target is empty, or a source has more symbols than `max_length` and is
+            not to be cut.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         translator, n_pairs = self.translator, 0
         counters = translator.begin_learning()
         for example in get_examples():
-            gold = get_output(example.reference)
-            if gold is not None:
-                translator.count(counters, example.predicted, gold.text)
+            target = self._target_of(example)
+            if target is not None:
+                translator.count(counters, example.predicted, target)
                 n_pairs += 1
         if not n_pairs:
             raise ValueError(
@@ -117,6 +115,16 @@ class RNNSeq2Seq(RNNPipe):
             for example in get_examples():
                 self._read(translator, example.predicted, find_place(example))
         self.model.initialize()
+
+    def _target_of(self, example: Example) -> Optional[str]:
+        """Give the target of a text, None if it has none."""
+        gold = get_output(example.reference)
+        if gold is not None and not gold.text.strip():
+            raise ValueError(
+                f"'{self.name}': the target of {find_place(example)} is empty: correct or remove the pair, or set "
+                "reference._.rnn_output = None"
+            )
+        return None if gold is None else gold.text
 
     def _read(self, translator: Translator, doc: Doc, place: str) -> SourceText:
         """Read a source, no more of it than is allowed."""
@@ -199,78 +207,31 @@ class RNNSeq2Seq(RNNPipe):
         for doc, output in zip(docs, outputs, strict=True):
             set_output(doc, output)
 
-    def run_update(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
-        """Learn from a batch, with the model ready.
+    def encode_gold(self, examples: Iterable[Example], is_train: bool) -> Optional["PairBatch"]:
+        """Give what a batch teaches.
 
         examples (Iterable[Example]): The batch.
-        **settings (Any): `drop`, `sgd` and `losses`, as in `update`. Dropout is the model's own.
-        RETURNS (Dict[str, float]): The losses: this one's is the mean of a symbol, in nats.
+        is_train (bool): Not used: what is learned from is what the loss is found of.
+        RETURNS (Optional[PairBatch]): Its pairs; None if there are none.
+        RAISES (ValueError): If a target is empty, or a source too long.
         """
-        losses: Dict[str, float] = {} if settings["losses"] is None else settings["losses"]
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, f"{type(self).__name__}.update")
         translator = self.translator
         sources, targets = self._gold_of(translator, examples)
-        if sources:
-            batch = translator.encode_pairs(sources, targets)
-            n = len(batch.targets.inputs)
-            weights = self.model.ops.xp.full(n, 1 / n, dtype="float32")
-            log_probabilities, backprop = _find_transduces(self.model).begin_update(self.model, batch, weights)
-            backprop()
-            losses[self.name] -= float(log_probabilities.mean())
-        if settings["sgd"] is not None:
-            self.finish_update(settings["sgd"])
-        return losses
+        return translator.encode_pairs(sources, targets) if sources else None
 
     def _gold_of(self, translator: Translator, examples: Iterable[Example]) -> Tuple[List[SourceText], List[str]]:
         """Give the sources and targets of a batch; texts without a target, or without symbols, are left out."""
         sources: List[SourceText] = []
         targets: List[str] = []
         for example in examples:
-            gold = get_output(example.reference)
-            if gold is None:
+            target = self._target_of(example)
+            if target is None:
                 continue
             source = self._read(translator, example.predicted, find_place(example))
             if len(source.numbers):
                 sources.append(source)
-                targets.append(gold.text)
+                targets.append(target)
         return sources, targets
-
-    def get_loss(self, examples: Iterable[Example], scores: Any) -> Tuple[float, Any]:
-        """Find the loss of a batch, without learning from it.
-
-        examples (Iterable[Example]): The batch.
-        scores (Any): Not used: texts are written one symbol after the other, and the loss is that of the gold symbols.
-        RETURNS (Tuple[float, Any]): The mean loss of a symbol, in nats; and its gradient with regard to the log-probability of
-            each symbol.
-        """
-        translator = self.translator
-        sources, targets = self._gold_of(translator, examples)
-        if not sources:
-            return 0.0, numpy.zeros(0, dtype="float32")
-        log_probabilities = self.model.predict(translator.encode_pairs(sources, targets))
-        return -float(log_probabilities.mean()), numpy.full(len(log_probabilities), -1 / len(log_probabilities), "float32")
-
-    def rehearse(self, examples: Iterable[Example], **settings: Any) -> Dict[str, float]:
-        """Do nothing: what a translator knows does not depend on labels that others learn.
-
-        examples (Iterable[Example]): A batch.
-        **settings (Any): `drop`, `sgd` and `losses`, as in `update`.
-        RETURNS (Dict[str, float]): The losses, unchanged.
-        """
-        losses = settings.get("losses")
-        return {} if losses is None else losses
-
-    def check_labels(self) -> None:
-        """Do nothing: an encoder-decoder has symbols in place of labels, which are saved and checked with its model."""
-
-
-def _find_transduces(model: Model) -> Any:
-    # Imported here because importing a factory must stay cheap.
-    from ...layers.capabilities import Transduces, find
-
-    return find(model, Transduces) if "source" in model.attrs else None
 
 
 def _others(best: Output) -> List[Output]:

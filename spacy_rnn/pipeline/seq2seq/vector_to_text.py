@@ -80,16 +80,19 @@ class VectorToText:
         optimizer (Optional[Optimizer]): The optimizer; without one, gradients are only accumulated. Call its `step_schedules`
             where rates follow a schedule.
         RETURNS (float): The loss before, in nats a symbol.
-        RAISES (ValueError): If there are none, their numbers differ, or one is bad.
+        RAISES (ValueError): If there are none, their numbers differ, or one is bad; or if the loss is not a number.
         """
         batch = self._batch(_as_vectors(vectors), texts)
         n_symbols = len(batch.targets.inputs)
         weights = self.model.ops.xp.full(n_symbols, 1 / n_symbols, dtype="float32")
         log_probabilities, backprop = self._transduces.begin_update(self.model, batch, weights)
+        loss = -float(log_probabilities.mean())
+        if numpy.isnan(loss):
+            raise ValueError("the loss is not a number, and nothing is learned from it: use a lower learning rate, or grad_clip")
         backprop()
         if optimizer is not None:
             self.model.finish_update(optimizer)
-        return -float(log_probabilities.mean())
+        return loss
 
     def score(self, vectors: Any, texts: Sequence[Union[str, Doc]]) -> List[float]:
         """Say how probable texts are.

@@ -126,6 +126,20 @@ def test_coverage_is_that_of_the_attention(name):
     assert_allclose(decoder.coverage(state), [numpy.log(numpy.minimum(row, 1)).sum() for row in rows])
 
 
+def test_coverage_does_not_depend_on_the_batch():
+    """To the last bit, where other sources are longer."""
+    decoder = find(model := build("general", "float32"), Transduces).begin(model, counts_coverage=True)
+    lengths = numpy.asarray([11, 9, 60, 17], dtype="int32")
+    numbers = numpy.full(lengths.sum(), 3)
+    random = numpy.random.RandomState(6)
+    state = decoder.start(4, SourceBatch(numbers, lengths))
+    state = state._replace(covered=random.uniform(0, 1, state.covered.shape))
+    for i, together in enumerate(decoder.coverage(state)):
+        alone = decoder.start(1, SourceBatch(numbers[: lengths[i]], lengths[i : i + 1]))
+        alone = alone._replace(covered=state.covered[i : i + 1, : lengths[i]].copy())
+        assert decoder.coverage(alone) == [together]
+
+
 def test_coverage_without_attention():
     model = build("no attention", "float32")
     transduces = find(model, Transduces)

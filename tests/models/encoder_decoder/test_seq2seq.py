@@ -146,9 +146,11 @@ def test_steps_give_what_the_sweep_gives(name):
             assert_allclose(scores[0, batch.targets.targets[row]], expected[row], rtol=1e-4, atol=1e-5)
 
 
+# Dropout between the layers of the decoder, step by step as well.
+@pytest.mark.parametrize("rate", [0.0, 0.5])
 @every_model
-def test_a_pair_does_not_depend_on_the_batch(name):
-    model = build(name)
+def test_a_pair_does_not_depend_on_the_batch(name, rate):
+    model = build(name, dropout=rate)
     score = find(model, Transduces).score
     batch = batch_of(model)
     together = numpy.split(score(model, batch)[0], numpy.cumsum(batch.targets.lengths)[:-1])

@@ -187,3 +187,21 @@ def test_other_models_are_refused():
     for model in (build_seq2seq(build_words()), build_rnn(2, 2)):
         with pytest.raises(ValueError, match="VectorDecoder"):
             VectorToText(model)
+
+
+def test_a_loss_that_is_no_number():
+    """Nothing is learned from it."""
+    writer = trained(build(), vectors())
+    bridge = writer.model.get_ref("bridge")
+    weights = bridge.get_param("W").copy()
+    bridge.set_param("b", bridge.get_param("b") * numpy.nan)
+    with pytest.raises(ValueError, match="the loss is not a number, and nothing is learned from it"):
+        writer.update(vectors(), TEXTS, Adam(0.1))
+    assert (bridge.get_param("W") == weights).all()
+
+
+def test_scores_with_dropout_between_layers():
+    """Dropout is for training: the score of a text is the same in each call, and alone."""
+    writer = build(depth=2, dropout=0.5)
+    writer.learn(vectors(), TEXTS)
+    assert writer.score(vectors(), TEXTS) == [writer.score([vectors()[i]], TEXTS[i : i + 1])[0] for i in range(4)]
