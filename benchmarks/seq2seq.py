@@ -2,10 +2,10 @@
 
     python benchmarks/seq2seq.py MULTI30K
 
-MULTI30K is the folder with train.de.gz, train.en.gz, val.de.gz and val.en.gz. The model reads and writes 8,000 subwords on each
-side (--symbols joint: the same 8,000 on both sides; words: all words that occur twice), embeddings of 128, a bidirectional GRU of
-2 × 128 units and one of 256 that decodes, with general attention after the sweep (Luong et al. 2015), and with additive attention
-(Bahdanau et al. 2015) and input feeding.
+MULTI30K is the folder with train.de.gz, train.en.gz, val.de.gz and val.en.gz. The model reads and writes 4,000 subwords on each
+side, as configs/seq2seq.cfg has it (--size for another number; --symbols joint: the same on both sides; words: all words that
+occur twice), with embeddings of 128, a bidirectional GRU of 2 × 128 units and one of 256 that decodes, with general attention
+after the sweep (Luong et al. 2015), and with additive attention (Bahdanau et al. 2015) and input feeding.
 
 Training: steps on the same batches of 64 pairs, sorted by length: losses, gradients, clipping, and the update by Adam. torch's
 model, `_torch_seq2seq.py`, packs its sequences, scores targets without padding, and has the same weights; before anything is
@@ -40,7 +40,7 @@ KINDS: Dict[str, Dict[str, Any]] = {
     "attention after the sweep": {"attention": "general"},
     "input feeding": {"attention": "additive", "input_feeding": True},
 }
-BATCH, WIDTH, UNITS, SIZE = 64, 128, 256, 8000
+BATCH, WIDTH, UNITS, SIZE = 64, 128, 256, 4000
 # The batches of a timed call: as many targets in each call, of short and of long sentences.
 N_BATCHES = 4
 RATE = 0.001
@@ -86,11 +86,12 @@ def read_lines(path: Path) -> List[str]:
     return gzip.decompress(path.read_bytes()).decode("utf-8").lower().rstrip("\n").split("\n")
 
 
-def read_data(folder: Path, kind: str) -> Data:
+def read_data(folder: Path, kind: str, size: int = SIZE) -> Data:
     """Read the corpus, and learn the symbols from its training part.
 
     folder (Path): The folder of the corpus.
     kind (str): "apart", "joint" or "words".
+    size (int): How many subwords are learned.
     RETURNS (Data): The corpus.
     """
     tokenizers = {side: spacy.blank(side).tokenizer for side in ("de", "en")}
@@ -101,7 +102,7 @@ def read_data(folder: Path, kind: str) -> Data:
     }
     symbols: Dict[str, Symbols] = {}
     for own in [("de", "en")] if kind == "joint" else [("de",), ("en",)]:
-        learned = build_words(min_count=2) if kind == "words" else build_subwords(SIZE)
+        learned = build_words(min_count=2) if kind == "words" else build_subwords(size)
         counter = learned.begin()
         for side in own:
             for doc in texts["train", side]:
@@ -378,6 +379,7 @@ def find_goals(training: Dict[str, Any], search: Dict[str, Any]) -> List[Dict[st
 def main(
     corpus: Annotated[Path, typer.Argument(help="The folder of Multi30k")],
     symbols: Annotated[str, typer.Option(help="apart, joint or words")] = "apart",
+    size: Annotated[int, typer.Option(help="How many subwords there are on a side")] = SIZE,
     epochs: Annotated[float, typer.Option(help="How often the training part is read before the search")] = 2.0,
     sentences: Annotated[int, typer.Option(help="How many sentences are translated")] = 256,
     output: Annotated[Path, typer.Option(help="Where the figures go")] = RESULTS / "seq2seq.json",
@@ -391,7 +393,7 @@ def main(
     import torch
 
     torch.set_num_threads(1)
-    data = read_data(corpus, symbols)
+    data = read_data(corpus, symbols, size)
     if quick:
         data, epochs, sentences, seconds = data._replace(train=data.train[::40]), 1.0, 20, 0.1
     training = measure_training(data, seconds)

@@ -75,12 +75,11 @@ def test_torch_finds_the_same_translations_in_any_batch(seq2seq, peer, corpus, k
 
 
 @pytest.mark.parametrize("symbols", [pytest.param("words", marks=pytest.mark.slow), "joint"])
-def test_it_runs(seq2seq, corpus, monkeypatch, symbols):
-    monkeypatch.setattr(seq2seq, "SIZE", 270)
+def test_it_runs(seq2seq, corpus, symbols):
     app = typer.Typer()
     app.command()(seq2seq.main)
     output = corpus / "figures.json"
-    result = CliRunner().invoke(app, [str(corpus), "--symbols", symbols, "--quick", "--output", str(output)])
+    result = CliRunner().invoke(app, [str(corpus), "--symbols", symbols, "--size", "270", "--quick", "--output", str(output)])
     assert result.exit_code == 0, result.output
     figures = srsly.read_json(output)
     assert set(figures["training"]) == set(seq2seq.KINDS)
