@@ -162,6 +162,9 @@ class RNNLemmatizer(TransducerPipe):
             are attributes.
         """
         self.prepare_update()
+        for form, tags in words:
+            if isinstance(tags, str):
+                raise ValueError(f"'{self.name}' reads a list of tags of each word, e.g. [{tags!r}], got {tags!r} for {form!r}")
         keys = [Key(form, tuple(tags)) for form, tags in words]
         for key in keys:
             if len(key.tags) != len(self.tags):

@@ -129,6 +129,7 @@ def test_strings_that_a_memory_zone_has_forgotten(make_lemmatizer):
 
 def test_lemmatize_needs_a_value_for_each_tag(trained):
     refused(lambda: lemmatizer(trained).lemmatize([("a", ["NOUN"]), ("bats", [])]), "rnn_lemmatizer", "POS", "0 tags", "bats")
+    refused(lambda: lemmatizer(trained).lemmatize([("bats", "X")]), "rnn_lemmatizer", "a list", "['X']", "bats")
     assert lemmatizer(trained).lemmatize([("", ["X"]), (" ", ["X"])]) == ["", " "]
 
 
