@@ -146,7 +146,7 @@ def predict(factory, config):
 
 
 # Where it waits in one prediction, when the one before has seen the same words.
-CACHE = {"layers/embedding/vector_cache.py:_all_true": 1}
+CACHE = {"layers/embedding/sources.py:_all_true": 1}
 PREDICTED = {"pipeline/heads.py:predict": 1}
 PREDICTIONS = {
     "tagger": ("rnn_tagger", {}, {**CACHE, **PREDICTED}),

@@ -62,7 +62,7 @@ def begin_update(
 ) -> Tuple[Floats1d, Callable[[], Floats2d]]:
     """Find the log-probability of one symbol for each row, to train on them.
 
-    model (Model[Floats2d, Floats2d]): A layer made by `build_full_softmax`.
+    model (Model[Floats2d, Floats2d]): A layer with weights of symbols, as `build_full_softmax` makes it.
     H (Floats2d): The rows [N, nI].
     targets (Ints1d): The symbols [N].
     weights (Optional[Floats1d]): What the loss of each row counts [N]; 1 if None.
@@ -75,7 +75,7 @@ def begin_update(
     symbols, weights = check_targets(model, H, targets, weights)
     index = model.ops.xp.asarray(symbols)
     Y, d_projected, d_affine = log_likelihood_gradients(
-        model.ops, project(model, H), weights_of(model), index, weights, model.attrs["label_smoothing"]
+        model.ops, project(model, H), weights_of(model), index, weights, model.attrs.get("label_smoothing", 0.0)
     )
 
     def backprop() -> Floats2d:

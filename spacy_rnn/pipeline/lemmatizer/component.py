@@ -14,7 +14,7 @@ from thinc.api import Model
 
 from ..defaults import lemmatizer_model
 from ..pipe import name_source
-from ..transducer import TransducerPipe, find_transduces
+from ..seq2seq.transducer import TransducerPipe, find_transduces
 from .attributes import WordAttribute, Words, check_tags, read_gold_words, read_words
 from .cache import LemmaCache
 from .dictionary import FormDictionary, Key

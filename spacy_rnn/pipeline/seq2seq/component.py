@@ -12,7 +12,7 @@ from thinc.api import Model
 from ..annotation.output import Output, get_output, register_output, set_output
 from ..corpus.parallel import find_place
 from ..defaults import seq2seq_model
-from ..transducer import TransducerPipe, find_transduces
+from .transducer import TransducerPipe, find_transduces
 from .translator import Search, SourceText, Translator
 
 if TYPE_CHECKING:

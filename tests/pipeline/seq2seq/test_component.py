@@ -174,7 +174,7 @@ def test_settings_out_of_their_range(config, settings, message):
 def test_a_model_that_is_no_encoder_decoder():
     nlp = spacy.blank("xx")
     settings = {key: value for key, value in component.SETTINGS.items() if key not in ("model", "scorer")}
-    message = "'translator' needs an encoder-decoder, e.g. spacy_rnn.Seq2Seq.v1, but 'softmax' is none"
+    message = "'translator' needs an encoder-decoder that reads symbols, e.g. spacy_rnn.Seq2Seq.v1, but 'softmax' is none"
     with pytest.raises(ValueError, match=message):
         component.RNNSeq2Seq(nlp.vocab, Softmax(), "translator", **settings, scorer=None)
 

@@ -7,7 +7,7 @@ from spacy.errors import Errors
 from spacy.training import Example, validate_examples
 from thinc.api import Model
 
-from .pipe import RNNPipe
+from ..pipe import RNNPipe
 
 
 def find_transduces(name: str, model: Model) -> Any:
@@ -19,7 +19,7 @@ def find_transduces(name: str, model: Model) -> Any:
     RAISES (ValueError): If it is no encoder-decoder that reads symbols.
     """
     # Imported here because importing a factory must stay cheap.
-    from ..layers.capabilities import Transduces, find
+    from ...layers.capabilities import Transduces, find
 
     transduces = find(model, Transduces)
     if transduces is None or "source" not in model.attrs:
