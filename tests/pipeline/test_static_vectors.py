@@ -18,8 +18,8 @@ from spacy_rnn.pipeline.weights import load_weights
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.cfg"))
 # The others embed words with a table alone.
-# Those of components of spaCy's are tested as workflows. A lemmatizer's model reads no texts, and the tagger before it has a config
-# of its own.
+# Those of components of spaCy's are tested as workflows. A lemmatizer's model reads no texts, and the tagger before it has a
+# config of its own.
 ELSEWHERE = ("tagger_lemmatizer", "ud")
 WITH_VECTORS = [
     path for path in CONFIGS if "include_static_vectors" in path.read_text(encoding="utf8") and path.stem not in ELSEWHERE
