@@ -26,9 +26,9 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Tuple
 
 import spacy
-import srsly
 import typer
 from _measure import RESULTS, ROOT, machine, run_on_one_thread
+from _spacy_train import keep_row, train_by_command
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import load_config
@@ -168,12 +168,8 @@ def train_recurrent(row: Row, train: Path, dev: Path, seed: int, output: Path, l
     RETURNS (float): Seconds.
     """
     settings = {"paths.train": train, "paths.dev": dev, "vars.unit": row.unit, "system.seed": seed, **row.settings}
-    command = [sys.executable, "-m", "spacy", "train", str(ROOT / "configs" / f"{row.config}.cfg"), "--output", str(output)]
     start = time.perf_counter()
-    with log.open("w", encoding="utf-8") as file:
-        for name, value in settings.items():
-            command += [f"--{name}", str(value) if isinstance(value, (str, Path)) else srsly.json_dumps(value)]
-        subprocess.run(command, check=True, stdout=file, stderr=subprocess.STDOUT)
+    train_by_command(ROOT / "configs" / f"{row.config}.cfg", settings, output, log)
     return time.perf_counter() - start
 
 
@@ -315,9 +311,7 @@ def main(
         folder = Path(temporary) if keep is None else keep
         folder.mkdir(parents=True, exist_ok=True)
         row = measure(name, source, seed, test, folder, log or output.with_name(f"perplexity-{name}.log"))
-    rows = srsly.read_json(output) if output.exists() else {}
-    rows[name if not seed else f"{name}, seed {seed}"] = row
-    srsly.write_json(output, dict(sorted(rows.items())))
+    keep_row(output, name, seed, row)
     lines = [(part, model, f"{value:.3f}") for part in ("dev", "test") for model, value in row.get(part, {}).items()]
     typer.echo(format_table(lines, header=("part", "model", row["score"]), divider=True))
 

@@ -12,17 +12,15 @@ Results stand in benchmarks/results/translation.json, by the name of the row; a 
 """
 
 import resource
-import subprocess
-import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Dict, Optional
 
 import spacy
-import srsly
 import typer
 from _measure import RESULTS, ROOT, machine, run_on_one_thread
+from _spacy_train import keep_row, train_by_command
 from spacy.language import Language
 from wasabi import table as format_table
 
@@ -60,12 +58,8 @@ def train(settings: Dict[str, Any], output: Path, log: Path) -> Dict[str, float]
     log (Path): Where what spaCy prints goes.
     RETURNS (Dict[str, float]): Seconds by the clock, and those of the thread.
     """
-    command = [sys.executable, "-m", "spacy", "train", str(CONFIG), "--output", str(output)]
-    for name, value in settings.items():
-        command += [f"--{name}", str(value) if isinstance(value, (str, Path)) else srsly.json_dumps(value)]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    with log.open("w", encoding="utf-8") as file:
-        subprocess.run(command, check=True, stdout=file, stderr=subprocess.STDOUT)
+    train_by_command(CONFIG, settings, output, log)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {"by the clock": round(time.perf_counter() - start), "of the thread": round(used)}
@@ -137,9 +131,7 @@ def main(
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) if keep is None else keep
         row = measure(name, source, seed, test, folder, log or output.with_name(f"translation-{name}.log"))
-    rows = srsly.read_json(output) if output.exists() else {}
-    rows[name if not seed else f"{name}, seed {seed}"] = row
-    srsly.write_json(output, dict(sorted(rows.items())))
+    keep_row(output, name, seed, row)
     lines = [(part, *(str(row[part][score]) for score in ("BLEU", "chrF"))) for part in ("dev", "test") if part in row]
     typer.echo(format_table(lines, header=("part", "BLEU", "chrF"), divider=True))
 

@@ -50,12 +50,23 @@ def check_batch(batch: SymbolBatch, n_symbols: int) -> Tuple[numpy.ndarray, nump
     RAISES (ValueError): If there is no such symbol, or inputs, targets and lengths do not fit each other.
     """
     inputs, targets = as_symbols(batch.inputs, n_symbols), as_symbols(batch.targets, n_symbols)
-    lengths = numpy.asarray(batch.lengths)
-    if lengths.ndim != 1 or (lengths.size and (lengths.dtype.kind not in "iu" or lengths.min() < 0)):
-        raise ValueError(f"lengths are whole numbers [B], at least 0, got {lengths.dtype} of shape {lengths.shape}")
+    lengths = as_lengths(batch.lengths)
     if not len(inputs) == len(targets) == int(lengths.sum()):
         raise ValueError(f"lengths add up to {int(lengths.sum())}, but there are {len(inputs)} inputs and {len(targets)} targets")
-    return inputs, targets, lengths.astype("int32")
+    return inputs, targets, lengths
+
+
+def as_lengths(lengths: Any) -> numpy.ndarray:
+    """Check how many symbols sequences have.
+
+    lengths (Sequence[int]): Integers [B], on the host.
+    RETURNS (numpy.ndarray): int32 [B].
+    RAISES (ValueError): If they are no integers, or one is below 0.
+    """
+    lengths = numpy.asarray(lengths)
+    if lengths.ndim != 1 or (lengths.size and (lengths.dtype.kind not in "iu" or lengths.min() < 0)):
+        raise ValueError(f"lengths are whole numbers [B], at least 0, got {lengths.dtype} of shape {lengths.shape}")
+    return lengths.astype("int32")
 
 
 def as_symbols(numbers: Any, n_symbols: int) -> numpy.ndarray:

@@ -10,6 +10,7 @@ from thinc.util import get_array_module
 from ...recurrence.tables import sum_by_number
 from ..capabilities import RowWise, declare
 from ..saved import Saved, Shapes
+from .ragged import list_pairs
 
 # What a logarithm of a probability that may be 0 is taken of.
 _LEAST = 1e-30
@@ -99,11 +100,8 @@ def symbols_in_view(sources: numpy.ndarray, lengths: numpy.ndarray, owners: nump
     sources, lengths, owners: As `find_copied` takes them.
     RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): int64 [P], the symbols, query after query; int64 [P], the query of each.
     """
-    sizes = lengths[owners].astype("int64")
-    starts = numpy.cumsum(lengths, dtype="int64") - lengths
-    rows = numpy.repeat(numpy.arange(len(owners)), sizes)
-    first = numpy.repeat(starts[owners] - (numpy.cumsum(sizes) - sizes), sizes)
-    return sources[numpy.arange(len(rows)) + first], rows
+    rows, places = list_pairs(lengths, owners)
+    return sources[places], rows
 
 
 def mix(

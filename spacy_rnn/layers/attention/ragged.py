@@ -68,6 +68,19 @@ def attend_rows(
     return (_attend_compiled if is_compiled else _attend_pairs)(Q, keys, values, lengths, owners, u)
 
 
+def list_pairs(lengths: numpy.ndarray, owners: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """List the pairs of a query and a row that it looks at, query after query, as their weights are listed.
+
+    lengths (numpy.ndarray): Integers [B], the number of rows of each sequence, on the host.
+    owners (numpy.ndarray): int64 [M], which sequence each query looks at, on the host.
+    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): int64 [P], the queries; int64 [P], the rows, among those of all sequences.
+    """
+    sizes = lengths[owners].astype("int64")
+    starts = numpy.cumsum(lengths, dtype="int64") - lengths
+    queries = numpy.repeat(numpy.arange(len(owners)), sizes)
+    return queries, numpy.arange(len(queries)) + numpy.repeat(starts[owners] - (numpy.cumsum(sizes) - sizes), sizes)
+
+
 def _check(Q: Any, keys: Any, values: Any, lengths: numpy.ndarray, owners: numpy.ndarray, u: Any) -> None:
     n_rows, width = int(lengths.sum()), keys.shape[1]
     if len(keys) != n_rows or len(values) != n_rows:
@@ -135,12 +148,9 @@ class _Pairs:
     """The pairs of a query and a row that it looks at, query after query."""
 
     def __init__(self, xp: Any, lengths: numpy.ndarray, owners: numpy.ndarray) -> None:
-        sizes = lengths[owners].astype("int64")
-        starts = numpy.cumsum(lengths, dtype="int64") - lengths
-        ends = numpy.cumsum(sizes)
-        query = numpy.repeat(numpy.arange(len(owners)), sizes)
-        self.key_numbers = numpy.arange(len(query)) + numpy.repeat(starts[owners] - (ends - sizes), sizes)
-        self.xp, self._ends, self._filled = xp, ends, numpy.flatnonzero(sizes)
+        query, self.key_numbers = list_pairs(lengths, owners)
+        sizes = lengths[owners]
+        self.xp, self._ends, self._filled = xp, numpy.cumsum(sizes, dtype="int64"), numpy.flatnonzero(sizes)
         self.query, self.key = xp.asarray(query), xp.asarray(self.key_numbers)
 
     def sum(self, X: Any) -> Any:

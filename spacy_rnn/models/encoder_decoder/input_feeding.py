@@ -6,6 +6,7 @@ import numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ...layers.attention.cross_attention import MemoryGradient, own_sequences
+from ...layers.attention.ragged import list_pairs
 from ...layers.capabilities import State
 from .sweeping import Decoder, Source, SweepBackprop, Swept, SweptGradient, look, run_layers
 
@@ -75,7 +76,6 @@ class _Places:
     def __init__(self, xp: Any, n_looked_at: numpy.ndarray) -> None:
         """n_looked_at (numpy.ndarray): int64 [M], how many weights each row has."""
         self._xp, self._sizes = xp, n_looked_at
-        self._first = numpy.cumsum(n_looked_at) - n_looked_at
 
     def join(self, steps: List[_Step]) -> Swept:
         """Put together what steps have computed."""
@@ -101,6 +101,4 @@ class _Places:
     def _index(self, name: str, step: _Step) -> Any:
         if not name.endswith("weights"):
             return self._xp.asarray(step.at)
-        sizes = self._sizes[step.at]
-        first = self._first[step.at] - (numpy.cumsum(sizes) - sizes)
-        return self._xp.asarray(numpy.repeat(first, sizes) + numpy.arange(int(sizes.sum())))
+        return self._xp.asarray(list_pairs(self._sizes, step.at)[1])

@@ -7,7 +7,8 @@ from thinc.types import Floats1d, Floats2d
 
 from ...generation.best import find_best
 from ...layers.attention.copying import mix_all, symbols_in_view
-from ...layers.attention.cross_attention import attend, own_sequences
+from ...layers.attention.cross_attention import attend
+from ...layers.attention.ragged import list_pairs
 from ...layers.capabilities import State
 from ...layers.output.symbol_scorer import begin_scoring
 from ...layers.recurrent.session import RnnSession
@@ -175,6 +176,6 @@ class _Advanced(NamedTuple):
 
 def _rows_in_view(source: Source, owners: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """List the rows that sequences look at, as their weights are listed: int64 [P], which sequence looks; int64 [P], at what."""
-    sizes = source.memory.lengths[owners].astype("int64")
-    rows = own_sequences(sizes)
-    return rows, numpy.arange(len(rows)) - numpy.repeat(numpy.cumsum(sizes) - sizes, sizes)
+    lengths = source.memory.lengths
+    rows, places = list_pairs(lengths, owners)
+    return rows, places - (numpy.cumsum(lengths, dtype="int64") - lengths)[owners[rows]]

@@ -2,7 +2,6 @@
 
 from typing import Callable, NamedTuple, Optional, Tuple, cast
 
-import numpy
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d, Ragged
 
@@ -12,7 +11,7 @@ from ...layers.ragged.taken import TakenRows
 from ...layers.recurrent.scanning import begin_scan, scan
 from ...recurrence import Table, TableRows
 from ...text.symbols import SourceBatch
-from ..symbols import as_symbols, distinct_symbols
+from ..symbols import as_lengths, as_symbols, distinct_symbols
 
 
 class Encoded(NamedTuple):
@@ -40,12 +39,10 @@ def check_sources(sources: SourceBatch, n_symbols: int) -> SourceBatch:
     RAISES (ValueError): If there is no such symbol, or the lengths do not fit.
     """
     numbers = as_symbols(sources.numbers, n_symbols)
-    lengths = numpy.asarray(sources.lengths)
-    if lengths.ndim != 1 or (lengths.size and (lengths.dtype.kind not in "iu" or lengths.min() < 0)):
-        raise ValueError(f"lengths are whole numbers [B], at least 0, got {lengths.dtype} of shape {lengths.shape}")
+    lengths = as_lengths(sources.lengths)
     if int(lengths.sum()) != len(numbers):
         raise ValueError(f"lengths add up to {int(lengths.sum())}, but there are {len(numbers)} symbols of sources")
-    return SourceBatch(numbers, lengths.astype("int32"))
+    return SourceBatch(numbers, lengths)
 
 
 def encode(embed: Model, rnn: Model, sources: SourceBatch) -> Encoded:
