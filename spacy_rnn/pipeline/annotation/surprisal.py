@@ -5,7 +5,8 @@ from typing import Any, NamedTuple, Optional
 import numpy
 from spacy.tokens import Doc, Token
 
-from .rows import find_row, token_spans
+from ...text.spans import token_spans
+from .rows import find_row
 
 DOC_EXTENSION, TOKEN_EXTENSION = "rnn_perplexity", "rnn_surprisal"
 # Where a text has the array. Under such a key spaCy copies it with the text, but not to another text made of its tokens.

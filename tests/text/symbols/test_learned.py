@@ -9,7 +9,7 @@ from thinc.api import Model
 
 from spacy_rnn.layers import declare
 from spacy_rnn.layers.saved import Saved, no_parameters
-from spacy_rnn.pipeline.weights import load_weights
+from spacy_rnn.layers.weights import load_weights
 from spacy_rnn.text.symbols import Characters, Symbols, Words
 
 TEXT = "a b😀 a"
