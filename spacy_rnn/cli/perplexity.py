@@ -76,7 +76,7 @@ def score_texts(pipeline: str, texts: Path, component: Optional[str], options: O
             total = total.add(document.scored)
             worst.add(document)
             if options.words:
-                _write_words(document, lm.count_end)
+                _write_words(document, lm)
         ranked = worst.ranked()
         _write_table(ranked, total, lm)
     if options.html is not None:
@@ -114,13 +114,13 @@ def _score(nlp: Language, lm: RNNLanguageModel, texts: Path, options: Options) -
             yield document
 
 
-def _write_words(document: DocumentScore, with_end: bool) -> None:
+def _write_words(document: DocumentScore, lm: RNNLanguageModel) -> None:
     """Print the surprisal of each word, in the order of the text."""
     lines = [f"# {document.place}"]
     for token, bits in zip(document.doc, document.surprisals.tolist(), strict=True):
         lines.append(f"{bits:.2f}\t{visible(token.text)}")
-    if with_end:
-        lines.append(f"{document.scored.surprisals[-1]:.2f}\t(end of text)")
+    if lm.count_end:
+        lines.append(f"{document.scored.surprisals[-1]:.2f}\t({_name_end(lm)} of text)")
     write("\n".join(lines) + "\n\n")
 
 
@@ -131,10 +131,15 @@ def _write_table(worst: List[DocumentSummary], total: TotalScore, lm: RNNLanguag
     write(table(rows, header=HEADER, footer=("all", shown, *_cells(total)), divider=True, aligns=ALIGNS) + "\n")
     rule = RULES[lm.unknown].format(unit=lm.symbols.unit, types=lm.unknown_types)
     end = "counts as one more character and word" if lm.count_end else "does not count"
-    lines = [rule, f"The end of a text {end}. Perplexity is that of a word."]
+    lines = [rule, f"The {_name_end(lm)} of a text {end}. Perplexity is that of a word."]
     if total.n_texts > len(worst):
         lines.append(f"The {len(worst)} most surprising texts are shown; --worst shows more, --output all.")
     write("\n".join(lines) + "\n")
+
+
+def _name_end(lm: RNNLanguageModel) -> str:
+    """Say where a model that has read a text is."""
+    return "beginning" if lm.symbols.backward else "end"
 
 
 def _begin(summary: DocumentSummary) -> str:
