@@ -208,7 +208,7 @@ def generate_command(
     They are printed as they are, each after its prompt; a single one as it is written.
     """
     with _running(code, gpu):
-        from .generate import Options, write_texts
+        from .language_models.generate import Options, write_texts
 
         options = Options(number, beam, max_symbols, stop or [], seed, replace_unknown)
         sampling = {
@@ -243,7 +243,7 @@ def perplexity_command(
     Bits a character and a word, and perplexity, by text, those first that surprise most, and of all texts together.
     """
     with _running(code, gpu):
-        from .perplexity import Options, score_texts
+        from .language_models.perplexity import Options, score_texts
 
         score_texts(pipeline, texts, component, Options(unit, tokens, worst, words, html, output))
 
@@ -295,7 +295,7 @@ def mix_command(
     best.
     """
     with _running(code, gpu):
-        from .mix import Options, mix_pipelines
+        from .language_models.mix import Options, mix_pipelines
 
         mix_pipelines(pipelines, texts, output, Options(unit, cache, cache_order, force))
 
@@ -323,7 +323,7 @@ def samples_command(
     how far a model's own text is from real text.
     """
     with _running(code, gpu):
-        from .samples import Options, show_samples
+        from .language_models.samples import Options, show_samples
 
         show_samples(pipelines, Options(output, text, train, prompt or [], number, max_symbols, seed, unit, component))
 
@@ -352,7 +352,7 @@ def ngrams_command(
     Modified Kneser-Ney smoothing by default, in an ARPA file, which KenLM and SRILM read as well.
     """
     with _running(None):
-        from .ngrams import Options, write_ngrams
+        from .language_models.ngrams import Options, write_ngrams
 
         options = Options(order, symbols, unit, size, min_count, smoothing, k, prune, discount_fallback, memory)
         write_ngrams(texts, output, options)

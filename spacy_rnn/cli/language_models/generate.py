@@ -7,13 +7,13 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Union
 
 from spacy.tokens import Doc
 
-from ..evaluation.components import find_language_model
-from ..evaluation.language.documents import find_reading, read_text
-from ..generation import Sampling
-from ..pipeline.language_model.component import RNNLanguageModel
-from .errors import CommandError, as_option, as_refusal
-from .loading import load_pipeline
-from .printing import to_stdout, write
+from ...evaluation.components import find_language_model
+from ...evaluation.language.documents import find_reading, read_text
+from ...generation import Sampling
+from ...pipeline.language_model.component import RNNLanguageModel
+from ..errors import CommandError, as_option, as_refusal
+from ..loading import load_pipeline
+from ..printing import to_stdout, write
 
 # Between two texts, which may have empty lines themselves.
 SEPARATOR = "=" * 10

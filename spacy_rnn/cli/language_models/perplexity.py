@@ -10,8 +10,8 @@ from spacy.language import Language
 from tqdm import tqdm
 from wasabi import table
 
-from ..evaluation.components import find_language_model
-from ..evaluation.language.documents import (
+from ...evaluation.components import find_language_model
+from ...evaluation.language.documents import (
     DocumentScore,
     DocumentSummary,
     TotalScore,
@@ -20,12 +20,12 @@ from ..evaluation.language.documents import (
     score_documents,
     to_json,
 )
-from ..pages.files import open_file, write_file
-from ..pages.text import visible
-from ..pipeline.language_model.component import RNNLanguageModel
-from .errors import writing
-from .loading import load_pipeline, read_plain_texts
-from .printing import to_stdout, write
+from ...pages.files import open_file, write_file
+from ...pages.text import visible
+from ...pipeline.language_model.component import RNNLanguageModel
+from ..errors import writing
+from ..loading import load_pipeline, read_plain_texts
+from ..printing import to_stdout, write
 
 HEADER = ("", "text", "words", "bits/character", "bits/word", "perplexity", "unknown")
 ALIGNS: Tuple[Literal["l", "r"], ...] = ("l", "l", "r", "r", "r", "r", "r")
@@ -81,7 +81,7 @@ def score_texts(pipeline: str, texts: Path, component: Optional[str], options: O
         _write_table(ranked, total, lm)
     if options.html is not None:
         # Imported here because nothing else needs it.
-        from ..pages.surprisal import draw_surprisals
+        from ...pages.surprisal import draw_surprisals
 
         figures = []
         for each in ranked:
@@ -91,7 +91,7 @@ def score_texts(pipeline: str, texts: Path, component: Optional[str], options: O
 
 
 def _write_page(path: Path, figures: List[Markup]) -> None:
-    from ..pages.pictures import publish
+    from ...pages.pictures import publish
 
     page = publish(figures, "Surprisal", page=True, minify=False, jupyter=False)
     with writing("page", path):
