@@ -32,6 +32,7 @@ def learned(symbols, learn):
 
 KINDS = {
     "characters": lambda: Characters(size=7),
+    "backward characters": lambda: Characters(size=7, backward=True),
     "words": lambda: Words(attr="LOWER", min_count=1),
 }
 
