@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from inspect import getclosurevars
 from types import FunctionType
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -56,6 +56,32 @@ class Recurrent:
     restart_backward: Callable[[Model, State, int], State]
     is_bidirectional: Callable[[Model], bool]
     begin: Callable[[Model], Any] = lambda layer: None
+
+
+class Directions(NamedTuple):
+    """Rows of a batch, of which it is known what has read what.
+
+    rows (Any): [N, width], a `Ragged` or, inside of layers on arrays, an array.
+    apart (bool): Whether the first half of the columns has seen no row after its own, and the second half none before. If not, no
+        row has seen another one.
+    """
+
+    rows: Any
+    apart: bool
+
+
+@dataclass(frozen=True)
+class KeepsDirectionsApart:
+    """Be able to run on rows of two directions that know nothing of each other: see `spacy_rnn.layers.directions.begin_apart`.
+
+    begin (Callable): (layer, Directions, is_train) -> (Directions, backprop): from the parameters that the layer's forward
+        function uses, but no column of the one half depends on one of the other. `backprop` is as that of the forward function,
+        from the gradient of the rows to that of the rows.
+    layers (Callable[[Model], Sequence[Model]]): Gives the layers inside that have to have it as well; all if left out.
+    """
+
+    begin: Callable[[Model, Directions, bool], Tuple[Directions, Callable]]
+    layers: Callable[[Model], Sequence[Model]] = lambda model: model.layers
 
 
 @dataclass(frozen=True)

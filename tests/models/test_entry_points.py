@@ -25,6 +25,7 @@ TESTED = {
     "spacy_rnn.CharEmbed.v1",
     "spacy_rnn.Truncate.v1",
     "spacy_rnn.CRF.v1",
+    "spacy_rnn.PretrainLM.v1",
 }
 
 

@@ -5,7 +5,8 @@ from typing import Callable, Tuple
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from ..capabilities import Drops, RowWise, declare, find
+from ..capabilities import Drops, KeepsDirectionsApart, RowWise, declare, find
+from ..directions import by_columns
 
 
 def check_rate(name: str, rate: float) -> None:
@@ -55,4 +56,4 @@ def forward(model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool) -> Tu
     return X * mask, backprop
 
 
-declare(forward, RowWise(), Drops(("rate",)))
+declare(forward, RowWise(), KeepsDirectionsApart(by_columns(forward)), Drops(("rate",)))

@@ -10,7 +10,7 @@ from thinc.types import Floats2d
 
 from ...native import library
 from ...recurrence.engines.cpu import is_float32, whole
-from ..capabilities import RowWise, declare
+from ..capabilities import Directions, KeepsDirectionsApart, RowWise, declare
 from ..saved import FOREIGN_WEIGHTS
 
 # What Thinc adds to the variances.
@@ -41,8 +41,36 @@ def forward(model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool) -> Tu
     return cast(Floats2d, Y), _no_backprop
 
 
+def begin_apart(model: Model[Floats2d, Floats2d], X: Directions, is_train: bool) -> Tuple[Directions, Callable]:
+    """Normalize the halves of rows by themselves, as `KeepsDirectionsApart.begin` says.
+
+    model (Model[Floats2d, Floats2d]): The layer.
+    X (Directions): The rows [N, nI], nI even if there are halves.
+    is_train (bool): Whether there is going to be a gradient.
+    RETURNS (Tuple[Directions, Callable]): The rows [N, nI], and their backpropagation.
+    """
+    if not X.apart:
+        Y, whole_backprop = forward(model, X.rows, is_train)
+        return Directions(Y, False), whole_backprop
+    rows = X.rows.reshape((len(X.rows), 2, -1))
+    deviations = rows - rows.mean(axis=2, keepdims=True)
+    scale = ((deviations**2).mean(axis=2, keepdims=True) + _EPSILON) ** -0.5
+    normalized = (deviations * scale).reshape(X.rows.shape)
+    G = cast(Any, model.get_param("G"))
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        model.inc_grad("b", dY.sum(axis=0))
+        model.inc_grad("G", (dY * normalized).sum(axis=0))
+        d_rows, unit = (dY * G).reshape(rows.shape), normalized.reshape(rows.shape)
+        d_rows -= d_rows.mean(axis=2, keepdims=True) + unit * (d_rows * unit).mean(axis=2, keepdims=True)
+        d_rows *= scale
+        return d_rows.reshape(dY.shape)
+
+    return Directions(normalized * G + model.get_param("b"), True), backprop
+
+
 def _no_backprop(dY: Floats2d) -> Floats2d:
     raise ValueError("inference keeps nothing to backpropagate with: run the layer with is_train=True")
 
 
-declare(forward, RowWise(), FOREIGN_WEIGHTS["thinc.layers.layernorm"])
+declare(forward, RowWise(), KeepsDirectionsApart(begin_apart), FOREIGN_WEIGHTS["thinc.layers.layernorm"])

@@ -6,7 +6,8 @@ import numpy
 from thinc.api import Model, Ops
 from thinc.types import Floats2d, Ragged
 
-from ..capabilities import Drops, RowWise, declare
+from ..capabilities import Drops, KeepsDirectionsApart, RowWise, declare
+from ..directions import by_columns
 from ..ragged.list2ragged import host_lengths
 from .dropout import check_rate
 
@@ -50,4 +51,4 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
     return Ragged(rows * mask, X.lengths), backprop
 
 
-declare(forward, RowWise(), Drops(("rate",)))
+declare(forward, RowWise(), KeepsDirectionsApart(by_columns(forward)), Drops(("rate",)))

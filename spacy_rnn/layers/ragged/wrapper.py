@@ -5,7 +5,8 @@ from typing import Callable, Optional, Tuple, cast
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
-from ..capabilities import RowWise, declare
+from ..capabilities import Directions, KeepsDirectionsApart, RowWise, declare
+from ..directions import begin_apart
 
 
 def with_rows(layer: Model[Floats2d, Floats2d]) -> Model[Ragged, Ragged]:
@@ -32,8 +33,27 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
     return Ragged(rows, X.lengths), backprop
 
 
+def begin_with_rows(model: Model[Ragged, Ragged], X: Directions, is_train: bool) -> Tuple[Directions, Callable]:
+    """Run the layer on directions that know nothing of each other, as `KeepsDirectionsApart.begin` says.
+
+    model (Model[Ragged, Ragged]): The wrapper.
+    X (Directions): The batch, rows [N, nO].
+    is_train (bool): Whether there is going to be a gradient.
+    RETURNS (Tuple[Directions, Callable]): The rows [N, nO], and their backpropagation.
+    RAISES (ValueError): As the layer does.
+    """
+    if not X.rows.data.size:
+        return X, _pass
+    Y, layer_backprop = begin_apart(model.layers, Directions(X.rows.dataXd, X.apart), is_train)
+
+    def backprop(dY: Ragged) -> Ragged:
+        return Ragged(layer_backprop(cast(Floats2d, dY.dataXd)), dY.lengths)
+
+    return Directions(Ragged(Y.rows, X.rows.lengths), Y.apart), backprop
+
+
 def _pass(dY: Ragged) -> Ragged:
     return dY
 
 
-declare(forward, RowWise())
+declare(forward, RowWise(), KeepsDirectionsApart(begin_with_rows))

@@ -8,10 +8,11 @@ from thinc.types import Ragged
 from thinc.util import get_width
 
 from ...recurrence import Backpropagation, get_cell
-from ..capabilities import Drops, IsRnn, Recurrent, declare
+from ..capabilities import Directions, Drops, IsRnn, KeepsDirectionsApart, Recurrent, declare
 from ..plain.dropout import check_rate
 from ..ragged.width import check_input_width, known_width
 from ..saved import Saved, no_parameters, require_same
+from .apart import run_sweeps_apart
 from .direction import Init, build_direction
 from .precision import as_precision
 from .scanning import restart_backward, scan
@@ -112,6 +113,31 @@ def forward(model: Model[Ragged, Ragged], X: Ragged, is_train: bool) -> Tuple[Ra
     return Y, _Backprop(run_backprop)
 
 
+def begin_apart(model: Model[Ragged, Ragged], X: Directions, is_train: bool) -> Tuple[Directions, Callable]:
+    """Run a stack whose directions know nothing of each other, as `KeepsDirectionsApart.begin` says.
+
+    In every layer but the first each direction reads its own columns alone: those of its input matrix W that belong to the other
+    ones count as zeros. A layer of one direction is run as it is.
+
+    model (Model[Ragged, Ragged]): The stack.
+    X (Directions): The batch, rows [N, nI].
+    is_train (bool): Whether dropout is drawn, and backpropagation follows.
+    RETURNS (Tuple[Directions, Callable]): The rows [N, nO]; and, in training, their backpropagation.
+    RAISES (ValueError): If the stack has no weights or a width is wrong; or one direction, but the rows below have two.
+    """
+    if not model.attrs["bidirectional"]:
+        if X.apart:
+            raise ValueError(
+                "a recurrent layer of one direction stands above one of two, whose backward half it would read forward: make all "
+                "layers bidirectional, or none"
+            )
+        Y, layer_backprop = model(X.rows, is_train)
+        return Directions(Y, False), layer_backprop
+    run = partial(run_sweeps_apart, sweep_runner(model, is_train), X.apart)
+    Y, _, run_backprop = run_stack(model, X.rows, None, is_train, run)
+    return Directions(Y, True), _Backprop(run_backprop)
+
+
 class _Backprop:
     """Backpropagate through a layer.
 
@@ -192,6 +218,7 @@ declare(
     forward,
     IsRnn(),
     Recurrent(scan, restart_backward, lambda model: model.attrs["bidirectional"], RnnSession),
+    KeepsDirectionsApart(begin_apart, lambda model: []),
     Drops(("dropout",)),
     Saved(no_parameters, _check_saved),
 )
