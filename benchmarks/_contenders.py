@@ -32,12 +32,14 @@ class Setting(NamedTuple):
     scores (Mapping[str, str]): spaCy's score by the name it has in the results.
     gold_tokens (bool): Whether texts are evaluated on gold sentences and gold tokens, else on those of the tokenizer; words that
         train has, and those it has not, are then scored apart.
+    before_pass (Callable[[Language], None]): What is done before each pass whose speed is measured.
     """
 
     corpus: Path
     splits: Sequence[str]
     scores: Mapping[str, str]
     gold_tokens: bool
+    before_pass: Callable[[Language], None] = lambda nlp: None
 
 
 def measure_pipeline(config: str, overrides: Dict[str, Any], seed: int, setting: Setting) -> Dict[str, Any]:
@@ -65,7 +67,7 @@ def measure_pipeline(config: str, overrides: Dict[str, Any], seed: int, setting:
     return {
         "scores": score_pipeline(nlp, setting),
         "training seconds": round(seconds),
-        "words a second": measure_speed(partial(_annotate, nlp), nlp, setting),
+        "words a second": measure_speed(partial(_annotate, nlp, setting.before_pass), nlp, setting),
         "bytes": n_bytes,
         "parameters": int(sum(node.get_param(name).size for node in nodes for name in node.param_names)),
     }
@@ -138,7 +140,8 @@ def _read_texts(setting: Setting) -> List[str]:
     return [doc.text for doc in DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab)]
 
 
-def _annotate(nlp: Language, texts: List[str]) -> None:
+def _annotate(nlp: Language, before_pass: Callable[[Language], None], texts: List[str]) -> None:
+    before_pass(nlp)
     for _ in nlp.pipe(texts, batch_size=BATCH_SIZE):
         pass
 

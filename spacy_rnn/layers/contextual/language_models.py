@@ -113,7 +113,7 @@ class LanguageModels:
         """
         for reader in self.readers:
             reader.to_ops(ops)
-        self.cache = TextCache(self.cache.size)
+        self.cache.clear()
 
     def freeze(self) -> None:
         """Promise that the weights do not change any more."""

@@ -27,9 +27,10 @@ class TextCache:
         """
         self.size = size
         self._lock = threading.Lock()
-        self._rows: Dict[Hashable, Floats2d] = {}
-        self._keys: List[Hashable] = []
-        self._n_rows = 0
+        self._rows: Dict[Hashable, Floats2d]
+        self._keys: List[Hashable]
+        self._n_rows: int
+        self.clear()
         self._random = random.Random(0)
 
     def __reduce__(self) -> Any:
@@ -38,6 +39,10 @@ class TextCache:
     def __len__(self) -> int:
         """RETURNS (int): The number of rows."""
         return self._n_rows
+
+    def clear(self) -> None:
+        """Forget all texts."""
+        self._rows, self._keys, self._n_rows = {}, [], 0
 
     def find(self, key: Hashable) -> Optional[Floats2d]:
         """Find the rows of a text.

@@ -66,10 +66,10 @@ def test_a_text_has_the_same_bits_in_every_batch(lm, docs):
     layer = build(lm, docs)
     alone = []
     for doc in docs:
-        clear(layer)
+        layer.shims[0].models.cache.clear()
         alone += layer.predict([doc])
     for texts in (docs, docs[::-1]):
-        clear(layer)
+        layer.shims[0].models.cache.clear()
         # Once computed, once from the cache.
         for _ in range(2):
             for rows, expected in zip(layer.predict(texts), alone if texts is docs else alone[::-1], strict=True):
@@ -77,16 +77,11 @@ def test_a_text_has_the_same_bits_in_every_batch(lm, docs):
     assert layer.predict([]) == []
 
 
-def clear(layer):
-    models = layer.shims[0].models
-    models.cache = type(models.cache)(models.cache.size)
-
-
 def test_long_texts_are_read_in_pieces_with_the_state_carried(lm, docs, monkeypatch):
     texts = [docs[0], spacy.blank("en").make_doc(" ".join(TEXTS * 3)), docs[1]]
     layer = build(lm, docs)
     expected = layer.predict(texts)
-    clear(layer)
+    layer.shims[0].models.cache.clear()
     monkeypatch.setattr(character_reader, "_PIECE", 13)
     for rows, other in zip(layer.predict(texts), expected, strict=True):
         assert_allclose(rows, other, atol=1e-6)

@@ -1,0 +1,108 @@
+"""Configs with what was learned from other texts: word vectors, language models, encoders."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+
+from spacy.language import Language
+from spacy.util import load_config
+from thinc.api import Config, Model
+
+from spacy_rnn.layers.contextual.shim import LanguageModelShim
+
+# Every text is read again in each epoch: as many tokens as the training part of a treebank has.
+_CACHE = 300_000
+
+
+class Pretrained(NamedTuple):
+    """What was learned from other texts.
+
+    vectors (Optional[Path]): A pipeline with static vectors.
+    lm (Optional[Path]): A pipeline with language models, as `python -m spacy rnn train-lm` makes it.
+    trainable (bool): Whether the language models are trained further.
+    encoder (Optional[Path]): Weights of token vectors, as `spacy pretrain` writes them.
+    encoder_config (Optional[Path]): The config that they were made with.
+    """
+
+    vectors: Optional[Path] = None
+    lm: Optional[Path] = None
+    trainable: bool = False
+    encoder: Optional[Path] = None
+    encoder_config: Optional[Path] = None
+
+
+def with_pretrained(config: Config, pretrained: Pretrained) -> Config:
+    """Let a component read what was learned from other texts.
+
+    Language models stand beside what embeds words in the config. Where an encoder was pretrained, the component gets token
+    vectors of that kind, in place of its own.
+
+    config (Config): A config with one component.
+    pretrained (Pretrained): What was learned.
+    RETURNS (Config): Another config.
+    RAISES (ValueError): If the component has no place for language models.
+    """
+    config = config.copy()
+    (name,) = config["nlp"]["pipeline"]
+    model = config["components"][name]["model"]
+    if pretrained.encoder is not None and pretrained.encoder_config is not None:
+        source = load_config(pretrained.encoder_config)
+        (other,) = source["nlp"]["pipeline"]
+        tok2vec, layer = _find_tok2vec(source["components"][other]["model"])
+        holder, _ = _find_tok2vec(model)
+        holder["tok2vec"] = tok2vec["tok2vec"]
+        config["pretraining"] = {**source["pretraining"], "component": name, "layer": layer}
+        config["corpora"].update({key: source["corpora"][key] for key in source["corpora"] if key not in config["corpora"]})
+        config["paths"].update({key: value for key, value in source["paths"].items() if key not in config["paths"]})
+        config["initialize"]["init_tok2vec"] = str(pretrained.encoder)
+    if pretrained.vectors is not None:
+        config["paths"]["vectors"] = str(pretrained.vectors)
+    if pretrained.lm is not None:
+        embed = _find_tok2vec(model)[0]["tok2vec"].get("embed", {})
+        if "embed" not in embed:
+            raise ValueError(f"the token vectors of {name!r} have no second embedding, which language models would stand beside")
+        embed["embed"] = {
+            "@architectures": "spacy_rnn.LMEmbed.v1",
+            "lm": str(pretrained.lm),
+            "trainable": pretrained.trainable,
+            "cache_size": _CACHE,
+            "embed": embed["embed"],
+        }
+    return config
+
+
+def _find_tok2vec(model: Dict[str, Any]) -> Tuple[Dict[str, Any], str]:
+    """Give the block of a model that has a block `tok2vec`, and how `[pretraining]` names that layer."""
+    found = next(_blocks_with_tok2vec(model), None)
+    if found is None:
+        raise ValueError(f"the model {model.get('@architectures')!r} has no block tok2vec")
+    return found, "tok2vec"
+
+
+def _blocks_with_tok2vec(block: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
+    if "tok2vec" in block:
+        yield block
+    for value in block.values():
+        if isinstance(value, dict):
+            yield from _blocks_with_tok2vec(value)
+
+
+def forget_texts(nlp: Language) -> None:
+    """Forget the texts that language models have read, as if the next ones were all new.
+
+    nlp (Language): A pipeline.
+    """
+    models = [pipe.model for _, pipe in nlp.pipeline if isinstance(getattr(pipe, "model", None), Model)]
+    for node in (node for model in models for node in model.walk()):
+        for shim in node.shims:
+            if isinstance(shim, LanguageModelShim) and shim.models is not None:
+                shim.models.cache.clear()
+
+
+def describe(parts: Sequence[str]) -> str:
+    """Say what was learned from other texts, for a table.
+
+    parts (Sequence[str]): "vectors", "lm", "encoder", in any order.
+    RETURNS (str): In words.
+    """
+    names = {"vectors": "GloVe", "lm": "language models", "tuned-lm": "language models, fine-tuned", "encoder": "encoder"}
+    return " + ".join(names[part] for part in names if part in parts) or "nothing"
