@@ -28,7 +28,7 @@ from _measure import RESULTS, engine, machine, run_on_one_thread
 from wasabi import table as format_table
 
 from spacy_rnn.backoff import BackoffModel, read_arpa
-from spacy_rnn.cli.ngrams import Options, write_ngrams
+from spacy_rnn.cli.language_models.ngrams import Options, write_ngrams
 
 UNKNOWN = "UNKNOWN"
 # What KenLM reads in place of white space, where symbols are characters.

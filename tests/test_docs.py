@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Ragged
 
-from spacy_rnn.cli.ngrams import Options, write_ngrams
+from spacy_rnn.cli.language_models.ngrams import Options, write_ngrams
 
 ROOT = Path(__file__).parent.parent
 POS = {"They": "PRON", "book": "VERB", "a": "DET", "room": "NOUN"}

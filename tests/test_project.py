@@ -284,3 +284,16 @@ def test_clean_removes_what_was_made(project, run):
     assert not any((project / name).exists() for name in ("corpus", "training", "metrics", "packages"))
     # Only the clean step itself is recorded.
     assert "pos-convert" not in (project / "project.lock").read_text()
+
+
+@slow
+def test_local_texts_make_a_package_of_two_language_models(project, tmp_path, run):
+    for number in range(2):
+        (tmp_path / f"{number}.txt").write_text("".join(f"Line {i} of {number}, and no more.\n" for i in range(300)))
+    variables = ("--vars.texts", str(tmp_path), "--vars.texts_name", "lines", "--vars.max_steps", "2")
+    code, output = run("pretrain", *variables)
+    assert code == 0, output
+    (wheel,) = (project / "packages" / "en_lines_lm-0.1.0" / "dist").glob("*.whl")
+    meta = json.loads(zipfile.ZipFile(wheel).read("en_lines_lm/en_lines_lm-0.1.0/meta.json"))
+    assert meta["pipeline"] == ["lm_forward", "lm_backward"]
+    assert (meta["language_models"]["files"], meta["language_models"]["texts"]) == (2, 594)

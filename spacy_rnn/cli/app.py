@@ -1,5 +1,6 @@
 """The commands themselves. spaCy imports this module whenever one of its own commands runs, so it imports nothing heavy."""
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
@@ -179,6 +180,41 @@ def gradients_command(
             of_pipeline(pipeline, corpus, component, options)
 
 
+@rnn_cli.command("train-lm", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def train_lm_command(
+    ctx: typer.Context,
+    texts: Path = Arg(..., help="Texts: .txt, .jsonl, either with .gz, or .spacy; or a folder", show_default=False),
+    output: Path = Arg(..., help="Folder for the pipeline, the trainings and their logs", show_default=False),
+    dev: Optional[Path] = Opt(None, "--dev", help="Texts that are not trained on; a hundredth of the others if not given"),
+    config: Optional[Path] = Opt(None, "--config", help="Config with one component rnn_lm called lm; lm_embed if not given"),
+    name: Optional[str] = Opt(None, "--name", help="Name of the pipeline; LANG_texts_lm if not given"),
+    lang: str = Opt("en", "--lang", "-l", help="Its language"),
+    unit: str = Opt("line", "--unit", help="What a text of a .txt file is: line, paragraph or file"),
+    hidden_width: Optional[int] = Opt(None, min=1, help="Hidden units of each model; as the config says if not given: 256"),
+    epochs: Optional[float] = Opt(None, help="How often the texts are read; as the config says if not given: 2"),
+    seed: int = Opt(0, min=0, help="What random numbers begin with"),
+    processes: Optional[int] = Opt(None, min=1, help="How many models are trained at a time; two if there are two cores"),
+    package: bool = Opt(False, "--package", help="Build a package of the pipeline, too"),
+    force: bool = Opt(False, "--force", "-F", help="Replace a pipeline that is there already"),
+    gpu: int = GPU,
+    code: Optional[Path] = CODE,
+) -> None:
+    """Train language models of your texts.
+
+    One that reads forward and one that reads backward, in one pipeline with the components lm_forward and lm_backward, for other
+    components to read. Settings of the config can be replaced, e.g. --training.max_steps 100.
+    """
+    with _running(code):
+        _parse_overrides(ctx.args)
+        from ..pipeline.language_model.both_directions import CONFIG, Settings
+        from .language_models.train_lm import Options, train_language_models
+
+        n_processes = processes or min(2, os.cpu_count() or 1)
+        name = name or f"{lang}_texts_lm"
+        settings = Settings(config or CONFIG, name, lang, unit, hidden_width, epochs, seed, gpu, code, n_processes, ctx.args)
+        train_language_models(texts, output, Options(dev, package, force), settings)
+
+
 @rnn_cli.command("generate")
 def generate_command(
     pipeline: str = PIPELINE,
@@ -208,7 +244,7 @@ def generate_command(
     They are printed as they are, each after its prompt; a single one as it is written.
     """
     with _running(code, gpu):
-        from .generate import Options, write_texts
+        from .language_models.generate import Options, write_texts
 
         options = Options(number, beam, max_symbols, stop or [], seed, replace_unknown)
         sampling = {
@@ -243,7 +279,7 @@ def perplexity_command(
     Bits a character and a word, and perplexity, by text, those first that surprise most, and of all texts together.
     """
     with _running(code, gpu):
-        from .perplexity import Options, score_texts
+        from .language_models.perplexity import Options, score_texts
 
         score_texts(pipeline, texts, component, Options(unit, tokens, worst, words, html, output))
 
@@ -295,7 +331,7 @@ def mix_command(
     best.
     """
     with _running(code, gpu):
-        from .mix import Options, mix_pipelines
+        from .language_models.mix import Options, mix_pipelines
 
         mix_pipelines(pipelines, texts, output, Options(unit, cache, cache_order, force))
 
@@ -323,7 +359,7 @@ def samples_command(
     how far a model's own text is from real text.
     """
     with _running(code, gpu):
-        from .samples import Options, show_samples
+        from .language_models.samples import Options, show_samples
 
         show_samples(pipelines, Options(output, text, train, prompt or [], number, max_symbols, seed, unit, component))
 
@@ -352,7 +388,7 @@ def ngrams_command(
     Modified Kneser-Ney smoothing by default, in an ARPA file, which KenLM and SRILM read as well.
     """
     with _running(None):
-        from .ngrams import Options, write_ngrams
+        from .language_models.ngrams import Options, write_ngrams
 
         options = Options(order, symbols, unit, size, min_count, smoothing, k, prune, discount_fallback, memory)
         write_ngrams(texts, output, options)

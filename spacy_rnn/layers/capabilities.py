@@ -143,11 +143,14 @@ class PredictsSymbols:
     begin_update (Optional[Callable]): (layer, batch, state or None, weights [N] or None) -> (Scores, backprop), for training:
         `backprop()` adds the gradients of the sum of all losses, each times its weight (1 if None), to those of the parameters.
         This and `carry` are None if the model learns only from a corpus as a whole (`LearnsVocabulary`).
+    network (Optional[Callable]): (layer) -> (the embedding of its symbols, the recurrent layer over them), whose states others
+        can read; None if there are no such layers.
     """
 
     begin: Callable[[Model], Any]
     carry: Optional[Callable[..., Any]] = None
     begin_update: Optional[Callable[..., Tuple[Any, Callable[[], None]]]] = None
+    network: Optional[Callable[[Model], Tuple[Model, Model]]] = None
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,8 @@ def _difference(one: Model, other: Model) -> str:
     a, b = symbols_of(one), symbols_of(other)
     if a.unit != b.unit:
         return f"{a.unit}s and {b.unit}s"
+    if a.backward != b.backward:
+        return f"{a.unit}s that are read forward and backward"
     names, other_names = a.names(), b.names()
     if len(names) != len(other_names):
         only = sorted(set(names) ^ set(other_names))[:3]

@@ -1,6 +1,6 @@
 """Recurrent language models."""
 
-from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Optional, Sequence, Tuple, cast
 
 import numpy
 from thinc.api import Model
@@ -12,6 +12,7 @@ from ..layers.capabilities import Drops, LearnsVocabulary, PredictsSymbols, Stat
 from ..layers.embedding.symbol_embed import build_symbol_embed
 from ..layers.plain.dropout import check_rate
 from ..layers.plain.sequence_dropout import draw_sequence_mask
+from ..layers.ragged.cut import cut_batch
 from ..layers.ragged.taken import TakenRows
 from ..layers.recurrent.rnn import build_rnn
 from ..layers.recurrent.scanning import begin_scan, initial_state, scan
@@ -257,11 +258,12 @@ class RnnLanguageModel:
         ops, n = self._rnn.ops, len(lengths)
         log_probabilities = cast(Floats1d, ops.xp.zeros(len(inputs), dtype="float32"))
         after = self.start(n) if state is None else {name: ops.xp.array(array) for name, array in state.items()}
-        for sequences, rows, n_rows in _parts(lengths):
-            scores, ends = self._score_part(inputs[rows], targets[rows], n_rows, self.reorder(after, sequences))
-            log_probabilities[ops.xp.asarray(rows)] = scores
+        for part in cut_batch(lengths, _SCORED_ROWS):
+            before = self.reorder(after, part.sequences)
+            scores, ends = self._score_part(inputs[part.rows], targets[part.rows], part.lengths, before)
+            log_probabilities[ops.xp.asarray(part.rows)] = scores
             for name, array in ends.items():
-                after[name][:, sequences] = array
+                after[name][:, part.sequences] = array
         return Scores(log_probabilities, after)
 
     def _score_part(
@@ -273,30 +275,9 @@ class RnnLanguageModel:
         return head_of(self._model).score(self._head, Y.dataXd, targets), after
 
 
-def _parts(lengths: numpy.ndarray) -> List[Tuple[slice, numpy.ndarray, numpy.ndarray]]:
-    """Cut a batch into parts of bounded size: some sequences at a time, and of these some steps at a time.
-
-    lengths (numpy.ndarray): int32 [B].
-    RETURNS (List[Tuple[slice, numpy.ndarray, numpy.ndarray]]): The sequences of each part, the rows that it has, and how many of
-        them each sequence has.
-    """
-    ends = numpy.cumsum(lengths, dtype="int64")
-    parts, first = [], 0
-    while first < len(lengths):
-        last = max(first + 1, int(numpy.searchsorted(ends, (ends[first - 1] if first else 0) + _SCORED_ROWS, side="right")))
-        own, starts = lengths[first:last], (ends - lengths)[first:last]
-        steps = max(1, _SCORED_ROWS // (last - first)) if own.sum() > _SCORED_ROWS else max(1, int(own.max()))
-        for begin in range(0, max(1, int(own.max())), steps):
-            n_rows = numpy.clip(own - begin, 0, steps)
-            index = numpy.arange(int(n_rows.sum())) - numpy.repeat(numpy.cumsum(n_rows) - n_rows, n_rows)
-            parts.append((slice(first, last), numpy.repeat(starts + begin, n_rows) + index, n_rows.astype("int32")))
-        first = last
-    return parts
-
-
 declare(
     forward,
-    PredictsSymbols(RnnLanguageModel, carry, begin_update),
+    PredictsSymbols(RnnLanguageModel, carry, begin_update, lambda model: (model.layers[0], model.layers[1])),
     LearnsVocabulary(begin_symbols, end_symbols, take_symbols),
     Drops(("input_dropout", "dropout")),
     Saved(no_parameters, check_network, learned=["symbols"]),

@@ -176,6 +176,17 @@ def _forget_weights(model: Model) -> None:
             set_symbol_count(node, len(symbols_of(model)))
 
 
+def refuse_backward(symbols: Optional[Symbols], what: str) -> None:
+    """Refuse symbols that are read backward where texts are read and written from their beginning.
+
+    symbols (Optional[Symbols]): The symbols.
+    what (str): The argument that they are.
+    RAISES (ValueError): If they are read backward.
+    """
+    if symbols is not None and symbols.backward:
+        raise ValueError(f"{what} is read from its beginning, but its symbols are read backward: set {what}.backward = false")
+
+
 def set_symbol_count(node: Model, n_symbols: int) -> None:
     """Set the number of symbols of a layer. Weights that it has are gone: they are those of other symbols.
 

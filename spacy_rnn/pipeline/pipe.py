@@ -12,7 +12,6 @@ from spacy.training import Example
 from thinc.api import Model, Optimizer
 
 from .settings import check_settings
-from .weights import load_weights
 
 # What a component saves besides the vocabulary that it shares.
 PARTS = ("cfg", "model")
@@ -162,6 +161,9 @@ class RNNPipe(TrainablePipe):
 
     def _load(self, data: Mapping[str, bytes], sources: Mapping[str, Union[str, Path]]) -> None:
         """Load settings and weights, as far as they are given, and refuse those that do not go with the config."""
+        # Imported here because importing a factory must stay cheap.
+        from ..layers.weights import load_weights
+
         settings: Dict[str, Any] = {}
         if "cfg" in data:
             with name_source(self.name, sources["cfg"]):

@@ -37,7 +37,7 @@ class Source:
         symbols (Symbols): The symbols.
         start (int): Where the part begins, in characters.
         end (int): Where it ends.
-        RETURNS (numpy.ndarray): int32 [n], the symbols that begin in it.
+        RETURNS (numpy.ndarray): int32 [n], the symbols that begin in it, in the order in which they are read.
         """
         if symbols.reads_tokens:
             return symbols.encode(self.doc, start, end).numbers
@@ -45,19 +45,23 @@ class Source:
             self._text = self.doc.text
         return symbols.encode(self._text, start, end).numbers
 
-    def before(self, symbols: Symbols, start: int) -> int:
+    def before(self, symbols: Symbols, start: int, end: int) -> int:
         """Find what is read before the first symbol of a part.
 
         symbols (Symbols): The symbols.
         start (int): Where the part begins, in characters.
-        RETURNS (int): The last symbol that begins before; `START` if there is none.
+        end (int): Where it ends.
+        RETURNS (int): The last symbol that begins before; of symbols that are read backward the first one after; `START` if there
+            is none.
         """
-        reach = _LOOK_BACK
-        while start > 0:
-            numbers = self.encode(symbols, max(start - reach, 0), start)
+        length, reach = len(self), _LOOK_BACK
+        n_before = length - end if symbols.backward else start
+        while n_before > 0:
+            look = (end, min(end + reach, length)) if symbols.backward else (max(start - reach, 0), start)
+            numbers = self.encode(symbols, *look)
             if len(numbers):
                 return int(numbers[-1])
-            if reach >= start:
+            if reach >= n_before:
                 break
             reach *= 8
         return START
@@ -69,7 +73,7 @@ class Part(NamedTuple):
     source (Source): The text.
     start (int): Where the part begins, in characters.
     end (int): Where it ends.
-    is_last (bool): Whether the end of the text is to be predicted in it.
+    is_last (bool): Whether the end of the text is to be predicted in it, by symbols that are read forward.
     """
 
     source: Source
@@ -77,9 +81,19 @@ class Part(NamedTuple):
     end: int
     is_last: bool
 
+    def has_end(self, symbols: Symbols) -> bool:
+        """Say whether the last symbol of the text to be read is in it, so that the end is to be predicted.
+
+        symbols (Symbols): The symbols.
+        RETURNS (bool): Whether it is.
+        """
+        return self.start == 0 if symbols.backward else self.is_last
+
 
 class Stream:
-    """Texts, or parts of them, that follow each other. A model's state goes along."""
+    """Texts, or parts of them, that follow each other. A model's state goes along.
+
+    Symbols that are read backward begin with the end of the last text, and so do the numbers of the pieces."""
 
     def __init__(self, parts: Sequence[Part], n_symbols: int) -> None:
         """Put parts together.
@@ -121,11 +135,12 @@ class Stream:
         for known, encoded in self._encoded:
             if known is symbols:
                 return encoded
-        first = self._parts[0]
-        pieces = [numpy.asarray([first.source.before(symbols, first.start)], dtype="int32")]
-        for source, start, end, is_last in self._parts:
-            pieces.append(source.encode(symbols, start, end))
-            if is_last:
+        parts = self._parts[::-1] if symbols.backward else self._parts
+        first = parts[0]
+        pieces = [numpy.asarray([first.source.before(symbols, first.start, first.end)], dtype="int32")]
+        for part in parts:
+            pieces.append(part.source.encode(symbols, part.start, part.end))
+            if part.has_end(symbols):
                 pieces.append(numpy.asarray([END], dtype="int32"))
         encoded = numpy.concatenate(pieces)
         self._encoded = [*self._encoded[1 - _N_KEPT :], (symbols, encoded)]
@@ -149,7 +164,8 @@ class StreamPiece(NamedTuple):
         symbols (Symbols): The symbols.
         RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): Inputs and targets, int32 [t] each, in memory of their own: of texts that
             follow each other, [START, x1, …, xn] and [x1, …, xn, END]. A stream that begins within a text begins with the symbol
-            before, or with START if there is none. t is the number of symbols of a piece; less, or 0, at the end of the stream.
+            that is read before it, or with START if there is none. t is the number of symbols of a piece; less, or 0, at the end
+            of the stream.
         """
         return self.stream.take(symbols, self.number)
 

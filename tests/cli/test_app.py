@@ -13,7 +13,7 @@ from typer.models import ParameterInfo
 from spacy_rnn.cli.app import rnn_cli
 
 COMMANDS = ["summary", "report", "compare", "calibrate", "gradients"]
-COMMANDS += ["generate", "perplexity", "translate", "mix", "samples", "ngrams"]
+COMMANDS += ["train-lm", "generate", "perplexity", "translate", "mix", "samples", "ngrams"]
 
 
 def python(*arguments):

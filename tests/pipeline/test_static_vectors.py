@@ -14,7 +14,7 @@ from spacy.util import load_model_from_config, load_model_from_path
 from thinc.api import Config
 
 from spacy_rnn.layers.capabilities import ProjectsVectors, find_all
-from spacy_rnn.pipeline.weights import load_weights
+from spacy_rnn.layers.weights import load_weights
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.cfg"))
 # The others embed words with a table alone.

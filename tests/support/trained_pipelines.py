@@ -100,10 +100,11 @@ def train(factory, kind, config, n_updates):
 
 
 def train_language_model(unit="Characters", architecture="RNNLM", name="lm", n_updates=40, **settings):
-    """Train a language model on the reviews, a line each."""
+    """Train a language model on the reviews, a line each. A unit may be "Characters backward"."""
     fix_random_seed(0)
     nlp = spacy.blank("en")
-    symbols = {"@misc": f"spacy_rnn.{unit}.v1"}
+    kind, *settings_of_symbols = unit.split()
+    symbols = {"@misc": f"spacy_rnn.{kind}.v1", **dict.fromkeys(settings_of_symbols, True)}
     model = {"@architectures": f"spacy_rnn.{architecture}.v1", "symbols": symbols, "width": 16, "hidden_width": 32}
     nlp.add_pipe("rnn_lm", name=name, config={"model": model, **settings})
     examples = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text, _ in read_reviews("train")[:60]]

@@ -57,6 +57,57 @@ def test_every_symbol_is_a_target_once_and_its_input_is_the_one_before(kind):
     check()
 
 
+def read_streams(streams, symbols):
+    """Inputs and targets of each stream."""
+    found = []
+    for stream in streams:
+        pieces = [StreamPiece(stream, 0).take(symbols)]
+        pieces += [StreamPiece(stream, number).take(symbols) for number in range(1, stream.n_pieces)]
+        assert all(len(x) == len(y) == stream.n_symbols for x, y in pieces[:-1]) and len(pieces[-1][0]) <= stream.n_symbols
+        assert len(StreamPiece(stream, len(pieces)).take(symbols)[0]) == 0
+        found.append([sum((part.tolist() for part in parts), []) for parts in zip(*pieces, strict=True)])
+    return found
+
+
+@given(st.lists(st.text("abcd ", max_size=12), max_size=6), N, N)
+@example([""], 3, 2)
+@example(["a", "", "", "b"], 9, 1)
+@example(["abcdefgh"], 2, 3)
+def test_streams_that_are_read_backward_are_those_of_the_reversed_texts(texts, n_streams, n_symbols):
+    symbols = Characters(backward=True)
+    symbols.set_learned(list(map(ord, "abcde")))
+    streams = cut_streams(from_strings(*texts), n_streams, n_symbols)
+    # Each text from its last symbol, the last text first.
+    whole = [symbols.encode(text).numbers.tolist() for text in reversed(texts)]
+    inputs = [number for numbers in whole for number in [START, *numbers]]
+    targets = [number for numbers in whole for number in [*numbers, END]]
+    place = 0
+    for x, y in reversed(read_streams(streams, symbols)):
+        assert y == targets[place : place + len(y)]
+        # Nothing but START comes before a stream without a symbol.
+        assert x == inputs[place : place + len(x)]
+        place += len(y)
+    assert place == len(targets)
+
+
+@given(st.lists(st.text("abcd ", max_size=12), min_size=1, max_size=6), N)
+def test_one_stream_is_the_forward_stream_of_the_reversed_texts(texts, n_symbols):
+    backward, forward = Characters(backward=True), make_symbols(Characters)
+    backward.set_learned(forward.learned)
+    one = cut_streams(from_strings(*texts), 1, n_symbols)
+    other = cut_streams(from_strings(*(text[::-1] for text in reversed(texts))), 1, n_symbols)
+    assert read_streams(one, backward) == read_streams(other, forward)
+
+
+def test_a_document_that_crosses_a_border_is_gone_on_with_backward():
+    symbols = Characters(backward=True)
+    symbols.set_learned(list(map(ord, "abcde")))
+    a, b, c, d, e = range(3, 8)
+    first, last = read_streams(cut_streams(from_strings("abcde"), 2, 10), symbols)
+    assert last == [[START, e], [e, d]]
+    assert first == [[d, c, b, a], [c, b, a, END]]
+
+
 @given(st.lists(st.text("abc ", max_size=30), min_size=1, max_size=6), N)
 def test_streams_are_about_equally_long(texts, n_streams):
     streams = cut_streams(from_strings(*texts), n_streams, 1)

@@ -16,7 +16,7 @@ _BATCH = 64
 class PositionBits(NamedTuple):
     """The surprisal of texts by position.
 
-    edges (numpy.ndarray): int64 [k], where each range of positions ends, in characters from the beginning.
+    edges (numpy.ndarray): int64 [k], where each range of positions ends, in characters from where reading begins.
     bits (numpy.ndarray): float64 [k], the surprisal of the symbols that begin in each range, in bits.
     characters (numpy.ndarray): int64 [k], how many characters of the texts are in each.
     """
@@ -58,9 +58,11 @@ def measure_positions(lm: RNNLanguageModel, texts: Sequence[Union[str, Doc]], ed
         batch = list(texts[i : i + _BATCH])
         scores: Any = lm.score(batch)
         for text, scored in zip(batch, scores, strict=True):
-            ranges = numpy.searchsorted(ends, scored.starts[:-1], side="right")
+            length = len(text if isinstance(text, str) else text.text)
+            n_read = length - scored.ends[:-1] if lm.symbols.backward else scored.starts[:-1]
+            ranges = numpy.searchsorted(ends, n_read, side="right")
             bits += numpy.bincount(ranges, scored.surprisals[:-1], minlength=len(ends) + 1)[: len(ends)]
-            characters += numpy.clip(len(text if isinstance(text, str) else text.text) - begins, 0, ends - begins)
+            characters += numpy.clip(length - begins, 0, ends - begins)
     return PositionBits(ends, bits, characters)
 
 

@@ -69,8 +69,10 @@ def write_samples(
     seed (int): What random numbers begin with.
     known (Optional[Set[str]]): The words of the training texts, as `find_words` gives them.
     RETURNS (List[Samples]): The texts by setting.
-    RAISES (ValueError): If there is no prompt, a number is out of its range, or the model has not been trained.
+    RAISES (ValueError): If there is no prompt, a number is out of its range, or the model has not been trained or reads backward.
     """
+    if lm.symbols.backward:
+        raise ValueError(f"samples go on from beginnings of texts, but '{lm.name}' reads backward: take one that reads forward")
     if not prompts:
         raise ValueError("there is no prompt: expected one at least, an empty one being the beginning of a text")
     found = []

@@ -18,7 +18,7 @@ from ...layers.recurrent.rnn import build_rnn
 from ...layers.saved import Saved, no_parameters
 from ...recurrence import get_cell
 from ...text.symbols import PairBatch, SourceBatch, SymbolBatch, Symbols
-from ..symbols import check_batch, forget_gradients, no_backprop, set_symbol_count
+from ..symbols import check_batch, forget_gradients, no_backprop, refuse_backward, set_symbol_count
 from .decoder import DecoderGradient, begin_decode, score_targets
 from .sampled_inputs import sample_inputs
 from .stepwise_decoder import DecoderState, StepwiseDecoder
@@ -78,6 +78,8 @@ def build_seq2seq(
     RAISES (ValueError): If an argument is out of its range, or two exclude each other.
     """
     _check_settings(target, attention, input_feeding, copy, label_smoothing, hidden_width, bidirectional)
+    refuse_backward(source, "source")
+    refuse_backward(target, "target")
     for name, rate in (("dropout", dropout), ("scheduled_sampling", scheduled_sampling)):
         check_rate(name, rate)
     has_attention = attention != "none"

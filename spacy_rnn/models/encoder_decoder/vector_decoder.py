@@ -14,7 +14,7 @@ from ...layers.recurrent.bridge import build_bridge
 from ...layers.recurrent.rnn import build_rnn
 from ...layers.saved import Saved, no_parameters
 from ...text.symbols import N_SPECIAL, SymbolBatch, Symbols
-from ..symbols import check_batch, forget_gradients, no_backprop, set_symbol_count
+from ..symbols import check_batch, forget_gradients, no_backprop, refuse_backward, set_symbol_count
 from .decoder import begin_decode, score_targets
 from .sampled_inputs import sample_inputs
 from .stepwise_decoder import DecoderState, StepwiseDecoder
@@ -69,6 +69,7 @@ def build_vector_decoder(
         nats. Initialize it with such a batch, or without one if all widths are given.
     RAISES (ValueError): If an argument is out of its range.
     """
+    refuse_backward(target, "target")
     for name, rate in (("dropout", dropout), ("scheduled_sampling", scheduled_sampling)):
         check_rate(name, rate)
     for name, size in (("vector_width", vector_width), ("width", width), ("hidden_width", hidden_width), ("depth", depth)):

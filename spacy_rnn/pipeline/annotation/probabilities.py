@@ -5,7 +5,8 @@ from typing import Any, Dict, Optional, Sequence
 import numpy
 from spacy.tokens import Doc, Token
 
-from .rows import find_row, token_spans
+from ...text.spans import token_spans
+from .rows import find_row
 
 # The attributes of a token, by what is predicted.
 TOKEN_EXTENSIONS = {"TAG": "rnn_tag_probs", "POS": "rnn_pos_probs"}

@@ -1,19 +1,9 @@
 """Arrays with a row for each token of a text, which is found again after tokens were merged or split."""
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional
 
 import numpy
-from spacy.tokens import Doc, Token
-
-
-def token_spans(doc: Doc) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """Say which characters the tokens of a text have.
-
-    doc (Doc): A text of n tokens.
-    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): int64 [n] each, where they begin and end.
-    """
-    starts, lengths = doc.to_array(["IDX", "LENGTH"]).reshape(-1, 2).T.astype("int64")
-    return starts, starts + lengths
+from spacy.tokens import Token
 
 
 def find_row(stored: Mapping[str, Any], token: Token) -> Optional[int]:

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple, Optional
 import numpy
 from spacy.tokens import Doc, Token
 
-from .rows import find_row, token_spans
+from ...text.spans import token_spans
+from .rows import find_row
 
 DOC_EXTENSION, TOKEN_EXTENSION = "rnn_perplexity", "rnn_surprisal"
 # Where a text has the array. Under such a key spaCy copies it with the text, but not to another text made of its tokens.
@@ -16,9 +17,10 @@ UNKNOWN_RULES = ("symbol", "skip", "spread")
 class ScoredText(NamedTuple):
     """A text in the eyes of a language model.
 
-    surprisals (numpy.ndarray): float32 [n], minus the binary logarithm of each symbol's probability, in bits; the last one is
-        that of the end of the text.
-    starts (numpy.ndarray): int32 [n], where each symbol begins in the text, in characters; the end, behind it.
+    surprisals (numpy.ndarray): float32 [n], minus the binary logarithm of each symbol's probability, in bits, in the order in
+        which they are read; the last one is that of the end of the text.
+    starts (numpy.ndarray): int32 [n], where each symbol begins in the text, in characters; the end, behind it. If the text is
+        read backward they descend, and the end is at 0.
     ends (numpy.ndarray): int32 [n], where it ends.
     counted (numpy.ndarray): bool [n], which of them count in the scores below: what is unknown and the end of the text may not.
     n_unknown (int): How many of them are unknown.
@@ -140,7 +142,7 @@ def sum_by_token(doc: Doc, scored: ScoredText) -> numpy.ndarray:
     """Sum surprisals over the symbols of each token.
 
     A symbol belongs to the token that its last character is in. The white space after a token is part of it: what is predicted
-    there is where the word ends.
+    there is where the word ends. A model that reads backward predicts it before the word.
 
     doc (Doc): A text of n tokens.
     scored (ScoredText): The text, scored.
@@ -154,7 +156,13 @@ def sum_by_token(doc: Doc, scored: ScoredText) -> numpy.ndarray:
 
 
 def score_text(
-    doc: Doc, text: Any, log_probabilities: numpy.ndarray, unknown: str, unknown_types: int, count_end: bool
+    doc: Doc,
+    text: Any,
+    log_probabilities: numpy.ndarray,
+    unknown: str,
+    unknown_types: int,
+    count_end: bool,
+    backward: bool = False,
 ) -> ScoredText:
     """Say what log-probabilities mean for a text.
 
@@ -164,19 +172,20 @@ def score_text(
     unknown (str): "symbol", "skip" or "spread".
     unknown_types (int): With "spread": among how many unknown symbols the probability of the unknown one is shared.
     count_end (bool): Whether the end of the text counts, as one more character and word.
+    backward (bool): Whether the text was read from its last symbol to its first.
     RETURNS (ScoredText): The text, scored.
     """
     # Rounding may take a probability a little above 1; and nothing is -0.0.
     surprisals = numpy.maximum(0.0 - log_probabilities / numpy.log(2.0), 0.0).astype("float32")
     is_unknown = numpy.append(text.numbers == 0, False)
     length = len(doc[-1]) + doc[-1].idx if len(doc) else 0
-    behind = numpy.int32(max(length, int(text.ends[-1]) if len(text.ends) else 0))
-    starts, ends = numpy.append(text.starts, behind), numpy.append(text.ends, behind)
+    n_characters = max(length, int(text.ends.max(initial=0)))
+    place = numpy.int32(0 if backward else n_characters)
+    starts, ends = numpy.append(text.starts, place), numpy.append(text.ends, place)
     counted = numpy.ones(len(surprisals), dtype=bool)
     counted[-1] = count_end
     is_word = ~doc.to_array("IS_SPACE").astype(bool)
     n_words = int(is_word.sum())
-    n_characters = int(behind)
     if unknown == "skip":
         counted &= ~is_unknown
         n_characters -= int((ends - starts)[is_unknown].sum())

@@ -196,13 +196,16 @@ class RNNLanguageModel(RNNPipe):
         texts = [self.symbols.encode(doc) for doc in docs]
         log_probabilities = self._score([text.numbers for text in texts], n_streams) if docs else []
         rule = (self.unknown, self.unknown_types, self.count_end)
-        return [score_text(*each, *rule) for each in zip(docs, texts, log_probabilities, strict=True)]
+        backward = self.symbols.backward
+        return [score_text(*each, *rule, backward=backward) for each in zip(docs, texts, log_probabilities, strict=True)]
 
     def _score(self, numbers: Sequence[numpy.ndarray], n_streams: int) -> List[numpy.ndarray]:
         """Give the log-probability of each symbol of texts and of their ends: of each text by itself if there are no streams."""
         from ...text.symbols import batch_texts
 
-        inputs, targets, lengths = batch_texts(numbers)
+        # A stream that is read backward comes to the last text first.
+        order = slice(None, None, -1 if self.symbols.backward else 1)
+        inputs, targets, lengths = batch_texts(numbers[order])
         read = lengths
         if n_streams:
             borders = len(inputs) * numpy.arange(n_streams + 1) // n_streams
@@ -210,7 +213,7 @@ class RNNLanguageModel(RNNPipe):
                 borders = numpy.concatenate([borders, numpy.cumsum(lengths)])
             read = numpy.diff(numpy.unique(borders)).astype("int32")
         scores = self.begin().score(inputs, targets, read)
-        return numpy.split(to_numpy(scores.log_probabilities), numpy.cumsum(lengths)[:-1])
+        return numpy.split(to_numpy(scores.log_probabilities), numpy.cumsum(lengths)[:-1])[order]
 
     def set_annotations(self, docs: Iterable[Doc], scores: Iterable[ScoredText]) -> None:
         """Set `doc._.rnn_perplexity` and `token._.rnn_surprisal`, as far as they are to be stored.
@@ -357,7 +360,10 @@ class RNNLanguageModel(RNNPipe):
     ) -> List[Written]:
         """Go on from prompts. What is written does not depend on the others: one that is there twice goes on in the same way.
 
-        prompts (Union[str, Doc, Sequence[Union[str, Doc]]]): The prompts; an empty one is the beginning of a text.
+        A model whose symbols are read backward writes what comes before a prompt, up to the beginning of the text.
+
+        prompts (Union[str, Doc, Sequence[Union[str, Doc]]]): The prompts; an empty one is the beginning of a text, or its end if
+            it is read backward.
         n (int): How many texts are written for each.
         max_symbols (int): The largest number of symbols after a prompt. A text may end before.
         stop (Sequence[str]): Strings that end a text.
@@ -391,7 +397,8 @@ class RNNLanguageModel(RNNPipe):
 
         prompt (Union[str, Doc]): The prompt.
         max_symbols, stop, seed, replace_unknown, **sampling: As `generate` takes them.
-        RETURNS (Iterator[str]): Pieces of the text.
+        RETURNS (Iterator[str]): Pieces of the text in the order in which they are written: each stands after those before, or,
+            if the model's symbols are read backward, before them.
         RAISES (ValueError): As `generate` does; what is wrong with the arguments is said at once.
         """
         from ...generation import Sampling, Stopping, stream

@@ -14,10 +14,11 @@ class Written(NamedTuple):
     """A text that a language model has written.
 
     prompt (str): What it goes on from.
-    text (str): What came after.
+    text (str): What came after; before, if the model reads backward.
     bits (float): The surprisal of that under the model, its end included if it was written.
     n_symbols (int): How many symbols were written.
     ended (str): Why it ended: "stop", "length", or "blocked" where no symbol could come.
+    backward (bool): Whether the model reads backward, so that the text stands before the prompt.
     """
 
     prompt: str
@@ -25,6 +26,12 @@ class Written(NamedTuple):
     bits: float
     n_symbols: int
     ended: str
+    backward: bool = False
+
+    @property
+    def whole(self) -> str:
+        """RETURNS (str): Prompt and text, in the order in which they are to be read."""
+        return self.text + self.prompt if self.backward else self.prompt + self.text
 
 
 def as_prompts(prompts: Union[Prompt, Sequence[Prompt]]) -> List[Prompt]:
@@ -133,7 +140,7 @@ def as_written(symbols: Any, prompt: Prompt, generation: Any, stops: Sequence[st
             content, n, ended = whole[: found[0]], _count_symbols(symbols, generation.symbols, whole[: found[1]]), "stop"
     bits = max(0.0, -float(generation.log_probabilities[:n].sum(dtype="float64")) / float(numpy.log(2.0)))
     before = _before(symbols, str(prompt)) if content else ""
-    return Written(str(prompt), before + content, bits, n, ended)
+    return Written(str(prompt), before + content, bits, n, ended, symbols.backward)
 
 
 def _find_stop(text: str, stops: Sequence[str]) -> Optional[Tuple[int, int]]:
@@ -161,7 +168,8 @@ def stream_text(symbols: Any, prompt: Prompt, produced: Iterable[Any], stops: Se
     prompt (Union[str, Doc]): What it goes on from.
     produced (Iterable[Produced]): The symbols.
     stops (Sequence[str]): Strings that end the text.
-    YIELDS (str): What is new of the text. A character of several symbols comes with the last of them.
+    YIELDS (str): What is new of the text, in the order in which it is written: of symbols that are read backward, the last piece
+        first. A character of several symbols comes with the last of them.
     """
     if not symbols.has_one_spelling:
         yield from _without_stop_strings(_decode_bytes(symbols, produced), stops)

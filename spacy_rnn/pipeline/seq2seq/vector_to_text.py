@@ -11,10 +11,10 @@ from thinc.api import Model, Optimizer, Ragged
 from ...generation import LengthNormalization, Stopping, beam_search
 from ...layers import use_engine_products
 from ...layers.capabilities import Transduces, find
+from ...layers.weights import load_weights
 from ...models.encoder_decoder.vectors import VectorBatch, as_vectors, count_vectors, split_vectors
 from ...text.symbols import Symbols, batch_texts
 from ..corpus.reader import split_text
-from ..weights import load_weights
 
 # Vectors that texts are written from at a time: their states are what takes memory.
 _BATCH = 256

@@ -20,8 +20,8 @@ REPLACEMENT = "\ufffd"
 class SymbolText(NamedTuple):
     """A text as symbols.
 
-    numbers (numpy.ndarray): int32 [n], the symbols; neither start nor end is among them.
-    starts (numpy.ndarray): int32 [n], where each begins in the text, in characters.
+    numbers (numpy.ndarray): int32 [n], the symbols in the order in which they are read; neither start nor end is among them.
+    starts (numpy.ndarray): int32 [n], where each begins in the text, in characters: descending if the text is read backward.
     ends (numpy.ndarray): int32 [n], where each ends.
     """
 
@@ -80,6 +80,8 @@ class Symbols(ABC):
     reads_tokens = False
     # Whether no other symbols than those that it is encoded to are decoded to a text.
     has_one_spelling = True
+    # Whether a text is read from its last symbol to its first. The start is behind the text then, and its end before it.
+    backward = False
 
     @abstractmethod
     def __len__(self) -> int:
@@ -99,7 +101,7 @@ class Symbols(ABC):
 
     @abstractmethod
     def encode(self, text: Union[str, Doc], start: int = 0, end: Optional[int] = None) -> SymbolText:
-        """Turn a text, or a part of it, into symbols.
+        """Turn a text, or a part of it, into symbols, in the order in which they are read.
 
         text (Union[str, Doc]): The text. Words are the tokens of a `Doc`, without those that are white space; those of a string
             are what stands between white space.
@@ -112,7 +114,7 @@ class Symbols(ABC):
     def decode(self, numbers: Sequence[int]) -> str:
         """Turn symbols into a text. Start and end are left out.
 
-        numbers (Sequence[int]): The symbols.
+        numbers (Sequence[int]): The symbols, in the order in which they are read.
         RETURNS (str): The text, which for characters and subwords is what was encoded, if they were all known.
         RAISES (ValueError): If there is no such symbol.
         """
@@ -141,11 +143,11 @@ class Symbols(ABC):
         """List what of a text is unknown.
 
         text (Union[str, Doc]): The text.
-        RETURNS (List[Tuple[int, str]]): Where each unknown symbol begins, in characters, and what it is.
+        RETURNS (List[Tuple[int, str]]): Where each unknown symbol begins, in characters, and what it is; in order.
         """
         string = text if isinstance(text, str) else text.text
         numbers, starts, ends = self.encode(text)
-        return [(int(starts[i]), string[starts[i] : ends[i]]) for i in numpy.flatnonzero(numbers == UNKNOWN)]
+        return sorted((int(starts[i]), string[starts[i] : ends[i]]) for i in numpy.flatnonzero(numbers == UNKNOWN))
 
     def __eq__(self, other: object) -> bool:
         """RETURNS (bool): Whether both give the same numbers to the same texts, so that models of them can be mixed."""

@@ -13,15 +13,16 @@ _N_CODES = 0x110000
 _PIECE = 1 << 20
 
 
-def build_characters(size: int = 0, min_count: int = 1) -> "Characters":
+def build_characters(size: int = 0, min_count: int = 1, backward: bool = False) -> "Characters":
     """Make every character a symbol: a code point of Unicode, a lone surrogate included.
 
     size (int): The number of characters that are known, the most frequent of the corpus; 0 for all.
     min_count (int): How often a character that is known occurs at least.
+    backward (bool): Whether a text is read from its last character to its first.
     RETURNS (Characters): The symbols, which are learned from a corpus.
     RAISES (ValueError): If an argument is out of its range.
     """
-    return Characters(size, min_count)
+    return Characters(size, min_count, backward)
 
 
 class Characters(LearnedSymbols):
@@ -29,15 +30,18 @@ class Characters(LearnedSymbols):
 
     unit = "character"
 
-    def __init__(self, size: int = 0, min_count: int = 1) -> None:
+    def __init__(self, size: int = 0, min_count: int = 1, backward: bool = False) -> None:
         """Know none yet.
 
         size (int): The number of characters that are known, the most frequent of the corpus; 0 for all.
         min_count (int): How often a character that is known occurs at least.
+        backward (bool): Whether a text is read from its last character to its first.
         RAISES (ValueError): If an argument is out of its range.
         """
         check_sizes(size, min_count)
-        self._size, self._min_count = size, min_count
+        if type(backward) is not bool:
+            raise ValueError(f"backward must be true or false, got {backward!r}")
+        self._size, self._min_count, self.backward = size, min_count, backward
         self.set_learned([])
 
     def __len__(self) -> int:
@@ -57,7 +61,7 @@ class Characters(LearnedSymbols):
         self.set_learned(rank(counter.finish(), self._size, self._min_count, self.unit))
 
     def encode(self, text: Union[str, Doc], start: int = 0, end: Optional[int] = None) -> SymbolText:
-        """Turn a text, or a part of it, into characters.
+        """Turn a text, or a part of it, into characters, in the order in which they are read.
 
         text (Union[str, Doc]): The text.
         start (int): Where the part begins.
@@ -68,17 +72,21 @@ class Characters(LearnedSymbols):
         codes = _codes(string[start:end])
         numbers = self._numbers.take(codes, mode="clip")
         starts = numpy.arange(start, start + len(codes), dtype="int32")
+        if self.backward:
+            numbers, starts = numbers[::-1].copy(), starts[::-1].copy()
         return SymbolText(numbers, starts, starts + numpy.int32(1))
 
     def decode(self, numbers: Sequence[int]) -> str:
         """Turn characters into a text. Start and end are left out; what is unknown becomes U+FFFD.
 
-        numbers (Sequence[int]): The symbols.
-        RETURNS (str): The text.
+        numbers (Sequence[int]): The symbols, in the order in which they are read.
+        RETURNS (str): The text, from its beginning.
         RAISES (ValueError): If there is no such symbol.
         """
         special = numpy.asarray([ord(REPLACEMENT), 0, 0], dtype="uint32")
         codes = numpy.concatenate([special, self._codes])[numbers_to_decode(numbers, len(self))]
+        if self.backward:
+            codes = codes[::-1]
         return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
     def names(self) -> List[str]:
@@ -91,7 +99,9 @@ class Characters(LearnedSymbols):
     @property
     def settings(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): The settings by name."""
-        return {"size": self._size, "min_count": self._min_count}
+        settings: Dict[str, Any] = {"size": self._size, "min_count": self._min_count}
+        # Files that were saved before there was a direction have none.
+        return {**settings, "backward": True} if self.backward else settings
 
     @property
     def learned(self) -> List[int]:

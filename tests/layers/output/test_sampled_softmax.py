@@ -10,7 +10,7 @@ from spacy_rnn.layers import build_full_softmax, build_sampled_softmax
 from spacy_rnn.layers.capabilities import ScoresSymbols, find
 from spacy_rnn.layers.output import symbol_scores
 from spacy_rnn.layers.output.sampled_softmax import draw_sample
-from spacy_rnn.pipeline.weights import load_weights
+from spacy_rnn.layers.weights import load_weights
 
 nI, nV, N = 5, 30, 13
 LAYERS = {

@@ -15,7 +15,7 @@ from spacy_rnn.layers.output import symbol_scores
 from spacy_rnn.layers.output.adaptive_softmax import build_adaptive_softmax
 from spacy_rnn.layers.output.full_softmax import build_full_softmax
 from spacy_rnn.layers.output.sampled_softmax import build_sampled_softmax
-from spacy_rnn.pipeline.weights import load_weights
+from spacy_rnn.layers.weights import load_weights
 
 nI, nV, N = 6, 23, 17
 

@@ -10,9 +10,9 @@ from thinc.api import Adam, Ragged, Relu, chain, fix_random_seed
 from spacy_rnn.generation import beam_search
 from spacy_rnn.layers import build_pool, build_rnn, use_engine_products
 from spacy_rnn.layers.capabilities import Transduces, find
+from spacy_rnn.layers.weights import load_weights
 from spacy_rnn.models.encoder_decoder.vector_decoder import build_vector_decoder
 from spacy_rnn.models.encoder_decoder.vectors import VectorBatch
-from spacy_rnn.pipeline.weights import load_weights
 from spacy_rnn.text.symbols import batch_texts
 from spacy_rnn.text.symbols.words import build_words
 

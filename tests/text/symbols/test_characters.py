@@ -13,8 +13,8 @@ from spacy_rnn.text.symbols import END, N_SPECIAL, SPECIAL_NAMES, START, UNKNOWN
 TEXTS = st.text(st.characters(), max_size=40)
 
 
-def knowing(text):
-    characters = Characters()
+def knowing(text, backward=False):
+    characters = Characters(backward=backward)
     characters.set_learned(sorted(set(map(ord, text))))
     return characters
 
@@ -50,6 +50,34 @@ def test_a_part_has_the_symbols_of_the_whole(text, data):
     for all_, some in zip(whole, part, strict=True):
         assert some.tolist() == all_[start:end].tolist()
     assert characters.encode(text, start).numbers.tolist() == whole.numbers[start:].tolist()
+
+
+@given(TEXTS, TEXTS, st.data())
+def test_backward_characters_are_those_of_the_reversed_text(known, text, data):
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    backward, forward = knowing(known, backward=True), knowing(known)
+    numbers, starts, ends = backward.encode(text, start, end)
+    assert numbers.dtype == starts.dtype == ends.dtype == numpy.int32
+    assert numbers.tolist() == forward.encode(text[start:end][::-1]).numbers.tolist()
+    assert starts.tolist() == list(range(start, end))[::-1]
+    assert ends.tolist() == [i + 1 for i in starts]
+    assert backward.decode(numbers) == forward.decode(forward.encode(text, start, end).numbers)
+    assert backward.find_unknown(text) == forward.find_unknown(text)
+
+
+def test_the_direction_is_a_setting_that_old_files_lack(learn):
+    forward, backward = learn(build_characters(), ["ab"]), learn(build_characters(backward=True), ["ab"])
+    assert forward != backward and forward.names() == backward.names()
+    assert forward.settings == {"size": 0, "min_count": 1}
+    # As it was saved before symbols had a direction.
+    saved = {"unit": "character", "settings": {"size": 0, "min_count": 1}, "learned": [97, 98]}
+    loaded = build_characters()
+    loaded.from_data(saved)
+    assert loaded == forward
+    for built, data in ((build_characters(backward=True), saved), (build_characters(), backward.to_data())):
+        with pytest.raises(ValueError, match="settings .*'backward': True"):
+            built.from_data(data)
 
 
 def test_the_most_frequent_come_first_then_the_order_of_unicode(learn):
@@ -109,7 +137,7 @@ def test_an_empty_corpus_is_refused(learn):
         learn(build_characters(min_count=3), ["ab"])
 
 
-@pytest.mark.parametrize("settings", [{"size": -1}, {"min_count": 0}, {"size": 1.5}, {"min_count": True}])
+@pytest.mark.parametrize("settings", [{"size": -1}, {"min_count": 0}, {"size": 1.5}, {"min_count": True}, {"backward": 1}])
 def test_bad_settings_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         build_characters(**settings)

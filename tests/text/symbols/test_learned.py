@@ -9,7 +9,7 @@ from thinc.api import Model
 
 from spacy_rnn.layers import declare
 from spacy_rnn.layers.saved import Saved, no_parameters
-from spacy_rnn.pipeline.weights import load_weights
+from spacy_rnn.layers.weights import load_weights
 from spacy_rnn.text.symbols import Characters, Symbols, Words
 
 TEXT = "a b😀 a"
@@ -32,6 +32,7 @@ def learned(symbols, learn):
 
 KINDS = {
     "characters": lambda: Characters(size=7),
+    "backward characters": lambda: Characters(size=7, backward=True),
     "words": lambda: Words(attr="LOWER", min_count=1),
 }
 

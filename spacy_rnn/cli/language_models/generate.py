@@ -7,13 +7,13 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Union
 
 from spacy.tokens import Doc
 
-from ..evaluation.components import find_language_model
-from ..evaluation.language.documents import find_reading, read_text
-from ..generation import Sampling
-from ..pipeline.language_model.component import RNNLanguageModel
-from .errors import CommandError, as_option, as_refusal
-from .loading import load_pipeline
-from .printing import to_stdout, write
+from ...evaluation.components import find_language_model
+from ...evaluation.language.documents import find_reading, read_text
+from ...generation import Sampling
+from ...pipeline.language_model.component import RNNLanguageModel
+from ..errors import CommandError, as_option, as_refusal
+from ..loading import load_pipeline
+from ..printing import to_stdout, write
 
 # Between two texts, which may have empty lines themselves.
 SEPARATOR = "=" * 10
@@ -46,7 +46,7 @@ class Options(NamedTuple):
 
 
 def write_texts(pipeline: str, prompts: List[str], component: Optional[str], options: Options, sampling: Dict[str, Any]) -> None:
-    """Print texts that go on from prompts; a single one as it is written.
+    """Print texts that go on from prompts, or end with them if the model reads backward; a single one as it is written.
 
     pipeline (str): A directory, or the name of an installed package.
     prompts (List[str]): The prompts; the beginning of a text if there are none.
@@ -85,11 +85,12 @@ def _begin(
     if options.beam is not None:
         no_repeat_ngram = sampling["no_repeat_ngram"]
         found = lm.search(prompts, width=options.beam, n=options.number, no_repeat_ngram=no_repeat_ngram, **settings)
-    elif len(prompts) == options.number == 1:
+    # What stands before a prompt is known when it has been written.
+    elif len(prompts) == options.number == 1 and not lm.symbols.backward:
         return [chain([str(prompts[0])], lm.stream(prompts[0], seed=options.seed, **settings, **sampling))]
     else:
         found = lm.generate(prompts, n=options.number, seed=options.seed, **settings, **sampling)
-    return [(each.prompt, each.text) for each in found]
+    return [(each.whole,) for each in found]
 
 
 def _check_drawing(options: Options, changed: List[str]) -> None:

@@ -6,12 +6,12 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 from spacy.language import Language
 from wasabi import table
 
-from ..evaluation.components import find_language_model
-from ..evaluation.language.documents import find_reading, read_documents
-from ..pages.files import write_folder
-from ..pipeline.language_model.mixing import mix_language_models
-from .errors import CommandError, writing
-from .loading import load_pipeline, require_free
+from ...evaluation.components import find_language_model
+from ...evaluation.language.documents import find_reading, read_documents
+from ...pages.files import write_folder
+from ...pipeline.language_model.mixing import mix_language_models
+from ..errors import CommandError, writing
+from ..loading import load_pipeline, require_free
 
 
 class Options(NamedTuple):

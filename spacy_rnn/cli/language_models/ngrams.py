@@ -10,7 +10,7 @@ import numpy
 from wasabi import msg
 from wasabi import table as format_table
 
-from ..backoff import (
+from ...backoff import (
     DISCOUNT_FALLBACK,
     BackoffModel,
     NGramCounter,
@@ -20,10 +20,10 @@ from ..backoff import (
     estimate,
     write_arpa,
 )
-from ..pipeline.corpus.files import UNITS, find_files, read_texts
-from ..text.symbols import N_SPECIAL, SPECIAL_NAMES, UNKNOWN, Characters, Symbols, Words
-from ..text.symbols.learned import rank
-from .errors import CommandError, as_refusal, as_sentence, writing
+from ...pipeline.corpus.files import UNITS, find_files, read_texts
+from ...text.symbols import N_SPECIAL, SPECIAL_NAMES, UNKNOWN, Characters, Symbols, Words
+from ...text.symbols.learned import rank
+from ..errors import CommandError, as_refusal, as_sentence, writing
 
 KINDS = ("words", "characters")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", re.IGNORECASE)

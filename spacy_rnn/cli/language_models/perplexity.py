@@ -10,8 +10,8 @@ from spacy.language import Language
 from tqdm import tqdm
 from wasabi import table
 
-from ..evaluation.components import find_language_model
-from ..evaluation.language.documents import (
+from ...evaluation.components import find_language_model
+from ...evaluation.language.documents import (
     DocumentScore,
     DocumentSummary,
     TotalScore,
@@ -20,12 +20,12 @@ from ..evaluation.language.documents import (
     score_documents,
     to_json,
 )
-from ..pages.files import open_file, write_file
-from ..pages.text import visible
-from ..pipeline.language_model.component import RNNLanguageModel
-from .errors import writing
-from .loading import load_pipeline, read_plain_texts
-from .printing import to_stdout, write
+from ...pages.files import open_file, write_file
+from ...pages.text import visible
+from ...pipeline.language_model.component import RNNLanguageModel
+from ..errors import writing
+from ..loading import load_pipeline, read_plain_texts
+from ..printing import to_stdout, write
 
 HEADER = ("", "text", "words", "bits/character", "bits/word", "perplexity", "unknown")
 ALIGNS: Tuple[Literal["l", "r"], ...] = ("l", "l", "r", "r", "r", "r", "r")
@@ -76,12 +76,12 @@ def score_texts(pipeline: str, texts: Path, component: Optional[str], options: O
             total = total.add(document.scored)
             worst.add(document)
             if options.words:
-                _write_words(document, lm.count_end)
+                _write_words(document, lm)
         ranked = worst.ranked()
         _write_table(ranked, total, lm)
     if options.html is not None:
         # Imported here because nothing else needs it.
-        from ..pages.surprisal import draw_surprisals
+        from ...pages.surprisal import draw_surprisals
 
         figures = []
         for each in ranked:
@@ -91,7 +91,7 @@ def score_texts(pipeline: str, texts: Path, component: Optional[str], options: O
 
 
 def _write_page(path: Path, figures: List[Markup]) -> None:
-    from ..pages.pictures import publish
+    from ...pages.pictures import publish
 
     page = publish(figures, "Surprisal", page=True, minify=False, jupyter=False)
     with writing("page", path):
@@ -114,13 +114,13 @@ def _score(nlp: Language, lm: RNNLanguageModel, texts: Path, options: Options) -
             yield document
 
 
-def _write_words(document: DocumentScore, with_end: bool) -> None:
+def _write_words(document: DocumentScore, lm: RNNLanguageModel) -> None:
     """Print the surprisal of each word, in the order of the text."""
     lines = [f"# {document.place}"]
     for token, bits in zip(document.doc, document.surprisals.tolist(), strict=True):
         lines.append(f"{bits:.2f}\t{visible(token.text)}")
-    if with_end:
-        lines.append(f"{document.scored.surprisals[-1]:.2f}\t(end of text)")
+    if lm.count_end:
+        lines.append(f"{document.scored.surprisals[-1]:.2f}\t({_name_end(lm)} of text)")
     write("\n".join(lines) + "\n\n")
 
 
@@ -131,10 +131,15 @@ def _write_table(worst: List[DocumentSummary], total: TotalScore, lm: RNNLanguag
     write(table(rows, header=HEADER, footer=("all", shown, *_cells(total)), divider=True, aligns=ALIGNS) + "\n")
     rule = RULES[lm.unknown].format(unit=lm.symbols.unit, types=lm.unknown_types)
     end = "counts as one more character and word" if lm.count_end else "does not count"
-    lines = [rule, f"The end of a text {end}. Perplexity is that of a word."]
+    lines = [rule, f"The {_name_end(lm)} of a text {end}. Perplexity is that of a word."]
     if total.n_texts > len(worst):
         lines.append(f"The {len(worst)} most surprising texts are shown; --worst shows more, --output all.")
     write("\n".join(lines) + "\n")
+
+
+def _name_end(lm: RNNLanguageModel) -> str:
+    """Say where a model that has read a text is."""
+    return "beginning" if lm.symbols.backward else "end"
 
 
 def _begin(summary: DocumentSummary) -> str:

@@ -248,3 +248,15 @@ def test_what_is_impossible_is_infinite(texts, tmp_path):
     first, second = (json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines())
     assert first["bits"] == 1 and second["bits"] is second["perplexity"] is None
     assert 'title="inf bits"' in (tmp_path / "page.html").read_text(encoding="utf8")
+
+
+def test_what_reads_backward_ends_at_the_beginning(language_models, texts):
+    path = language_models("Characters backward")
+    printed = output(path, texts, "--words")
+    scored = spacy.load(path).get_pipe("lm").score(LINES)
+    assert "The beginning of a text counts as one more character and word." in printed
+    shown = [line.split("\t") for line in printed.splitlines() if "\t" in line]
+    bits = {word: float(bits) for bits, word in shown[:6]}
+    assert list(bits) == ["A", "lovely,", "warm", "film.", "(beginning of text)", "zzzzq"]
+    assert bits["(beginning of text)"] == pytest.approx(float(scored[0].surprisals[-1]), abs=0.006)
+    assert bits["film."] == pytest.approx(float(scored[0].surprisals[:5].sum()), abs=0.006)

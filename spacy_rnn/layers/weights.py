@@ -1,4 +1,4 @@
-"""The weights of a component, checked against its config before they are used."""
+"""The weights of a model, checked against its config before they are used."""
 
 from contextlib import contextmanager
 from typing import Any, Iterator, List, Mapping, cast
@@ -6,6 +6,8 @@ from typing import Any, Iterator, List, Mapping, cast
 import numpy
 import srsly
 from thinc.api import Model
+
+from .saved import find_saved
 
 # The square of a larger number, summed over the rows of a layer, can leave the range of float32; no training gets there.
 LARGEST = 1e15
@@ -102,9 +104,6 @@ def _check_node(nodes: List[Model], i: int, info: Mapping[str, Any]) -> None:
 
 
 def _check_params(node: Model, saved_dims: Mapping[str, Any], params: Mapping[str, Any], is_initialized: bool) -> None:
-    # Imported here because importing a factory must stay cheap.
-    from ..layers.saved import find_saved
-
     if set(params) != set(node.param_names):
         raise ValueError(f"it has the parameters {sorted(node.param_names)}, but in the file {sorted(params, key=str)}")
     declared = find_saved(node) if params and is_initialized else None
@@ -141,9 +140,6 @@ def _check_param(name: str, array: Any, shape: Any) -> None:
 
 def _check_attrs(node: Model, built: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
     """Compare the attributes that have been loaded with those that the config gives a layer."""
-    # Imported here because importing a factory must stay cheap.
-    from ..layers.saved import find_saved
-
     declared = find_saved(node)
     for name in saved:
         loaded, expected = node.attrs[name], built.get(name)

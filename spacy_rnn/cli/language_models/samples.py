@@ -9,16 +9,16 @@ from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
-from ..evaluation.components import find_language_model
-from ..evaluation.extras import check_packages
-from ..evaluation.language.documents import TextReading, find_reading, read_text
-from ..evaluation.language.positions import EDGES, draw_passages, measure_positions
-from ..evaluation.language.samples import Samples, find_words, write_samples
-from ..pages.files import write_file
-from ..pages.samples import Conditions, Writer, draw_plots, render_samples
-from ..pipeline.language_model.component import RNNLanguageModel
-from .errors import CommandError, writing
-from .loading import load_pipeline, read_plain_texts
+from ...evaluation.components import find_language_model
+from ...evaluation.extras import check_packages
+from ...evaluation.language.documents import TextReading, find_reading, read_text
+from ...evaluation.language.positions import EDGES, draw_passages, measure_positions
+from ...evaluation.language.samples import Samples, find_words, write_samples
+from ...pages.files import write_file
+from ...pages.samples import Conditions, Writer, draw_plots, render_samples
+from ...pipeline.language_model.component import RNNLanguageModel
+from ..errors import CommandError, writing
+from ..loading import load_pipeline, read_plain_texts
 
 # How many passages of real text, and how many texts of its own, a model scores.
 _N_PASSAGES, _N_OWN = 200, 50

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from spacy_rnn.cli import printing
 from spacy_rnn.cli.app import rnn_cli
-from spacy_rnn.cli.generate import SEPARATOR
+from spacy_rnn.cli.language_models.generate import SEPARATOR
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +181,11 @@ def test_half_of_a_surrogate_pair_is_written_as_an_escape(monkeypatch):
     monkeypatch.setattr(sys, "stdout", stream)
     printing.write("a\ud800")
     assert stream.buffer.getvalue() == b"a\\ud800"
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_what_reads_backward_writes_before_the_prompt(language_models, n):
+    path = language_models("Characters backward")
+    found = spacy.load(path).get_pipe("lm").generate("film.", n=n, max_symbols=30)
+    printed = output(path, "--prompt", "film.", "--max-symbols", 30, "-n", n)
+    assert printed == f"{SEPARATOR}\n".join(f"{each.text}film.\n" for each in found)

@@ -1,0 +1,1 @@
+"""Commands about language models: training, scores, texts and mixtures."""

@@ -1,0 +1,1 @@
+"""Embeddings of tokens that depend on the text around them."""
