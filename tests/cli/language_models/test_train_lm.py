@@ -52,7 +52,7 @@ def test_the_meta_says_what_it_was_trained_on(nlp, output):
     about = nlp.meta["language_models"]
     texts = [json.loads(line)["text"] for line in TEXTS.read_text(encoding="utf8").splitlines()]
     dev = [example.x.text for example in build_text_corpus(output / "corpus" / "dev.jsonl")(nlp)]
-    assert nlp.meta["name"] == "en_notes_lm"
+    assert nlp.meta["name"] == "notes_lm"
     assert (about["files"], about["texts"], about["dev_texts"]) == (1, len(texts) - 3, 3)
     assert about["characters"] + about["dev_characters"] == sum(map(len, texts))
     size = sum(file.stat().st_size for file in (output / "pipeline").rglob("*") if file.is_file())
@@ -109,7 +109,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(run, tmp_path):
 
 @pytest.mark.slow
 def test_a_training_that_fails_shows_its_log(run, tmp_path):
-    code, printed = run("train-lm", TEXTS, tmp_path / "out", "--dev", DEV, *QUICK, "--components.lm.model.cell", "nonsense")
+    code, printed = run("train-lm", TEXTS, tmp_path / "out", "--dev", DEV, *QUICK, "--vars.cell", "nonsense")
     assert code == 1 and "ended with exit code 1" in printed and "nonsense" in printed
     assert not (tmp_path / "out" / "pipeline").exists()
 
@@ -120,4 +120,4 @@ def test_a_package_is_built(run, tmp_path):
     code, printed = run("train-lm", TEXTS, tmp_path / "out", "--dev", DEV, *QUICK, "--package", "--processes", 1)
     assert code == 0, printed
     (wheel,) = (tmp_path / "out" / "packages").rglob("*.whl")
-    assert wheel.name.startswith("en_texts_lm-")
+    assert wheel.name == "en_texts_lm-0.1.0-py3-none-any.whl"

@@ -29,7 +29,7 @@ def test_directions_are_joined_and_saved_without_what_they_were_trained_with(tmp
     ]
     config = Config().from_disk(tmp_path / "config.cfg", interpolate=False)
     assert config["corpora"]["train"]["path"] == "${paths.train}" and config["corpora"]["train"]["unit"] == "paragraph"
-    assert loaded.meta["name"] == "en_pair" and loaded.meta["language_models"]["megabytes"] > 0
+    assert loaded.meta["name"] == "pair" and loaded.meta["language_models"]["megabytes"] > 0
 
 
 def test_a_model_of_the_other_direction_is_refused():
