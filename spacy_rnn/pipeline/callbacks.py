@@ -17,7 +17,7 @@ def build_learn_vocabulary(path: Optional[Path]) -> Callable[[Language], Languag
     """Let every `Embed` layer of a pipeline learn its words from a whole corpus, as `[initialize.after_init]`.
 
     The components of this package do it by themselves; spaCy's own, a shared `tok2vec` among them, initialize a model with ten
-    texts.
+    texts. A component with pretrained weights (`init_tok2vec`) keeps the words that these are for.
 
     path (Optional[Path]): The training corpus, in spaCy's binary format.
     RETURNS (Callable[[Language], Language]): The callback.
@@ -31,9 +31,10 @@ def build_learn_vocabulary(path: Optional[Path]) -> Callable[[Language], Languag
         if path is None:
             raise ValueError("spacy_rnn.learn_vocabulary.v1 needs the path of the training corpus: set paths.train")
         corpus = Corpus(path, gold_preproc=True)
-        for _, component in nlp.pipeline:
+        pretrained = _pretrained(nlp)
+        for name, component in nlp.pipeline:
             model = getattr(component, "model", None)
-            if isinstance(model, Model):
+            if isinstance(model, Model) and name != pretrained:
                 learn_vocabulary(model, (example.x for example in corpus(nlp)))
         return nlp
 
@@ -91,6 +92,14 @@ def build_fit_to_corpus(
         return nlp
 
     return fit_to_corpus
+
+
+def _pretrained(nlp: Language) -> Optional[str]:
+    """Name the component whose token vectors have been pretrained; None if there is none."""
+    config = nlp.config.interpolate()
+    if not config.get("pretraining") or not config["initialize"].get("init_tok2vec"):
+        return None
+    return config["pretraining"]["component"]
 
 
 def _steps_of_an_epoch(nlp: Language, read: Callable[[Language], Iterable[Example]], min_batch: int) -> float:

@@ -75,14 +75,16 @@ def build_pretrain_lm(
     def build(vocab: Vocab, tok2vec: Model) -> Model:
         check_tok2vec(tok2vec)
         nlp = get_lang_class(vocab.lang)(vocab, create_tokenizer=tokenizer)
+        # Before the training texts, which may take minutes.
+        dev_docs = None if dev is None else list(_read(nlp, dev))
         docs = targets.learn(_read(nlp, corpus))
         learn_vocabulary(tok2vec, docs)
         # Without such an embedding, nothing has been read yet.
         deque(docs, maxlen=0)
         model = build_language_model(tok2vec, targets)
         progress = None
-        if dev is not None:
-            progress = Progress(model, lambda: _read(nlp, dev), eval_frequency, None if best is None else Path(best))
+        if dev_docs is not None:
+            progress = Progress(model, dev_docs, eval_frequency, None if best is None else Path(best))
             model.before_saving = progress.evaluate
         model.attrs["loss"] = _Loss(progress)
         return model

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, cast
+from typing import Any, Dict, Iterable, List, Optional, Sequence, cast
 
 import numpy
 import srsly
@@ -19,19 +19,18 @@ _NAMES = ("forward", "backward")
 class Progress:
     """Evaluates a model while it is trained, and keeps the best weights."""
 
-    def __init__(
-        self, model: PretrainingModel, read: Callable[[], Iterable[Doc]], eval_frequency: int, best: Optional[Path]
-    ) -> None:
+    def __init__(self, model: PretrainingModel, docs: Sequence[Doc], eval_frequency: int, best: Optional[Path]) -> None:
         """Begin.
 
         model (PretrainingModel): The model.
-        read (Callable[[], Iterable[Doc]]): Gives the texts apart. They are read once and kept.
+        docs (Sequence[Doc]): The texts apart.
         eval_frequency (int): After how many updates the model is evaluated; 0 for only when weights are saved.
         best (Optional[Path]): Where the weights of the token vectors are written whenever they are the best so far, as
             `spacy pretrain` writes them; beside it, as `.jsonl`, a line for each evaluation.
         """
-        self._model, self._read, self._frequency, self._best_path = model, read, eval_frequency, best
-        self._docs: Optional[List[Doc]] = None
+        self._model, self._docs, self._frequency, self._best_path = model, docs, eval_frequency, best
+        if best is not None:
+            best.parent.mkdir(parents=True, exist_ok=True)
         self._n_updates = self._n_words = 0
         self._loss = self._loss_words = 0.0
         self._evaluated: Any = None
@@ -56,10 +55,6 @@ class Progress:
         if self._evaluated == self._n_updates:
             return
         self._evaluated = self._n_updates
-        if self._docs is None:
-            self._docs = list(self._read())
-        if self._best_path is not None:
-            self._best_path.parent.mkdir(parents=True, exist_ok=True)
         scores = perplexities(self._model, self._docs)
         is_best = scores["perplexity"] < self._best
         self._report(scores, is_best)
@@ -78,9 +73,9 @@ class Progress:
             **scores,
             "best": is_best,
         }
-        directions = ", ".join(f"{name} {scores[name]:.2f}" for name in _NAMES if name in scores)
-        saved = f", saved to {self._best_path}" if is_best and self._best_path is not None else ""
-        Printer().info(f"{self._n_updates} updates: dev perplexity {scores['perplexity']:.2f} ({directions}){saved}")
+        directions = ", ".join(f"{name} {scores[name]:.1f}" for name in _NAMES if name in scores)
+        best = ", best" if is_best else ""
+        Printer().info(f"{self._n_updates} updates: dev perplexity {scores['perplexity']:.2f} ({directions}){best}")
         if self._best_path is not None:
             srsly.write_jsonl(self._best_path.with_suffix(".jsonl"), [line], append=True, append_new_line=False)
 
