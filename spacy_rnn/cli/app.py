@@ -205,7 +205,8 @@ def train_lm_command(
     components to read. Settings of the config can be replaced, e.g. --training.max_steps 100.
     """
     with _running(code):
-        _parse_overrides(ctx.args)
+        # Refuses what is no setting; spaCy takes what it has parsed from the list.
+        _parse_overrides(list(ctx.args))
         from ..pipeline.language_model.both_directions import CONFIG, Settings
         from .language_models.train_lm import Options, train_language_models
 

@@ -56,7 +56,8 @@ def train_language_models(texts: Path, output: Path, options: Options, settings:
         packages.mkdir(exist_ok=True)
         package(path, packages, create_sdist=False, create_wheel=True, force=options.force, silent=False)
     else:
-        msg.text(f"To install it by its name, {nlp.meta['name']}: python -m spacy package {path} packages --build wheel")
+        name = f"{nlp.lang}_{nlp.meta['name']}"
+        msg.text(f"To install it by its name, {name}: python -m spacy package {path} packages --build wheel")
 
 
 def _print(nlp: Language) -> None:

@@ -10,6 +10,7 @@ from thinc.types import Floats1d, Floats2d
 
 from ...layers.capabilities import ScoresSymbols, find
 from .encoding import Readers, read_apart, reader_width
+from .rates import Rates
 from .targets import Targets, neighbours
 
 
@@ -28,9 +29,10 @@ class PretrainingModel(Model[List[Doc], Prediction]):
     """Token vectors and what predicts the next and the previous token from them.
 
     spaCy says in one way alone that an epoch or the training is over: it saves weights, for which it puts the averages of the
-    optimizer in their place. `before_saving` is called then."""
+    optimizer in their place. `before_saving` is called then, and layers have the dropout rates that they were built with."""
 
     before_saving: Optional[Callable[[], None]] = None
+    rates: Rates
 
     @contextmanager
     def use_params(self, params: Any) -> Iterator[None]:
@@ -38,18 +40,30 @@ class PretrainingModel(Model[List[Doc], Prediction]):
         with super().use_params(params or {}):
             if self.before_saving is not None:
                 self.before_saving()
-            yield
+            with self.rates.as_built():
+                yield
+
+    def save_tok2vec(self) -> bytes:
+        """Save the token vectors as spaCy does.
+
+        RETURNS (bytes): The weights, with the dropout rates that the layers were built with.
+        """
+        with self.rates.as_built():
+            return self.get_ref("tok2vec").to_bytes()
 
 
-def build_language_model(tok2vec: Model[List[Doc], List[Floats2d]], targets: Targets) -> PretrainingModel:
+def build_language_model(
+    tok2vec: Model[List[Doc], List[Floats2d]], targets: Targets, layer_dropout: float = 1.0
+) -> PretrainingModel:
     """Build the model.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): The token vectors, initialized.
     targets (Targets): What is predicted, already learned.
+    layer_dropout (float): What dropout rates of the layers are multiplied by, from 0 to 1.
     RETURNS (PretrainingModel): The model, from texts to predictions. Both directions share the layers that predict.
     """
     heads = targets.build_heads(reader_width(tok2vec)[0])
-    return PretrainingModel(
+    model = PretrainingModel(
         "pretrain_lm",
         forward,
         init=init,
@@ -57,6 +71,8 @@ def build_language_model(tok2vec: Model[List[Doc], List[Floats2d]], targets: Tar
         refs={"tok2vec": tok2vec, "output_layer": heads[0]},
         attrs={"targets": targets},
     )
+    model.rates = Rates(tok2vec, layer_dropout)
+    return model
 
 
 def init(model: PretrainingModel, X: object = None, Y: object = None) -> None:

@@ -31,6 +31,7 @@ def build_pretrain_lm(
     n_samples: int = 1024,
     cutoffs: Optional[Sequence[int]] = None,
     n_characters: int = 4,
+    layer_dropout: float = 1.0,
     eval_frequency: int = 1000,
     best: Optional[Union[str, Path]] = None,
 ) -> Callable[[Vocab, Model], Model]:
@@ -57,6 +58,8 @@ def build_pretrain_lm(
     cutoffs (Optional[Sequence[int]]): With "adaptive": how many of the most frequent words come before each cluster; found by
         itself if None.
     n_characters (int): With "characters": how many bytes are predicted, from both ends, as in `spacy.PretrainCharacters.v1`.
+    layer_dropout (float): What the dropout rates that the layers have themselves are multiplied by, e.g. `word_dropout` and
+        `variational_dropout`: below 1 where there is more text than with labels. The saved weights have the rates of the config.
     eval_frequency (int): How many updates there are from one evaluation to the next; 0 for none in between.
     best (Optional[Union[str, Path]]): Where the weights of lowest dev perplexity are written, for `[initialize] init_tok2vec`.
         A line for each evaluation is added to the file of the same name that ends with `.jsonl`.
@@ -67,6 +70,8 @@ def build_pretrain_lm(
     targets = build_targets(predict, n_characters, size, min_count, attr, output, n_samples, cutoffs)
     if eval_frequency < 0:
         raise ValueError(f"eval_frequency must not be negative, got {eval_frequency}")
+    if not 0 <= layer_dropout <= 1:
+        raise ValueError(f"layer_dropout is what rates are multiplied by, from 0 to 1, got {layer_dropout}")
     if best is not None and dev is None:
         raise ValueError(
             "the best weights are those of lowest dev perplexity: set dev in [pretraining.objective], or best = null"
@@ -81,7 +86,7 @@ def build_pretrain_lm(
         learn_vocabulary(tok2vec, docs)
         # Without such an embedding, nothing has been read yet.
         deque(docs, maxlen=0)
-        model = build_language_model(tok2vec, targets)
+        model = build_language_model(tok2vec, targets, layer_dropout)
         progress = None
         if dev_docs is not None:
             progress = Progress(model, dev_docs, eval_frequency, None if best is None else Path(best))

@@ -62,7 +62,7 @@ class Progress:
         if is_best:
             self._best = scores["perplexity"]
             if self._best_path is not None:
-                self._best_path.write_bytes(self._model.get_ref("tok2vec").to_bytes())
+                self._best_path.write_bytes(self._model.save_tok2vec())
 
     def _report(self, scores: Dict[str, float], is_best: bool) -> None:
         line = {

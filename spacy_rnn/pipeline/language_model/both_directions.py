@@ -27,7 +27,7 @@ class Settings(NamedTuple):
     """How two language models are trained.
 
     config (Path): The config, with one component "lm" and the variables `vars.backward` and `vars.unit`.
-    name (str): The name of the pipeline.
+    name (str): The name of the pipeline's package, with or without the language and "_" before it.
     lang (str): Its language.
     unit (str): What a text of a `.txt` file is: a "line", a "paragraph" or the "file".
     hidden_width (Optional[int]): The number of hidden units; that of the config if None.
@@ -116,7 +116,9 @@ def join_directions(models: Dict[str, Language], settings: Settings) -> Language
                 "backward = ${vars.backward}"
             )
         nlp.add_pipe(COMPONENT, name=name, source=models[direction])
-    nlp.meta["name"] = settings.name
+    # spaCy puts the language before the name of a package, also where it is there already.
+    nlp.meta["name"] = settings.name.removeprefix(f"{settings.lang}_")
+    nlp.meta["version"] = "0.1.0"
     nlp.meta["description"] = "Language models of characters that read texts from their beginning and from their end."
     nlp.config["training"]["frozen_components"] = list(nlp.pipe_names)
     # Commands read texts as a model was trained on them, as far as its config says how.

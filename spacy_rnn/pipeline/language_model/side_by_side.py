@@ -1,10 +1,14 @@
 """Commands that run at the same time, a thread each; none of them goes on when one has failed."""
 
 import os
+import signal
 import subprocess
+import sys
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
 # How often running commands are looked at, and how long one may take to end, in seconds.
 _INTERVAL, _PATIENCE = 0.2, 10.0
@@ -27,7 +31,7 @@ class Command(NamedTuple):
 
 
 def run_side_by_side(commands: Sequence[Command], n_processes: int) -> None:
-    """Run commands, some at a time. If one fails, or this process is interrupted, the others are ended.
+    """Run commands, some at a time. If one fails, or this process is interrupted or told to end, the others are ended.
 
     commands (Sequence[Command]): The commands.
     n_processes (int): How many run at the same time.
@@ -38,18 +42,32 @@ def run_side_by_side(commands: Sequence[Command], n_processes: int) -> None:
         raise ValueError(f"n_processes must be at least 1, got {n_processes}")
     waiting = list(commands)
     running: List[Tuple[Command, subprocess.Popen]] = []
+    with _leaving_when_told_to():
+        try:
+            while waiting or running:
+                while waiting and len(running) < n_processes:
+                    running.append((waiting[0], _start(waiting.pop(0))))
+                time.sleep(_INTERVAL)
+                ended = [(command, process) for command, process in running if process.poll() is not None]
+                running = [(command, process) for command, process in running if process.returncode is None]
+                for command, process in ended:
+                    if process.returncode != 0:
+                        raise ValueError(_describe(command, process.returncode))
+        finally:
+            _end([process for _, process in running])
+
+
+@contextmanager
+def _leaving_when_told_to() -> Iterator[None]:
+    """Leave by an exception when this process is told to end, which would otherwise leave the commands behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        while waiting or running:
-            while waiting and len(running) < n_processes:
-                running.append((waiting[0], _start(waiting.pop(0))))
-            time.sleep(_INTERVAL)
-            ended = [(command, process) for command, process in running if process.poll() is not None]
-            running = [(command, process) for command, process in running if process.returncode is None]
-            for command, process in ended:
-                if process.returncode != 0:
-                    raise ValueError(_describe(command, process.returncode))
+        yield
     finally:
-        _end([process for _, process in running])
+        signal.signal(signal.SIGTERM, before)
 
 
 def _start(command: Command) -> subprocess.Popen:

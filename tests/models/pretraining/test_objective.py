@@ -77,6 +77,26 @@ def test_the_loss_is_the_sum_over_words_of_the_mean_of_directions(vocab, corpus,
     assert -float(predict(model, docs).log_probabilities.sum()) / 2 < expected
 
 
+def test_dropout_rates_of_layers_are_others_in_pretraining_alone(vocab, corpus, make_tok2vec, tmp_path):
+    tok2vec = make_tok2vec(depth=2, variational_dropout=0.4, recurrent_dropout=0.2)
+
+    def rates():
+        attrs = [node.attrs for node in tok2vec.walk()]
+        return [each[name] for name in ("rate", "recurrent_dropout") for each in attrs if name in each]
+
+    built, weights = rates(), tok2vec.to_bytes
+    assert {0.4, 0.2} <= set(built)
+    model = build_pretrain_lm(corpus, corpus, layer_dropout=0.5, eval_frequency=1, best=tmp_path / "best.bin")(vocab, tok2vec)
+    model.initialize()
+    assert rates() == [rate / 2 for rate in built]
+    with model.use_params(None):
+        assert rates() == built
+        saved = weights()
+    # Both spaCy's weights and the best have the rates of the config.
+    assert (tmp_path / "best.bin").read_bytes() == saved
+    assert rates() == [rate / 2 for rate in built]
+
+
 def test_token_vectors_that_cannot_be_trained_so_are_refused_before_the_corpus_is_read(vocab):
     with pytest.raises(ValueError, match="PretrainCharacters"):
         build_pretrain_lm(lambda nlp: pytest.fail("the corpus was read"))(vocab, Linear(4, 4))
@@ -86,6 +106,7 @@ def test_token_vectors_that_cannot_be_trained_so_are_refused_before_the_corpus_i
     "settings, message",
     [
         ({"best": "best.bin"}, "set dev in"),
+        ({"layer_dropout": 1.5}, "layer_dropout is what"),
         ({"eval_frequency": -1}, "eval_frequency must not be negative"),
         ({"predict": "sentence"}, "predict must be"),
     ],
