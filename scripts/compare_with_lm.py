@@ -42,7 +42,8 @@ def read_language_models(pipeline: Path) -> Mapping[str, Any]:
     """Read what `python -m spacy rnn train-lm` has noted about a pipeline.
 
     pipeline (Path): The directory of the pipeline.
-    RETURNS (Mapping[str, Any]): Under "name" what it is called; texts, characters, bits a character, seconds and megabytes.
+    RETURNS (Mapping[str, Any]): Under "name" what its package is called; texts, characters,
+        bits a character, seconds and megabytes.
     RAISES (ValueError): If there is nothing about language models.
     RAISES (OSError): If it cannot be read.
     """
@@ -50,7 +51,7 @@ def read_language_models(pipeline: Path) -> Mapping[str, Any]:
     meta = srsly.read_json(path)
     if "language_models" not in meta:
         raise ValueError(f"{path}: expected a pipeline that `python -m spacy rnn train-lm` has made, with its language_models")
-    return {"name": meta["name"], **meta["language_models"]}
+    return {"name": f"{meta['lang']}_{meta['name']}", **meta["language_models"]}
 
 
 def format_comparisons(models: Mapping[str, Any], comparisons: List[Comparison]) -> str:

@@ -18,7 +18,7 @@ MODELS = {
 def compare(run, tmp_path):
     """(scores without, scores with, further arguments) -> what the script did with two files of scores and a pipeline."""
     nlp = spacy.blank("en")
-    nlp.meta.update(name="en_some_lm", language_models=MODELS)
+    nlp.meta.update(name="some_lm", language_models=MODELS)
     nlp.to_disk(tmp_path / "lm")
 
     def run_script(without, with_lm, *further, pipeline="lm"):
