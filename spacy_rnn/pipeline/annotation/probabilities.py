@@ -5,7 +5,6 @@ from typing import Any, Dict, Optional, Sequence
 import numpy
 from spacy.tokens import Doc, Token
 
-from ...text.spans import token_spans
 from .rows import find_row
 
 # The attributes of a token, by what is predicted.
@@ -40,6 +39,9 @@ def store_probabilities(doc: Doc, name: str, attr: str, labels: Sequence[str], p
     probabilities (numpy.ndarray): float32 [n, labels].
     RAISES (ValueError): If there are not as many as tokens and labels.
     """
+    # Imported here because importing a factory must stay cheap.
+    from ...text.spans import token_spans
+
     if probabilities.shape != (len(doc), len(labels)):
         raise ValueError(f"expected probabilities for {len(doc)} tokens and {len(labels)} labels, got {probabilities.shape}")
     register_extensions()

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple, Optional
 import numpy
 from spacy.tokens import Doc, Token
 
-from ...text.spans import token_spans
 from .rows import find_row
 
 DOC_EXTENSION, TOKEN_EXTENSION = "rnn_perplexity", "rnn_surprisal"
@@ -121,6 +120,9 @@ def store_surprisals(doc: Doc, surprisals: numpy.ndarray) -> None:
     doc (Doc): A text of n tokens.
     surprisals (numpy.ndarray): float32 [n], in bits.
     """
+    # Imported here because importing a factory must stay cheap.
+    from ...text.spans import token_spans
+
     starts, ends = token_spans(doc)
     doc.user_data[_STORED] = {"surprisals": surprisals, "starts": starts, "ends": ends}
 
@@ -148,6 +150,9 @@ def sum_by_token(doc: Doc, scored: ScoredText) -> numpy.ndarray:
     scored (ScoredText): The text, scored.
     RETURNS (numpy.ndarray): float32 [n], in bits. The end of the text belongs to no token.
     """
+    # Imported here because importing a factory must stay cheap.
+    from ...text.spans import token_spans
+
     if not len(doc):
         return numpy.zeros(0, dtype="float32")
     starts, _ = token_spans(doc)
@@ -175,6 +180,9 @@ def score_text(
     backward (bool): Whether the text was read from its last symbol to its first.
     RETURNS (ScoredText): The text, scored.
     """
+    # Imported here because importing a factory must stay cheap.
+    from ...text.spans import token_spans
+
     # Rounding may take a probability a little above 1; and nothing is -0.0.
     surprisals = numpy.maximum(0.0 - log_probabilities / numpy.log(2.0), 0.0).astype("float32")
     is_unknown = numpy.append(text.numbers == 0, False)
