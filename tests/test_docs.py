@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
+from contextual_pipelines import make_pipeline
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.util import load_config
 from thinc.api import Ragged
 
 from spacy_rnn.cli.language_models.ngrams import Options, write_ngrams
@@ -182,3 +184,32 @@ def test_the_digits_examples_write_texts_of_vectors(tmp_path, monkeypatch):
     build, words = names["build_vector_decoder"], names["build_words"]
     writer = names["VectorToText"](build(words(), width=16, hidden_width=32)).from_disk("weather")
     assert writer.write(names["vectors"]) == names["texts"]
+
+
+def test_the_pretraining_example_learns_from_language_models(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("training/texts_lm").mkdir(parents=True)
+    make_pipeline().to_disk("training/texts_lm/pipeline")
+    names = {}
+    run_example("docs/pretraining.md", 0, names)
+    nlp = names["nlp"]
+    examples = [Example(Doc(nlp.vocab, words=list(POS)), Doc(nlp.vocab, words=list(POS), pos=list(POS.values())))]
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(30):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk("trained")
+    Path("training/texts_lm").rename("elsewhere")
+    assert [token.pos_ for token in spacy.load("trained")("They book a room")] == list(POS.values())
+
+
+def test_the_unfreezing_example_writes_a_config_of_trained_components(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("configs").symlink_to(ROOT / "configs")
+    Path("training").mkdir()
+    run_example("docs/pretraining.md", 1)
+    before, after = load_config("configs/textcat_unfreezing.cfg"), load_config("training/whole.cfg")
+    assert after["components"] == {name: {"source": "training/head/model-last"} for name in ("tok2vec", "textcat")}
+    assert before["training"]["frozen_components"] == ["tok2vec"] and after["training"]["frozen_components"] == []
+    assert after["paths"]["init_tok2vec"] is None and before["paths"]["init_tok2vec"]
+    rates = [config["training"]["optimizer"]["learn_rate"]["initial_rate"] for config in (before, after)]
+    assert rates[1] < rates[0]

@@ -297,3 +297,6 @@ def test_local_texts_make_a_package_of_two_language_models(project, tmp_path, ru
     meta = json.loads(zipfile.ZipFile(wheel).read("en_lines_lm/en_lines_lm-0.1.0/meta.json"))
     assert meta["pipeline"] == ["lm_forward", "lm_backward"]
     assert (meta["language_models"]["files"], meta["language_models"]["texts"]) == (2, 594)
+    about, *table = (project / "metrics" / "lines_lm.md").read_text().splitlines()
+    assert about.startswith("en_lines_lm: trained on 594 texts") and "MB" in about
+    assert [row.split(" | ")[:2] for row in table[3:]] == [["| pos", "pos_acc"], ["| reviews", "cats_micro_f"]]

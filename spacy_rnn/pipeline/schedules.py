@@ -1,6 +1,6 @@
 """Learning rates."""
 
-from itertools import count
+from itertools import count, repeat
 from math import inf
 from typing import Iterator
 
@@ -39,6 +39,40 @@ def _rates(highest: float, warmup: int, total: int, falls_from: int) -> Iterator
             yield highest
         else:
             yield highest * max(0.0, (total - step) / max(1, total - falls_from))
+
+
+def build_slanted_triangular(
+    initial_rate: float, total_steps: int = 0, cut_frac: float = 0.1, ratio: float = 32.0
+) -> Iterator[float]:
+    """Let a learning rate rise linearly for a short time and then fall linearly, between a low and the highest one.
+
+    It is for trainings that begin with weights that are not to be lost: the first step, where an optimizer such as Adam knows
+    least about gradients and changes every weight by the whole rate, has the lowest one. (Howard & Ruder 2018, "Universal
+    language model fine-tuning for text classification", equation 3.)
+
+    initial_rate (float): The highest rate.
+    total_steps (int): The step at which the rate is the lowest again. With 0 the rate is the highest one throughout;
+        `spacy_rnn.fit_to_corpus.v1` finds the number.
+    cut_frac (float): The share of the steps in which the rate rises, above 0 and below 1.
+    ratio (float): How many times as high as the lowest rate the highest one is.
+    RETURNS (Iterator[float]): The rate of each step, without an end.
+    RAISES (ValueError): If an argument is out of its range.
+    """
+    for name, value in (("initial_rate", initial_rate), ("total_steps", total_steps)):
+        if not 0 <= value < inf:
+            raise ValueError(f"{name} must be a number of at least 0, got {value}")
+    if not 0 < cut_frac < 1:
+        raise ValueError(f"cut_frac must be above 0 and below 1, got {cut_frac}")
+    if not 1 <= ratio < inf:
+        raise ValueError(f"ratio must be a number of at least 1, got {ratio}")
+    cut = int(total_steps * cut_frac)
+    shares = (_share(step, cut, total_steps) for step in count()) if total_steps else repeat(1.0)
+    return (initial_rate * (1 + share * (ratio - 1)) / ratio for share in shares)
+
+
+def _share(step: int, cut: int, total: int) -> float:
+    """Say how high a rate is at a step, from 0, the lowest, to 1."""
+    return step / cut if step < cut else max(0.0, (total - step) / (total - cut))
 
 
 def build_plateau(initial_rate: float, patience: int = 1, scale: float = 0.5, lowest_rate: float = 0.0) -> "Plateau":

@@ -7,7 +7,7 @@ from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
-from spacy_rnn.pipeline.schedules import build_plateau, build_warmup_linear
+from spacy_rnn.pipeline.schedules import build_plateau, build_slanted_triangular, build_warmup_linear
 
 
 def list_rates(*settings, n=201, **others):
@@ -113,3 +113,28 @@ def test_a_config_learns_in_a_loop_that_steps_no_schedules(name, pytestconfig):
     assert losses[-1] < 0.8 * losses[0]
     # The optimizer of a pipeline that goes on has the same rate.
     assert nlp.resume_training().learn_rate == optimizer.learn_rate > 0
+
+
+def test_a_slanted_triangle_is_that_of_the_paper():
+    # Howard & Ruder 2018, equation 3, as it stands there.
+    highest, total, cut_frac, ratio = 0.01, 200, 0.1, 32
+    cut = int(total * cut_frac)
+    shares = [t / cut if t < cut else 1 - (t - cut) / (cut * (1 / cut_frac - 1)) for t in range(total + 1)]
+    expected = [highest * (1 + share * (ratio - 1)) / ratio for share in shares]
+    assert list(islice(build_slanted_triangular(highest, total), total + 1)) == pytest.approx(expected)
+    assert expected[0] == expected[-1] == highest / 32 and max(expected) == expected[20] == highest
+
+
+def test_a_slanted_triangle_stays_at_its_lowest_after_its_end_or_at_its_highest_without_one():
+    assert list(islice(build_slanted_triangular(0.32, 10), 100))[10:] == pytest.approx([0.01] * 90)
+    assert list(islice(build_slanted_triangular(0.32), 100)) == pytest.approx([0.32] * 100)
+    # Too few steps to rise at all.
+    assert list(islice(build_slanted_triangular(0.32, 4), 5)) == pytest.approx([0.32, 0.2425, 0.165, 0.0875, 0.01])
+
+
+@pytest.mark.parametrize(
+    "setting, value", [("initial_rate", -1), ("total_steps", -1), ("cut_frac", 0.0), ("cut_frac", 1.0), ("ratio", 0.5)]
+)
+def test_a_slanted_triangle_refuses_what_is_out_of_range(setting, value):
+    with pytest.raises(ValueError, match=f"^{setting} must be"):
+        build_slanted_triangular(**{"initial_rate": 0.1, setting: value})
