@@ -1,7 +1,7 @@
 """Configs with what was learned from other texts: word vectors, language models, encoders."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence
 
 from spacy.language import Language
 from spacy.util import load_config
@@ -34,7 +34,8 @@ def with_pretrained(config: Config, pretrained: Pretrained) -> Config:
     """Let a component read what was learned from other texts.
 
     Language models stand beside what embeds words in the config. Where an encoder was pretrained, the component gets token
-    vectors of that kind, in place of its own.
+    vectors of that kind, in place of its own. With both, the pretrained encoder is a component by itself, and the language models
+    stand beside its output, under the encoder of the config, of one layer.
 
     config (Config): A config with one component.
     pretrained (Pretrained): What was learned.
@@ -43,39 +44,56 @@ def with_pretrained(config: Config, pretrained: Pretrained) -> Config:
     """
     config = config.copy()
     (name,) = config["nlp"]["pipeline"]
-    model = config["components"][name]["model"]
+    holder = _find_tok2vec(config["components"][name]["model"])
+    if pretrained.vectors is not None:
+        config["paths"]["vectors"] = str(pretrained.vectors)
     if pretrained.encoder is not None and pretrained.encoder_config is not None:
         source = load_config(pretrained.encoder_config)
         (other,) = source["nlp"]["pipeline"]
-        tok2vec, layer = _find_tok2vec(source["components"][other]["model"])
-        holder, _ = _find_tok2vec(model)
-        holder["tok2vec"] = tok2vec["tok2vec"]
-        config["pretraining"] = {**source["pretraining"], "component": name, "layer": layer}
-        config["corpora"].update({key: source["corpora"][key] for key in source["corpora"] if key not in config["corpora"]})
-        config["paths"].update({key: value for key, value in source["paths"].items() if key not in config["paths"]})
+        tok2vec = _find_tok2vec(source["components"][other]["model"])["tok2vec"]
         config["initialize"]["init_tok2vec"] = str(pretrained.encoder)
-    if pretrained.vectors is not None:
-        config["paths"]["vectors"] = str(pretrained.vectors)
-    if pretrained.lm is not None:
-        embed = _find_tok2vec(model)[0]["tok2vec"].get("embed", {})
+        for block in ("corpora", "paths"):
+            config[block].update({key: value for key, value in source[block].items() if key not in config[block]})
+        own = pretrained.lm is None
+        config["pretraining"] = {
+            **source["pretraining"],
+            "component": name if own else "tok2vec",
+            "layer": "tok2vec" if own else "",
+        }
+        if own:
+            holder["tok2vec"] = tok2vec
+        else:
+            config["nlp"]["pipeline"] = ["tok2vec", name]
+            config["components"]["tok2vec"] = {"factory": "tok2vec", "model": tok2vec}
+            listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": tok2vec["encode"]["width"], "upstream": "tok2vec"}
+            encode = {**holder["tok2vec"]["encode"], "depth": 1}
+            embed = _language_models(pretrained, listener)
+            holder["tok2vec"] = {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": embed, "encode": encode}
+    elif pretrained.lm is not None:
+        embed = holder["tok2vec"].get("embed", {})
         if "embed" not in embed:
             raise ValueError(f"the token vectors of {name!r} have no second embedding, which language models would stand beside")
-        embed["embed"] = {
-            "@architectures": "spacy_rnn.LMEmbed.v1",
-            "lm": str(pretrained.lm),
-            "trainable": pretrained.trainable,
-            "cache_size": _CACHE,
-            "embed": embed["embed"],
-        }
+        embed["embed"] = _language_models(pretrained, embed["embed"])
     return config
 
 
-def _find_tok2vec(model: Dict[str, Any]) -> Tuple[Dict[str, Any], str]:
-    """Give the block of a model that has a block `tok2vec`, and how `[pretraining]` names that layer."""
+def _language_models(pretrained: Pretrained, embed: Dict[str, Any]) -> Dict[str, Any]:
+    """Give the block of language models beside another embedding."""
+    return {
+        "@architectures": "spacy_rnn.LMEmbed.v1",
+        "lm": str(pretrained.lm),
+        "trainable": pretrained.trainable,
+        "cache_size": _CACHE,
+        "embed": embed,
+    }
+
+
+def _find_tok2vec(model: Dict[str, Any]) -> Dict[str, Any]:
+    """Give the block of a model that has a block `tok2vec`."""
     found = next(_blocks_with_tok2vec(model), None)
     if found is None:
         raise ValueError(f"the model {model.get('@architectures')!r} has no block tok2vec")
-    return found, "tok2vec"
+    return found
 
 
 def _blocks_with_tok2vec(block: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
