@@ -40,7 +40,6 @@ def with_pretrained(config: Config, pretrained: Pretrained) -> Config:
     config (Config): A config with one component.
     pretrained (Pretrained): What was learned.
     RETURNS (Config): Another config.
-    RAISES (ValueError): If the component has no place for language models.
     """
     config = config.copy()
     (name,) = config["nlp"]["pipeline"]
@@ -70,10 +69,7 @@ def with_pretrained(config: Config, pretrained: Pretrained) -> Config:
             embed = _language_models(pretrained, listener)
             holder["tok2vec"] = {"@architectures": "spacy_rnn.Tok2Vec.v1", "embed": embed, "encode": encode}
     elif pretrained.lm is not None:
-        embed = holder["tok2vec"].get("embed", {})
-        if "embed" not in embed:
-            raise ValueError(f"the token vectors of {name!r} have no second embedding, which language models would stand beside")
-        embed["embed"] = _language_models(pretrained, embed["embed"])
+        holder["tok2vec"]["embed"] = _language_models(pretrained, holder["tok2vec"]["embed"])
     return config
 
 

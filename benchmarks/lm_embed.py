@@ -72,7 +72,7 @@ def build(lm: Path, precision: str, train: Path) -> Language:
     RETURNS (Language): The pipeline.
     """
     config = with_pretrained(load_config(TAGGER), Pretrained(lm=lm))
-    config["components"]["tagger"]["model"]["tok2vec"]["embed"]["embed"]["precision"] = precision
+    config["components"]["tagger"]["model"]["tok2vec"]["embed"]["precision"] = precision
     config["initialize"]["before_init"] = None
     fix_random_seed(0)
     nlp = load_model_from_config(config, auto_fill=True)
