@@ -11,6 +11,8 @@ from spacy_rnn.layers.contextual.shim import LanguageModelShim
 
 # Every text is read again in each epoch: as many tokens as the training part of a treebank has.
 _CACHE = 300_000
+# Rates that rise first, so that what was learned is not lost in the first steps.
+_FINE_TUNING = {"@schedules": "spacy_rnn.slanted_triangular.v1", "initial_rate": 0.002, "total_steps": 0}
 
 
 class Pretrained(NamedTuple):
@@ -34,8 +36,8 @@ def with_pretrained(config: Config, pretrained: Pretrained) -> Config:
     """Let a component read what was learned from other texts.
 
     Language models stand beside what embeds words in the config. Where an encoder was pretrained, the component gets token
-    vectors of that kind, in place of its own. With both, the pretrained encoder is a component by itself, and the language models
-    stand beside its output, under the encoder of the config, of one layer.
+    vectors of that kind, in place of its own, and rates for fine-tuning. With both, the pretrained encoder is a component by
+    itself, and the language models stand beside its output, under the encoder of the config, of one layer.
 
     config (Config): A config with one component.
     pretrained (Pretrained): What was learned.
@@ -51,6 +53,7 @@ def with_pretrained(config: Config, pretrained: Pretrained) -> Config:
         (other,) = source["nlp"]["pipeline"]
         tok2vec = _find_tok2vec(source["components"][other]["model"])["tok2vec"]
         config["initialize"]["init_tok2vec"] = str(pretrained.encoder)
+        config["training"]["optimizer"]["learn_rate"] = dict(_FINE_TUNING)
         for block in ("corpora", "paths"):
             config[block].update({key: value for key, value in source[block].items() if key not in config[block]})
         own = pretrained.lm is None
