@@ -90,6 +90,16 @@ class IsRnn:
 
 
 @dataclass(frozen=True)
+class HoldsLayers:
+    """Hold layers that Thinc does not know to be parts of it, e.g. because others hold them as well.
+
+    layers (Callable): layer -> those that have parameters; None if it has none yet.
+    """
+
+    layers: Callable[[Model], Optional[Sequence[Model]]]
+
+
+@dataclass(frozen=True)
 class GivesRows:
     """Embed texts, and be able to give the rows of a batch together.
 

@@ -1,9 +1,11 @@
 """The layers of a model, counted."""
 
-from typing import Tuple
+from typing import Iterator, Tuple
 
 from thinc.api import Model
 from wasabi import table
+
+from .capabilities import HoldsLayers, find
 
 
 def count_parameters(model: Model) -> Tuple[int, bool]:
@@ -13,9 +15,11 @@ def count_parameters(model: Model) -> Tuple[int, bool]:
     RETURNS (Tuple[int, bool]): How many numbers have been allocated; and whether that is all of them, which it is not until the
         model has been initialized.
     """
-    names = [(node, name) for node in model.walk() for name in node.param_names]
+    nodes = list(_nodes(model))
+    names = [(node, name) for node in nodes for name in node.param_names]
     known = [int(node.get_param(name).size) for node, name in names if node.has_param(name)]
-    return sum(known), len(known) == len(names)
+    is_complete = not any(holds.layers(node) is None for node in nodes if (holds := find(node, HoldsLayers)))
+    return sum(known), is_complete and len(known) == len(names)
 
 
 def summary(model: Model) -> str:
@@ -27,7 +31,7 @@ def summary(model: Model) -> str:
     """
     rows = []
     total = 0
-    for node in model.walk(order="dfs_pre"):
+    for node in _nodes(model):
         if not node.param_names:
             continue
         shapes, count = [], 0
@@ -49,3 +53,12 @@ def summary(model: Model) -> str:
         aligns=("l", "r", "l", "r"),
         max_col=100,
     )
+
+
+def _nodes(model: Model) -> Iterator[Model]:
+    """Give all layers, also those that others hold without being made of them."""
+    for node in model.walk(order="dfs_pre"):
+        yield node
+        holds = find(node, HoldsLayers)
+        for layer in (holds.layers(node) or ()) if holds else ():
+            yield from layer.walk(order="dfs_pre")

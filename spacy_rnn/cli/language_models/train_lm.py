@@ -10,7 +10,7 @@ from wasabi import table as format_table
 
 from ...pages.files import write_folder
 from ...pipeline.language_model.both_directions import Settings, save_pipeline, train_both_directions
-from ..errors import CommandError, writing
+from ..errors import CommandError, as_sentence, writing
 from ..loading import require_free
 
 PIPELINE, PACKAGES = "pipeline", "packages"
@@ -36,16 +36,19 @@ def train_language_models(texts: Path, output: Path, options: Options, settings:
     output (Path): The folder for the pipeline, the trainings and their logs.
     options (Options): The rest.
     settings (Settings): How they are trained.
-    RAISES (CommandError): If there is no such file or folder, or the pipeline cannot be written.
+    RAISES (CommandError): If there is no such file or folder, the name is none of a package, or the pipeline cannot be written.
     RAISES (ValueError): If texts are damaged or there are none, the config is no such one, or a training fails.
     """
+    if not (settings.name.isascii() and settings.name.isidentifier()):
+        hint = "Packages are named by letters, digits and _, and begin with a letter, e.g. en_texts_lm."
+        raise CommandError(f"--name {settings.name!r} is no name of a package", hint)
     path = output / PIPELINE
     require_free(path, options.force)
     msg.info(f"Training both directions: the logs are {output / 'forward.log'} and {output / 'backward.log'}")
     try:
         nlp = train_both_directions(texts, options.dev, output, settings)
     except FileNotFoundError as error:
-        raise CommandError(str(error), "Expected texts, or a folder of them.") from error
+        raise CommandError(as_sentence(str(error))) from error
     except OSError as error:
         raise CommandError(f"{output} cannot be written", str(error)) from error
     with writing("pipeline", path):

@@ -44,6 +44,10 @@ class LanguageModels:
         """RETURNS (Ops): The backend of the weights."""
         return self.readers[0].ops
 
+    def layers(self) -> List[Model]:
+        """RETURNS (List[Model]): Everything with parameters."""
+        return [layer for reader in self.readers for layer in reader.layers()]
+
     def embed(self, docs: Sequence[Doc]) -> Floats2d:
         """Give the states of tokens, when nothing is learned. Those that are in the cache are not computed again.
 

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from thinc.api import Linear, Model
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from ..capabilities import GivesRows, declare
+from ..capabilities import GivesRows, HoldsLayers, declare
 from ..embedding.rows import as_lists, embed_rows
 from ..ops import use_engine_products
 from ..recurrent.precision import as_precision
@@ -179,4 +179,9 @@ def _check(model: Model) -> None:
         raise ValueError(f"its width nO = {nO} is not that of its vectors, {width}, and those beside them, {other}")
 
 
-declare(forward_lists, GivesRows(forward_rows), Saved(no_parameters, _check))
+def _held(model: Model) -> Optional[List[Model]]:
+    models = _shim(model).models
+    return None if models is None else models.layers()
+
+
+declare(forward_lists, GivesRows(forward_rows), HoldsLayers(_held), Saved(no_parameters, _check))

@@ -69,9 +69,7 @@ class LanguageModelShim(Shim):
 
     def layers(self) -> List[Model]:
         """RETURNS (List[Model]): Everything with parameters that are trained."""
-        if self.models is None or not self.trainable:
-            return []
-        return [layer for reader in self.models.readers for layer in reader.layers()]
+        return [] if self.models is None or not self.trainable else self.models.layers()
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the weights, if they are trained.

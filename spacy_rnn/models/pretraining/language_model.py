@@ -84,6 +84,7 @@ def init(model: PretrainingModel, X: object = None, Y: object = None) -> None:
 def forward(model: PretrainingModel, docs: List[Doc], is_train: bool) -> Tuple[Prediction, Callable]:
     if not is_train:
         return predict(model, docs), _no_backprop
+    model.rates.reduce()
     tok2vec, *heads = model.layers
     readers, read_backprop = read_apart(tok2vec, docs, True)
     H, columns = readers.rows, _targets(model, docs, readers)

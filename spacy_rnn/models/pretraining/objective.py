@@ -13,7 +13,7 @@ from thinc.api import Model, Ops
 from ...layers import learn_vocabulary
 from .encoding import check_tok2vec
 from .language_model import Prediction, build_language_model
-from .progress import Progress, by_direction
+from .progress import Progress, by_direction, check_best
 from .targets import build_targets
 
 Corpus = Callable[[Language], Iterable[Any]]
@@ -64,7 +64,7 @@ def build_pretrain_lm(
     best (Optional[Union[str, Path]]): Where the weights of lowest dev perplexity are written, for `[initialize] init_tok2vec`.
         A line for each evaluation is added to the file of the same name that ends with `.jsonl`.
     RETURNS (Callable[[Vocab, Model], Model]): What makes the model around token vectors.
-    RAISES (ValueError): If an argument is out of its range, or there is a path, but there are no dev texts. When it is called:
+    RAISES (ValueError): If an argument is out of its range, or best cannot be written to or has no dev texts. When it is called:
         if the corpus has no words, or the token vectors are of layers that cannot be trained so.
     """
     targets = build_targets(predict, n_characters, size, min_count, attr, output, n_samples, cutoffs)
@@ -76,6 +76,8 @@ def build_pretrain_lm(
         raise ValueError(
             "the best weights are those of lowest dev perplexity: set dev in [pretraining.objective], or best = null"
         )
+    if best is not None:
+        check_best(Path(best))
 
     def build(vocab: Vocab, tok2vec: Model) -> Model:
         check_tok2vec(tok2vec)

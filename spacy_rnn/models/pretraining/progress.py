@@ -80,6 +80,20 @@ class Progress:
             srsly.write_jsonl(self._best_path.with_suffix(".jsonl"), [line], append=True, append_new_line=False)
 
 
+def check_best(path: Path) -> None:
+    """Refuse a path that the best weights cannot be written to.
+
+    path (Path): The path.
+    RAISES (ValueError): If it has no name or is a folder, or its name is that of the evaluations.
+    """
+    if not path.name or path.is_dir():
+        raise ValueError(f"best = {str(path)!r} is a folder: expected a file for the best weights, e.g. pretrained/best.bin")
+    if path.suffix == ".jsonl":
+        raise ValueError(
+            f"best = {str(path)!r} ends with .jsonl, as the file of evaluations beside it: use another ending, e.g. .bin"
+        )
+
+
 def perplexities(model: PretrainingModel, docs: Sequence[Doc]) -> Dict[str, float]:
     """Find how well a model predicts the words of texts.
 

@@ -22,7 +22,11 @@ class Rates:
         found = [(node, drops) for node in model.walk() if (drops := find(node, Drops)) is not None]
         self._built = [(node.attrs, name, node.attrs[name]) for node, drops in found for name in drops.rates]
         self._factor = factor
-        self._multiply(factor)
+        self.reduce()
+
+    def reduce(self) -> None:
+        """Give the layers the multiplied rates, also where weights were loaded, which bring the rates that were saved."""
+        self._multiply(self._factor)
 
     @contextmanager
     def as_built(self) -> Iterator[None]:
@@ -31,7 +35,7 @@ class Rates:
         try:
             yield
         finally:
-            self._multiply(self._factor)
+            self.reduce()
 
     def _multiply(self, factor: float) -> None:
         for attrs, name, rate in self._built:

@@ -38,12 +38,16 @@ def split_texts(texts: Path, dev: Optional[Path], folder: Path, unit: str, seed:
     seed (int): What is kept aside is drawn with it.
     RETURNS (SplitTexts): The texts.
     RAISES (ValueError): With the file, and the line where there is one, if a file is damaged; if there are no texts, or no two of
-        which one can be kept aside.
+        which one can be kept aside; if a file is of both kinds; or if the folder is among the texts.
     RAISES (FileNotFoundError): If there is no such file or folder.
     """
     if unit not in UNITS:
         raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
     files = find_files(texts)
+    if dev is not None:
+        _check_apart(files, dev)
+    elif texts.resolve() in folder.resolve().parents:
+        raise ValueError(f"{folder} is in the folder of the texts, where it would be read, too: write to another folder")
     found = _read(texts, files, unit)
     if dev is not None:
         other = _read(dev, find_files(dev), unit)
@@ -60,6 +64,14 @@ def split_texts(texts: Path, dev: Optional[Path], folder: Path, unit: str, seed:
     folder.mkdir(parents=True, exist_ok=True)
     paths = {part: _write(folder / f"{part}.jsonl", kept) for part, kept in parts.items()}
     return SplitTexts(paths["train"], paths["dev"], _count(len(files), parts["train"], parts["dev"]))
+
+
+def _check_apart(files: Iterable[Path], dev: Path) -> None:
+    """Refuse a file that is to be trained on and scored."""
+    others = {file.resolve() for file in find_files(dev)}
+    both = next((file for file in files if file.resolve() in others), None)
+    if both is not None:
+        raise ValueError(f"{both} is among the texts for training and among those for development: keep them apart")
 
 
 def _read(path: Path, files: Iterable[Path], unit: str) -> List[str]:

@@ -97,6 +97,8 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(run, tmp_path):
         ((TEXTS, "--dev", tmp_path / "missing"), "missing to read texts from"),
         ((TEXTS, "--sleep", "1"), "Settings of a config have dots in their names"),
         ((TEXTS, "--unit", "word"), "Unit must be one of"),
+        ((TEXTS, "--name", "../notes"), "--name '../notes'"),
+        ((TEXTS, "--name", "my-notes"), "--name 'my-notes'"),
         ((TEXTS, "--config", tmp_path / "missing.cfg"), "no config"),
         ((TEXTS, "--config", other), "expected backward in [vars]"),
         ((TEXTS, "--config", tagger), "expected a pipeline of one component rnn_lm called 'lm'"),
@@ -104,6 +106,8 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(run, tmp_path):
         texts, *rest = arguments
         code, printed = run("train-lm", texts, tmp_path / "out", *rest)
         assert (code, message.lower() in printed.lower()) == (1, True), printed
+        # What is missing may be another file.
+        assert "Expected texts" not in printed
         assert not (tmp_path / "out" / "forward.log").exists()
 
 

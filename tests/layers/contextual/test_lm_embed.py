@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Adam, NumpyOps, Ragged
 
-from spacy_rnn.layers import build_embed, scan
+from spacy_rnn.layers import build_embed, count_parameters, scan, summary
 from spacy_rnn.layers.contextual import character_reader
 from spacy_rnn.layers.contextual.lm_embed import build_lm_embed
 from spacy_rnn.layers.weights import load_weights
@@ -241,3 +241,15 @@ def test_widths_in_a_file_that_do_not_fit(lm, docs):
     changed["shims"][0][0] = changed["shims"][0][0][:-100]
     with pytest.raises(Exception):  # noqa: B017
         load_weights(build_lm_embed(lm), srsly.msgpack_dumps(changed))
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_the_parameters_of_language_models_are_counted(lm, docs, trainable):
+    layer = build_lm_embed(lm, width=4, trainable=trainable)
+    assert count_parameters(layer) == (0, False)
+    layer.initialize(X=docs)
+    parts = [part for name in ("lm_forward", "lm_backward") for part in spacy.load(lm).get_pipe(name).model.layers[:2]]
+    own = 4 * layer.layers[0].get_dim("nI") + 4
+    number = own + sum(count_parameters(part)[0] for part in parts)
+    assert count_parameters(layer) == (number, True)
+    assert f"{number:,}" in summary(layer).splitlines()[-1]

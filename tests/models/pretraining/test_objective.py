@@ -95,6 +95,20 @@ def test_dropout_rates_of_layers_are_others_in_pretraining_alone(vocab, corpus, 
     # Both spaCy's weights and the best have the rates of the config.
     assert (tmp_path / "best.bin").read_bytes() == saved
     assert rates() == [rate / 2 for rate in built]
+    # As `--resume-path` does; it sets the rates that were saved.
+    tok2vec.from_bytes(saved)
+    model.begin_update(list(corpus(spacy.blank("en"))))
+    assert rates() == [rate / 2 for rate in built]
+
+
+@pytest.mark.parametrize(
+    "name, message", [("best.jsonl", "ends with .jsonl"), ("", "expected a file"), ("folder", "expected a file")]
+)
+def test_what_the_best_weights_cannot_be_written_to_is_refused_at_once(corpus, tmp_path, monkeypatch, name, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match=f"best = .*{message}"):
+        build_pretrain_lm(corpus, corpus, best=name)
 
 
 def test_token_vectors_that_cannot_be_trained_so_are_refused_before_the_corpus_is_read(vocab):

@@ -59,6 +59,17 @@ def test_other_texts_are_used_as_they_are(texts, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_not_to_be_trained_on_is_no_part_of_the_texts(texts, tmp_path):
+    for dev in (texts / "a.txt", texts):
+        with pytest.raises(ValueError, match="a.txt is among the texts for training and among those for development"):
+            split_texts(texts, dev, tmp_path / "out", "line", seed=0)
+    # What is kept aside would be read as a text for training the next time.
+    with pytest.raises(ValueError, match="is in the folder of the texts"):
+        split_texts(texts, None, texts / "out" / "corpus", "line", seed=0)
+    assert not (texts / "out").exists()
+    split_texts(texts / "a.txt", None, texts / "out" / "corpus", "line", seed=0)
+
+
 def test_what_is_damaged_or_empty_is_named(texts, tmp_path):
     for name, content, message in (
         ("d.txt", b"fine\nnot \xff fine\n", r"d.txt, line 2: expected text in UTF-8"),
