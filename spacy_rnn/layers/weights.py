@@ -36,7 +36,7 @@ def load_weights(model: Model, data: bytes) -> None:
             _check_node(nodes, i, info)
             _check_params(node, info["dims"], saved["params"][i], is_initialized)
             if len(saved["shims"][i]) != len(node.shims):
-                raise ValueError(f"it holds {len(node.shims)} modules of another library, but the file {len(saved['shims'][i])}")
+                raise ValueError(f"it holds {len(node.shims)} parts that are no layers, but the file {len(saved['shims'][i])}")
         # The names of containers are made of those of the layers that they were built with, which may have been replaced.
         info["name"] = node.name
     built = [dict(node.attrs) for node in nodes]

@@ -47,8 +47,8 @@ def build_slanted_triangular(
     """Let a learning rate rise linearly for a short time and then fall linearly, between a low and the highest one.
 
     It is for trainings that begin with weights that are not to be lost: the first step, where an optimizer such as Adam knows
-    least about gradients and changes every weight by the whole rate, has the lowest one. (Howard & Ruder 2018, "Universal
-    language model fine-tuning for text classification", equation 3.)
+    least about gradients and changes every weight by the whole rate, has the lowest one, if there are at least 1 / cut_frac
+    steps. (Howard & Ruder 2018, "Universal language model fine-tuning for text classification", equation 3.)
 
     initial_rate (float): The highest rate.
     total_steps (int): The step at which the rate is the lowest again. With 0 the rate is the highest one throughout;

@@ -54,7 +54,7 @@ class LanguageModels:
         docs (Sequence[Doc]): The texts, N tokens in all.
         RETURNS (Floats2d): The states [N, width].
         """
-        keys = [(doc.text, token_spans(doc)[0].tobytes(), token_spans(doc)[1].tobytes()) for doc in docs]
+        keys = [(doc.text, *(places.tobytes() for places in token_spans(doc))) for doc in docs]
         known = {key: self.cache.find(key) for key in keys}
         missing = {key: doc for key, doc in zip(keys, docs, strict=True) if known[key] is None}
         for key, rows in zip(missing, self._compute(list(missing.values())), strict=True):
@@ -63,12 +63,16 @@ class LanguageModels:
         return self.ops.xp.concatenate([self.ops.alloc2f(0, self.width), *(known[key] for key in keys)])
 
     def _compute(self, docs: List[Doc]) -> List[Floats2d]:
-        texts = [doc.text for doc in docs]
-        states = [reader.read(texts, _places(reader, docs, texts)) for reader in self.readers]
-        xp, lengths = self.ops.xp, [len(doc) for doc in docs]
-        rows = xp.hstack(states)
-        # A cached part of an array would hold on to the whole of it.
-        return [part.copy() for part in xp.split(rows, numpy.cumsum(lengths)[:-1].tolist())] if docs else []
+        texts, ends = [doc.text for doc in docs], numpy.cumsum([len(doc) for doc in docs]).tolist()
+        # Each has an array of its own: one that is kept must not hold on to those of all others.
+        rows = [self.ops.alloc2f(len(doc), self.width) for doc in docs]
+        start = 0
+        for reader in self.readers:
+            states = reader.read(texts, _places(reader, docs, texts))
+            for own, end in zip(rows, ends, strict=True):
+                own[:, start : start + reader.width] = states[end - len(own) : end]
+            start += reader.width
+        return rows
 
     def begin_update(self, docs: Sequence[Doc]) -> Tuple[Floats2d, Callable[[Floats2d], None]]:
         """Give the states of tokens, to learn from them.
