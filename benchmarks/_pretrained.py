@@ -9,8 +9,6 @@ from thinc.api import Config, Model
 
 from spacy_rnn.layers.contextual.shim import LanguageModelShim
 
-# Every text is read again in each epoch: as many tokens as the training part of a treebank has.
-_CACHE = 300_000
 # Rates that rise first, so that what was learned is not lost in the first steps.
 _FINE_TUNING = {"@schedules": "spacy_rnn.slanted_triangular.v1", "initial_rate": 0.002, "total_steps": 0}
 
@@ -82,7 +80,6 @@ def _language_models(pretrained: Pretrained, embed: Dict[str, Any]) -> Dict[str,
         "@architectures": "spacy_rnn.LMEmbed.v1",
         "lm": str(pretrained.lm),
         "trainable": pretrained.trainable,
-        "cache_size": _CACHE,
         "embed": embed,
     }
 

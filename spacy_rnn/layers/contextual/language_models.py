@@ -183,5 +183,5 @@ def share(data: bytes, ops: Ops, precision: str, cache_size: int) -> LanguageMod
         models.to_ops(ops)
         models.freeze()
         models = _shared.setdefault(key, models)
-    models.cache.size = max(models.cache.size, cache_size)
+    models.cache.grow(cache_size)
     return models

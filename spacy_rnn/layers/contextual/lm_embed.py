@@ -28,6 +28,7 @@ def build_lm_embed(
     save: bool = True,
     precision: str = "float32",
     cache_size: int = 50_000,
+    training_cache_size: int = 300_000,
 ) -> Model[List[Doc], List[Floats2d]]:
     """Embed words by what language models of characters know where they have read them.
 
@@ -47,8 +48,9 @@ def build_lm_embed(
     save (bool): Whether the language models are saved with what is trained. Otherwise lm has to be there when it is loaded, with
         the same models.
     precision (str): As in `spacy_rnn.RNN.v1`, of the language models.
-    cache_size (int): How many tokens' vectors are kept at most, for texts that come again, as in every epoch of a training; with
-        0 none. Those of models that are trained are not kept.
+    cache_size (int): How many tokens' vectors are kept at most, for texts that come again; with 0 none. Those of models that are
+        trained are not kept.
+    training_cache_size (int): The same from the first update on, as long as the process lives: every epoch reads the same texts.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer, from texts of n tokens to rows [n, nO], nO = width, or the units of the
         language models, + the width of embed.
     RAISES (ValueError): If an argument is out of its range. When the layer is initialized: if lm has no such language models.
@@ -61,12 +63,21 @@ def build_lm_embed(
         )
     if width is not None and width < 1:
         raise ValueError(f"width must be at least 1, or null for the states as they are, got {width}")
-    if cache_size < 0:
-        raise ValueError(f"cache_size must be at least 0, got {cache_size}")
+    for name, size in (("cache_size", cache_size), ("training_cache_size", training_cache_size)):
+        if size < 0:
+            raise ValueError(f"{name} must be at least 0, got {size}")
     if trainable and not save:
         raise ValueError("language models that are trained have to be saved with what reads them: set save = true")
     as_precision(precision)
-    shim = LanguageModelShim(lm, names, trainable=trainable, save=save, precision=precision, cache_size=cache_size)
+    shim = LanguageModelShim(
+        lm,
+        names,
+        trainable=trainable,
+        save=save,
+        precision=precision,
+        cache_size=cache_size,
+        training_cache_size=training_cache_size,
+    )
     projection: List[Model] = [] if width is None else [Linear(nO=width)]
     return Model(
         "lm_embed",
@@ -125,6 +136,8 @@ def _embed_states(
     model: Model, models: LanguageModels, docs: List[Doc], is_train: bool
 ) -> Tuple[Floats2d, Callable[[Floats2d], None]]:
     """Give the states of a batch, projected if the layer does that."""
+    if is_train:
+        models.cache.grow(_shim(model).training_cache_size)
     trains = is_train and model.attrs["trainable"]
     states, states_backprop = models.begin_update(docs) if trains else (models.embed(docs), None)
     projection = _projection(model)

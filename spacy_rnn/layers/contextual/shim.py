@@ -10,6 +10,8 @@ from thinc.api import Model, Ops, Optimizer, Shim, get_current_ops, get_ops
 
 from .language_models import LanguageModels, load_language_models, share
 
+_SETTINGS = ("trainable", "save", "precision", "cache_size", "training_cache_size")
+
 
 class LanguageModelShim(Shim):
     """Language models that a layer reads.
@@ -26,6 +28,7 @@ class LanguageModelShim(Shim):
         save: bool,
         precision: str,
         cache_size: int,
+        training_cache_size: int,
     ) -> None:
         """Hold none yet.
 
@@ -35,10 +38,12 @@ class LanguageModelShim(Shim):
         save (bool): Whether they are saved, and not only where they are from.
         precision (str): The precision of the recurrent layers.
         cache_size (int): How many tokens' states are kept.
+        training_cache_size (int): How many are kept in training.
         """
         super().__init__(None)
         self.source, self.names = source, tuple(names)
-        self.trainable, self.save, self.precision, self.cache_size = trainable, save, precision, cache_size
+        self.trainable, self.save, self.precision = trainable, save, precision
+        self.cache_size, self.training_cache_size = cache_size, training_cache_size
         self.ops: Ops = get_current_ops()
         self.models: Optional[LanguageModels] = None
         self._digest: Optional[str] = None
@@ -105,7 +110,7 @@ class LanguageModelShim(Shim):
 
     def copy(self) -> "LanguageModelShim":
         """RETURNS (LanguageModelShim): A copy, with weights of its own if they are trained."""
-        settings = {name: getattr(self, name) for name in ("trainable", "save", "precision", "cache_size")}
+        settings = {name: getattr(self, name) for name in _SETTINGS}
         copied = LanguageModelShim(self.source, self.names, **settings)
         copied.ops = self.ops
         if self.models is not None:
@@ -140,7 +145,7 @@ class LanguageModelShim(Shim):
         return self
 
     def __reduce__(self) -> Any:
-        settings = {name: getattr(self, name) for name in ("trainable", "save", "precision", "cache_size")}
+        settings = {name: getattr(self, name) for name in _SETTINGS}
         return _unpickle, (self.source, self.names, settings, None if self.models is None else self.models.to_bytes())
 
 

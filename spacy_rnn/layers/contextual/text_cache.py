@@ -40,6 +40,13 @@ class TextCache:
         """RETURNS (int): The number of rows."""
         return self._n_rows
 
+    def grow(self, size: int) -> None:
+        """Let it have more rows.
+
+        size (int): The largest number of rows; if it was larger, it stays so.
+        """
+        self.size = max(self.size, size)
+
     def clear(self) -> None:
         """Forget all texts."""
         self._rows, self._keys, self._n_rows = {}, [], 0

@@ -97,6 +97,16 @@ def test_texts_with_other_tokens_are_not_taken_from_the_cache(lm, docs):
     assert_allclose(layer.predict([other])[0], oracle(lm, other), atol=1e-6)
 
 
+def test_a_training_keeps_more(lm, docs):
+    layer = build(lm, docs, cache_size=4, training_cache_size=1000)
+    cache, n_tokens = layer.shims[0].models.cache, sum(max(1, len(doc)) for doc in docs[:-2] + docs[-1:])
+    layer.predict(docs)
+    assert len(cache) <= 4
+    layer.begin_update(docs)
+    # One text is there twice.
+    assert len(cache) == n_tokens
+
+
 def test_frozen_models_are_held_once_and_learn_nothing(lm, docs):
     layer, other = build(lm, docs, width=3), build(lm, docs)
     models = layer.shims[0].models
@@ -201,6 +211,7 @@ def test_the_dropout_of_the_language_model_is_its_own(tmp_path, docs):
         ({"forward": None, "backward": None}, "set forward, backward or both"),
         ({"width": 0}, "width must be at least 1"),
         ({"cache_size": -1}, "cache_size must be at least 0"),
+        ({"training_cache_size": -1}, "training_cache_size must be at least 0"),
         ({"precision": "float8"}, "precision must be one of"),
         ({"trainable": True, "save": False}, "have to be saved"),
     ],
