@@ -136,9 +136,9 @@ def _embed_states(
     model: Model, models: LanguageModels, docs: List[Doc], is_train: bool
 ) -> Tuple[Floats2d, Callable[[Floats2d], None]]:
     """Give the states of a batch, projected if the layer does that."""
-    if is_train:
-        models.cache.grow(_shim(model).training_cache_size)
     trains = is_train and model.attrs["trainable"]
+    if is_train and not trains:
+        models.cache.grow(_shim(model).training_cache_size)
     states, states_backprop = models.begin_update(docs) if trains else (models.embed(docs), None)
     projection = _projection(model)
     if projection is None:

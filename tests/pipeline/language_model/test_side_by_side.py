@@ -79,8 +79,10 @@ def test_after_a_failure_nothing_is_begun(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_all(tmp_path, number):
+    # A shell's job in the background ignores interrupts, and so would all that it starts.
     code = """
-import pathlib, sys
+import pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from spacy_rnn.pipeline.language_model.side_by_side import Command, run_side_by_side
 folder = pathlib.Path(sys.argv[1])
 run_side_by_side([Command(n, [sys.executable, "-c", sys.argv[2], str(folder / n)], folder / (n + ".log")) for n in "ab"], 2)
@@ -88,7 +90,7 @@ run_side_by_side([Command(n, [sys.executable, "-c", sys.argv[2], str(folder / n)
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), SLEEPS], stderr=subprocess.PIPE)
     ids = [read_when_there(tmp_path / name) for name in "ab"]
     process.send_signal(number)
-    process.communicate()
+    process.communicate(timeout=60)
     assert process.returncode in (-number, 128 + number)
     assert not any(map(is_running, ids))
 
