@@ -202,6 +202,15 @@ def _locked_mask(model: Model, rate: str, lengths: numpy.ndarray, width: int) ->
     return draw_sequence_mask(model.ops, lengths, width, model.attrs[rate]) if model.attrs[rate] else None
 
 
+def network(model: Model[SymbolBatch, Floats1d]) -> Tuple[Model, Model]:
+    """Give the layers that others can read the states of.
+
+    model (Model[SymbolBatch, Floats1d]): The model.
+    RETURNS (Tuple[Model, Model]): The embedding of its symbols, and the recurrent layer over them.
+    """
+    return model.layers[0], model.layers[1]
+
+
 class RnnLanguageModel:
     """A recurrent language model with the weights as they are: see `spacy_rnn.generation.LanguageModel`.
 
@@ -277,7 +286,7 @@ class RnnLanguageModel:
 
 declare(
     forward,
-    PredictsSymbols(RnnLanguageModel, carry, begin_update, lambda model: (model.layers[0], model.layers[1])),
+    PredictsSymbols(RnnLanguageModel, carry, begin_update, network),
     LearnsVocabulary(begin_symbols, end_symbols, take_symbols),
     Drops(("input_dropout", "dropout")),
     Saved(no_parameters, check_network, learned=["symbols"]),

@@ -2,9 +2,11 @@
 
 import pickle
 from importlib.metadata import distribution
+from tempfile import TemporaryDirectory
 
 import numpy
 import pytest
+from contextual_pipelines import make_pipeline
 from numpy.testing import assert_array_equal
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -13,6 +15,9 @@ from thinc.api import Ragged, fix_random_seed, registry
 from spacy_rnn.recurrence import CELLS
 
 VOCAB = Vocab()
+# Gone when the tests end.
+LM = TemporaryDirectory()
+make_pipeline().to_disk(LM.name)
 LENGTHS = [3, 0, 1, 4]
 nI = 6
 
@@ -75,6 +80,14 @@ LAYERS = {
             ({}, 6),
             ({"cell": "gru", "cache_size": 2}, 6),
             ({"embed": {"@layers": "spacy_rnn.Embed.v1", "width": 3}, "cache_size": 0}, 9),
+        ]
+    ],
+    "spacy_rnn.LMEmbed.v1": [
+        ({"lm": LM.name, **more}, make_docs, "list", width, None)
+        for more, width in [
+            ({}, 11),
+            ({"trainable": True}, 11),
+            ({"width": 4, "embed": {"@layers": "spacy_rnn.Embed.v1", "width": 3}, "cache_size": 0}, 7),
         ]
     ],
     "spacy_rnn.SymbolSoftmax.v1": [({"nI": nI, "nV": 5}, make_array, "array", 5, None)],

@@ -21,6 +21,7 @@ TESTED = {
     "spacy_rnn.VectorDecoder.v1",
     "spacy_rnn.Tok2Vec.v1",
     "spacy_rnn.Embed.v1",
+    "spacy_rnn.LMEmbed.v1",
     "spacy_rnn.HashEmbed.v1",
     "spacy_rnn.CharEmbed.v1",
     "spacy_rnn.Truncate.v1",

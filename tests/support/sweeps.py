@@ -72,7 +72,7 @@ def while_it_runs(call, change):
 
     def wait_and_change():
         begun.wait()
-        time.sleep(0.02)
+        time.sleep(0.005)
         change()
         changed.set()
 

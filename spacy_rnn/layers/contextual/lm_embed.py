@@ -116,7 +116,9 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
     if embed is None:
 
         def backprop(dY: Ragged) -> List[Doc]:
-            own_backprop(cast(Floats2d, dY.dataXd))
+            # The gradient of a batch without rows may have lost its width.
+            if own.size:
+                own_backprop(cast(Floats2d, dY.dataXd))
             return []
 
         return Ragged(own, lengths), backprop
@@ -124,9 +126,10 @@ def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_tr
     width = own.shape[1]
 
     def backprop_both(dY: Ragged) -> List[Doc]:
-        d_rows = cast(Floats2d, dY.dataXd)
-        own_backprop(ops.as_contig(d_rows[:, :width]))
-        other_backprop(Ragged(ops.as_contig(d_rows[:, width:]), lengths))
+        if own.size:
+            d_rows = cast(Floats2d, dY.dataXd)
+            own_backprop(ops.as_contig(d_rows[:, :width]))
+            other_backprop(Ragged(ops.as_contig(d_rows[:, width:]), lengths))
         return []
 
     return Ragged(ops.xp.hstack([own, other.dataXd]), lengths), backprop_both
