@@ -222,8 +222,8 @@ def test_attention(run_alone, is_additive):
 
 def test_a_handler_may_raise_what_it_likes_or_nothing(run_alone):
     run_alone("""
-        layer = Layer("elman_tanh", [20_000], 1, 256)
-        expected = Layer("elman_tanh", [20_000], 1, 256)
+        layer = Layer("elman_tanh", [100_000], 1, 256)
+        expected = Layer("elman_tanh", [100_000], 1, 256)
         library.forward([expected.sweep()], False)
         heard = []
 

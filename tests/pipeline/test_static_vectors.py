@@ -6,6 +6,7 @@ import numpy
 import pytest
 import spacy
 import srsly
+from contextual_pipelines import make_pipeline
 from spacy.cli.package import package
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
@@ -19,8 +20,8 @@ from spacy_rnn.layers.weights import load_weights
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.cfg"))
 # The others embed words with a table alone.
 # Those of components of spaCy's are tested as workflows. A lemmatizer's model reads no texts, and the tagger before it has a
-# config of its own.
-ELSEWHERE = ("tagger_lemmatizer", "ud")
+# config of its own. A frozen encoder needs weights.
+ELSEWHERE = ("tagger_lemmatizer", "textcat_unfreezing", "ud")
 WITH_VECTORS = [
     path for path in CONFIGS if "include_static_vectors" in path.read_text(encoding="utf8") and path.stem not in ELSEWHERE
 ]
@@ -58,11 +59,15 @@ def corpus(tmp_path_factory):
 
 
 @pytest.fixture
-def initialize(corpus, randomize):
+def initialize(corpus, randomize, tmp_path):
     """(config, vectors) -> the pipeline as `spacy train --paths.vectors` begins with it, with other weights: some are zeros."""
 
     def run(path, vectors=None):
         overrides = {"paths.train": str(corpus), "paths.dev": str(corpus), "paths.vectors": vectors and str(vectors)}
+        overrides["paths.init_tok2vec"] = None
+        if "\nlm = null" in path.read_text(encoding="utf8"):
+            make_pipeline().to_disk(tmp_path / "lm")
+            overrides["paths.lm"] = str(tmp_path / "lm")
         nlp = init_nlp(Config().from_disk(path, overrides=overrides, interpolate=False))
         for _, pipe in nlp.pipeline:
             randomize(pipe.model, dtype="float32")
@@ -93,8 +98,8 @@ def test_most_configs_are_tested():
 def test_a_shipped_config_takes_them(path, initialize, vectors, tmp_path):
     nlp = initialize(path, vectors)
     assert projections(nlp) and all(node.get_dim("nM") == 7 for node in projections(nlp))
-    nlp.to_disk(tmp_path)
-    loaded = spacy.load(tmp_path)
+    nlp.to_disk(tmp_path / "pipeline")
+    loaded = spacy.load(tmp_path / "pipeline")
     assert_same(loaded, nlp)
     # They are used: with other numbers there are other outputs.
     before = outputs(loaded)
@@ -106,8 +111,8 @@ def test_a_shipped_config_takes_them(path, initialize, vectors, tmp_path):
 def test_a_shipped_config_needs_none(path, initialize, tmp_path):
     nlp = initialize(path)
     assert projections(nlp) and all(node.get_param("W").size == 0 for node in projections(nlp))
-    nlp.to_disk(tmp_path)
-    assert_same(spacy.load(tmp_path), nlp)
+    nlp.to_disk(tmp_path / "pipeline")
+    assert_same(spacy.load(tmp_path / "pipeline"), nlp)
 
 
 @pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_pos_tagger", "rnn_ner"])
