@@ -14,6 +14,7 @@ from thinc.types import Floats2d
 
 from ...text.spans import token_spans
 from ..capabilities import PredictsSymbols, find
+from ..embedding.parts import side_by_side
 from ..recurrent.precision import set_precision
 from .character_reader import CharacterReader
 from .text_cache import TextCache
@@ -82,15 +83,7 @@ class LanguageModels:
             the parameters.
         """
         texts = [doc.text for doc in docs]
-        parts = [reader.begin_update(texts, _places(reader, docs, texts)) for reader in self.readers]
-
-        def backprop(d_rows: Floats2d) -> None:
-            start = 0
-            for reader, (_, part_backprop) in zip(self.readers, parts, strict=True):
-                part_backprop(d_rows[:, start : start + reader.width])
-                start += reader.width
-
-        return self.ops.xp.hstack([rows for rows, _ in parts]), backprop
+        return side_by_side(self.ops, [reader.begin_update(texts, _places(reader, docs, texts)) for reader in self.readers])
 
     def to_bytes(self) -> bytes:
         """RETURNS (bytes): The networks."""

@@ -9,6 +9,7 @@ from thinc.api import Linear, Model
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ..capabilities import GivesRows, HoldsLayers, declare
+from ..embedding.parts import side_by_side
 from ..embedding.rows import as_lists, embed_rows
 from ..ops import use_engine_products
 from ..recurrent.precision import as_precision
@@ -110,29 +111,21 @@ def forward_lists(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_t
 
 def forward_rows(model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool) -> Tuple[Ragged, Callable]:
     use_engine_products(model)
-    ops, models, embed = model.ops, _models(model), _beside(model)
+    embed = _beside(model)
     lengths = cast(Ints1d, numpy.asarray([len(doc) for doc in docs], dtype="int32"))
-    own, own_backprop = _embed_states(model, models, docs, is_train)
-    if embed is None:
+    parts = [_embed_states(model, _models(model), docs, is_train)]
+    if embed is not None:
+        other, other_backprop = embed_rows(embed, docs, is_train)
+        parts.append((cast(Floats2d, other.dataXd), lambda d_rows: other_backprop(Ragged(d_rows, lengths))))
+    Y, parts_backprop = side_by_side(model.ops, parts)
 
-        def backprop(dY: Ragged) -> List[Doc]:
-            # The gradient of a batch without rows may have lost its width.
-            if own.size:
-                own_backprop(cast(Floats2d, dY.dataXd))
-            return []
-
-        return Ragged(own, lengths), backprop
-    other, other_backprop = embed_rows(embed, docs, is_train)
-    width = own.shape[1]
-
-    def backprop_both(dY: Ragged) -> List[Doc]:
-        if own.size:
-            d_rows = cast(Floats2d, dY.dataXd)
-            own_backprop(ops.as_contig(d_rows[:, :width]))
-            other_backprop(Ragged(ops.as_contig(d_rows[:, width:]), lengths))
+    def backprop(dY: Ragged) -> List[Doc]:
+        # The gradient of a batch without rows may have lost its width.
+        if Y.size:
+            parts_backprop(cast(Floats2d, dY.dataXd))
         return []
 
-    return Ragged(ops.xp.hstack([own, other.dataXd]), lengths), backprop_both
+    return Ragged(Y, lengths), backprop
 
 
 def _embed_states(
