@@ -108,6 +108,19 @@ def make_examples():
     return make
 
 
+@pytest.fixture
+def annotated(make_examples):
+    """(nlp) -> examples with all annotation that any component learns from."""
+
+    def make(nlp):
+        examples = make_examples(nlp)
+        for i, example in enumerate(examples):
+            example.reference.cats = {"good": float(i % 2), "bad": float(i % 2 == 0)}
+        return examples
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def learn():
     """(nlp, examples, n_updates) -> the pipeline and its examples, initialized and trained."""

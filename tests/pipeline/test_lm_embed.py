@@ -30,19 +30,6 @@ def tok2vec(lm, **settings):
 
 
 @pytest.fixture
-def annotated(make_examples):
-    """(nlp) -> examples with all annotation that any component learns from."""
-
-    def make(nlp):
-        examples = make_examples(nlp)
-        for i, example in enumerate(examples):
-            example.reference.cats = {"good": float(i % 2), "bad": float(i % 2 == 0)}
-        return examples
-
-    return make
-
-
-@pytest.fixture
 def train(annotated, component_config):
     """(factories, tok2vec) -> a pipeline that has learned, and its examples."""
 

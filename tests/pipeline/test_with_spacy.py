@@ -33,19 +33,6 @@ MODELS = {
 SETTINGS = {"parser": {"min_action_freq": 1}}
 
 
-@pytest.fixture
-def annotated(make_examples):
-    """(nlp) -> examples with all annotation that any component learns from."""
-
-    def make(nlp):
-        examples = make_examples(nlp)
-        for i, example in enumerate(examples):
-            example.reference.cats = {"good": float(i % 2), "bad": float(i % 2 == 0)}
-        return examples
-
-    return make
-
-
 def learn(nlp, examples, n_updates, **settings):
     """Train, and give back the losses of the first and the last update."""
     optimizer = nlp.initialize(lambda: examples)
