@@ -1,7 +1,7 @@
 """Configs with what was learned from other texts: word vectors, language models, encoders."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from spacy.language import Language
 from spacy.util import load_config
@@ -34,8 +34,8 @@ def with_pretrained(config: Config, pretrained: Pretrained) -> Config:
     """Let a component read what was learned from other texts.
 
     Language models stand beside what embeds words in the config. Where an encoder was pretrained, the component gets token
-    vectors of that kind, in place of its own, and rates for fine-tuning. With both, the pretrained encoder is a component by
-    itself, and the language models stand beside its output, under the encoder of the config, of one layer.
+    vectors of that kind, in place of its own, with its own dropout, and rates for fine-tuning. With both, the pretrained encoder
+    is a component by itself, and the language models stand beside its output, under the encoder of the config, of one layer.
 
     config (Config): A config with one component.
     pretrained (Pretrained): What was learned.
@@ -50,6 +50,7 @@ def with_pretrained(config: Config, pretrained: Pretrained) -> Config:
         source = load_config(pretrained.encoder_config)
         (other,) = source["nlp"]["pipeline"]
         tok2vec = _find_tok2vec(source["components"][other]["model"])["tok2vec"]
+        _take_rates(tok2vec, holder["tok2vec"])
         config["initialize"]["init_tok2vec"] = str(pretrained.encoder)
         config["training"]["optimizer"]["learn_rate"] = dict(_FINE_TUNING)
         for block in ("corpora", "paths"):
@@ -82,6 +83,15 @@ def _language_models(pretrained: Pretrained, embed: Dict[str, Any]) -> Dict[str,
         "trainable": pretrained.trainable,
         "embed": embed,
     }
+
+
+def _take_rates(tok2vec: Dict[str, Any], other: Mapping[str, Any]) -> None:
+    """Give token vectors the dropout rates of others."""
+    for name, value in other.items():
+        if isinstance(value, dict):
+            _take_rates(tok2vec.get(name, {}), value)
+        elif name.endswith("dropout") and name in tok2vec:
+            tok2vec[name] = value
 
 
 def _find_tok2vec(model: Dict[str, Any]) -> Dict[str, Any]:

@@ -29,7 +29,8 @@ class PretrainingModel(Model[List[Doc], Prediction]):
     """Token vectors and what predicts the next and the previous token from them.
 
     spaCy says in one way alone that an epoch or the training is over: it saves weights, for which it puts the averages of the
-    optimizer in their place. `before_saving` is called then, and layers have the dropout rates that they were built with."""
+    optimizer in their place. `before_saving` is called then, and layers are left without dropout rates, which belong to the
+    config of each training."""
 
     before_saving: Optional[Callable[[], None]] = None
     rates: Rates
@@ -40,15 +41,15 @@ class PretrainingModel(Model[List[Doc], Prediction]):
         with super().use_params(params or {}):
             if self.before_saving is not None:
                 self.before_saving()
-            with self.rates.as_built():
+            with self.rates.left_out():
                 yield
 
     def save_tok2vec(self) -> bytes:
         """Save the token vectors as spaCy does.
 
-        RETURNS (bytes): The weights, with the dropout rates that the layers were built with.
+        RETURNS (bytes): The weights, without the dropout rates of the layers.
         """
-        with self.rates.as_built():
+        with self.rates.left_out():
             return self.get_ref("tok2vec").to_bytes()
 
 

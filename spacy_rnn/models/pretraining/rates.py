@@ -11,7 +11,8 @@ from ...layers.capabilities import Drops, find
 class Rates:
     """The dropout rates that belong to the layers of a model, multiplied by a factor.
 
-    They are saved with the weights, and whoever loads these takes them over from there: `as_built` is for saving."""
+    Thinc saves attributes with the weights, and whoever loads these takes them over from there: `left_out` is for saving, so that
+    a training from the weights has the rates of its own config."""
 
     def __init__(self, model: Model, factor: float) -> None:
         """Multiply the rates.
@@ -25,18 +26,16 @@ class Rates:
         self.reduce()
 
     def reduce(self) -> None:
-        """Give the layers the multiplied rates, also where weights were loaded, which bring the rates that were saved."""
-        self._multiply(self._factor)
+        """Give the layers the multiplied rates, also where weights were loaded that bring rates of their own."""
+        for attrs, name, rate in self._built:
+            attrs[name] = rate * self._factor
 
     @contextmanager
-    def as_built(self) -> Iterator[None]:
-        """Give the layers their own rates for a while."""
-        self._multiply(1.0)
+    def left_out(self) -> Iterator[None]:
+        """Leave the layers without rates for a while, in which they cannot be run."""
+        for attrs, name, _ in self._built:
+            del attrs[name]
         try:
             yield
         finally:
             self.reduce()
-
-    def _multiply(self, factor: float) -> None:
-        for attrs, name, rate in self._built:
-            attrs[name] = rate * factor

@@ -78,27 +78,30 @@ def test_the_loss_is_the_sum_over_words_of_the_mean_of_directions(vocab, corpus,
 
 
 def test_dropout_rates_of_layers_are_others_in_pretraining_alone(vocab, corpus, make_tok2vec, tmp_path):
-    tok2vec = make_tok2vec(depth=2, variational_dropout=0.4, recurrent_dropout=0.2)
-
-    def rates():
+    def rates(tok2vec):
         attrs = [node.attrs for node in tok2vec.walk()]
-        return [each[name] for name in ("rate", "recurrent_dropout") for each in attrs if name in each]
+        return [each[name] for name in ("rate", "recurrent_dropout", "word_dropout") for each in attrs if name in each]
 
-    built, weights = rates(), tok2vec.to_bytes
+    tok2vec = make_tok2vec(depth=2, variational_dropout=0.4, recurrent_dropout=0.2)
+    built, weights = rates(tok2vec), tok2vec.to_bytes
     assert {0.4, 0.2} <= set(built)
     model = build_pretrain_lm(corpus, corpus, layer_dropout=0.5, eval_frequency=1, best=tmp_path / "best.bin")(vocab, tok2vec)
     model.initialize()
-    assert rates() == [rate / 2 for rate in built]
+    assert rates(tok2vec) == [rate / 2 for rate in built]
     with model.use_params(None):
-        assert rates() == built
         saved = weights()
-    # Both spaCy's weights and the best have the rates of the config.
+    assert rates(tok2vec) == [rate / 2 for rate in built]
+    # Neither spaCy's weights nor the best have rates, so that those of the config are kept where they are loaded.
     assert (tmp_path / "best.bin").read_bytes() == saved
-    assert rates() == [rate / 2 for rate in built]
-    # As `--resume-path` does; it sets the rates that were saved.
-    tok2vec.from_bytes(saved)
+    other = make_tok2vec(depth=2, variational_dropout=0.1, recurrent_dropout=0.3)
+    own = rates(other)
+    assert own != built
+    other.from_bytes(saved)
+    assert rates(other) == own
+    # As `--resume-path` does; it may bring rates that were saved with a component.
+    tok2vec.from_bytes(other.to_bytes())
     model.begin_update(list(corpus(spacy.blank("en"))))
-    assert rates() == [rate / 2 for rate in built]
+    assert rates(tok2vec) == [rate / 2 for rate in built]
 
 
 @pytest.mark.parametrize(

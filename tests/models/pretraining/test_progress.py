@@ -54,7 +54,7 @@ def test_the_best_weights_are_kept(build, corpus, docs, tmp_path, capsys):
     weights = {}
     for rate in [0.02] * 4 + [5.0] * 3:
         # What is evaluated are the weights after so many updates, before the next one.
-        weights[len(weights)] = model.get_ref("tok2vec").to_bytes()
+        weights[len(weights)] = model.save_tok2vec()
         make_update(model, docs, Adam(rate), model.attrs["loss"])
     with model.use_params({}):
         pass
