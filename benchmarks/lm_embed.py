@@ -3,7 +3,7 @@
     python benchmarks/lm_embed.py
 
 The tagger is configs/tagger_tag_accurate.cfg; the language models are those of configs/lm_embed.cfg, one LSTM layer of 256 units
-in each direction, or of 512. Their weights are random: speed does not depend on them. The sentences of EWT dev go as raw texts
+in each direction, or of 128. Their weights are random: speed does not depend on them. The sentences of EWT dev go as raw texts
 through `nlp.pipe(batch_size=256)`, the pipelines in turns in one process: as new texts, of whose words all have been seen before
 (what the language models keep of a text is forgotten before each pass), and as repeated ones. `nlp.update` reads batches of about
 1,000 words of EWT train, each new to the language models, and again with all of them kept, as from the second epoch on.
@@ -28,7 +28,7 @@ from spacy.util import load_config, load_model_from_config
 from thinc.api import fix_random_seed
 from wasabi import table as format_table
 
-UNITS = (256, 512)
+UNITS = (256, 128)
 PRECISIONS = ("float32", "bfloat16")
 TAGGER = ROOT / "configs" / "tagger_tag_accurate.cfg"
 LANGUAGE_MODEL = ROOT / "configs" / "lm_embed.cfg"
